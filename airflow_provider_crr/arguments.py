@@ -1,0 +1,88 @@
+"""What the operators and sensors share in reading their arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from airflow_provider_crr.errors import InvalidArgument
+
+#: Templated fields that say how to reach S3.
+HOOK_FIELDS = ("aws_conn_id", "region_name", "verify", "expected_bucket_owner")
+
+
+def hook_arguments(task: Any, *, for_trigger: bool = False) -> dict[str, Any]:
+    """
+    Return the keyword arguments of the task's :class:`~airflow_provider_crr.hooks.replication.S3ReplicationHook`.
+
+    :param task: an operator or sensor with the fields of the AWS connection.
+    :param for_trigger: whether they will be stored as JSON.
+    :raises InvalidArgument: if they cannot be stored, or if ``max_requests_per_second`` is not above 0.
+    """
+    limit = getattr(task, "max_requests_per_second", None)
+    if limit is not None and not limit > 0:
+        raise InvalidArgument(
+            f"max_requests_per_second is {limit!r}", remedy="Give a number above 0, or None for no limit"
+        )
+    if for_trigger and task.botocore_config is not None and not isinstance(task.botocore_config, Mapping):
+        raise InvalidArgument(
+            "botocore_config is a Config object, which a deferrable task cannot store",
+            remedy="Give the same settings as a mapping",
+        )
+    return {
+        "aws_conn_id": task.aws_conn_id,
+        "region_name": task.region_name,
+        "verify": task.verify,
+        "config": task.botocore_config,
+        "expected_bucket_owner": task.expected_bucket_owner,
+        "requester_pays": task.requester_pays,
+        "max_requests_per_second": limit,
+    }
+
+
+def is_template(value: object) -> bool:
+    """Return whether a value is known only after rendering: a Jinja template, an XComArg, or holds one."""
+    if isinstance(value, str):
+        return "{{" in value or "{%" in value
+    if isinstance(value, Mapping):
+        return any(map(is_template, value.values()))
+    if isinstance(value, list | tuple | set):
+        return any(map(is_template, value))
+    return hasattr(value, "resolve")
+
+
+def refuse_text_of_list(value: object, name: str) -> None:
+    """
+    Refuse a template that rendered to the text of a list, which would be taken for one strange key.
+
+    :raises InvalidArgument: naming the two ways that hand a list on as a list.
+    """
+    if isinstance(value, str) and value.startswith("[") and value.endswith("]"):
+        raise InvalidArgument(
+            f"{name} rendered to the text of a list: {value[:80]}",
+            remedy=f"Pass {name}=task.output, or set render_template_as_native_obj=True on the DAG",
+        )
+
+
+def seconds(value: timedelta | float | None, name: str) -> float | None:
+    """
+    Return a duration in seconds.
+
+    :raises InvalidArgument: if it is negative or not a duration.
+    """
+    found = value.total_seconds() if isinstance(value, timedelta) else value
+    if found is not None and (isinstance(found, bool) or not isinstance(found, int | float) or not found >= 0):
+        raise InvalidArgument(f"{name} is {value!r}", remedy="Give seconds or a timedelta, 0 or more, or None")
+    return found
+
+
+def one_of(value: str, name: str, choices: tuple[str, ...]) -> str:
+    """
+    Return the value if it is one of the choices.
+
+    :raises InvalidArgument: if it is not.
+    """
+    if value not in choices:
+        raise InvalidArgument(f"{name} is {value!r}", remedy=f"Use one of {', '.join(map(repr, choices))}")
+    return value

@@ -1,0 +1,111 @@
+"""
+Every error that this provider raises, in one tree.
+
+Each error carries its data as attributes, names the S3 URI that it is about and the remedy, and keeps its
+cause. Importing this module imports the standard library only: the two errors that end a task without a retry
+also derive from Airflow's ``AirflowFailException``, and are therefore loaded when they are first named.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_crr._task_failures import (
+        InventoryLimitExceeded as InventoryLimitExceeded,
+    )
+    from airflow_provider_crr._task_failures import (
+        ObjectsNotDeleted as ObjectsNotDeleted,
+    )
+    from airflow_provider_crr._task_failures import (
+        ReplicationFailed as ReplicationFailed,
+    )
+
+_TASK_FAILURES = ("InventoryLimitExceeded", "ObjectsNotDeleted", "ReplicationFailed")
+
+
+class CrrError(Exception):
+    """
+    Base of every error of this provider.
+
+    :param message: what is wrong, one sentence without a full stop.
+    :param uri: the S3 URI that it is about, or None.
+    :param remedy: what to do about it, one sentence, or None.
+    """
+
+    def __init__(self, message: str, *, uri: str | None = None, remedy: str | None = None) -> None:
+        self.message = message
+        self.uri = uri
+        self.remedy = remedy
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        """Return URI, message and remedy as one line."""
+        subject = f"{self.uri}: " if self.uri and self.uri not in self.message else ""
+        remedy = f". {self.remedy}" if self.remedy else ""
+        return f"{subject}{self.message}{remedy}"
+
+    def to_dict(self) -> dict[str, str | None]:
+        """Return the plain JSON form in which an error crosses from a trigger to its task."""
+        return {
+            "type": type(self).__name__,
+            "message": self.message,
+            "uri": self.uri,
+            "remedy": self.remedy,
+        }
+
+
+class InvalidArgument(CrrError, ValueError):
+    """An operator, sensor, hook or value was given something that can never work."""
+
+
+class LookupFailed(CrrError):
+    """S3 could not be asked: no credentials, no such bucket, no permission to list, or no answer."""
+
+
+class BucketNotFound(LookupFailed):
+    """The bucket does not exist, or not under the endpoint and the account that were asked."""
+
+
+class CredentialsNotFound(LookupFailed):
+    """The connection yields no AWS credentials."""
+
+
+class InventoryError(CrrError):
+    """An inventory report cannot be trusted; nothing of it was counted."""
+
+
+class InventoryNotFound(InventoryError):
+    """No complete report is at the place that was named, or a file of the report is missing."""
+
+
+class InventoryManifestInvalid(InventoryError):
+    """``manifest.json`` is not what S3 Inventory writes, or does not match its checksum."""
+
+
+class ReplicationStatusMissing(InventoryManifestInvalid):
+    """The report was configured without the ReplicationStatus field."""
+
+
+class InventoryFileInvalid(InventoryError):
+    """A data file does not match the manifest: size, MD5, or a row that does not fit the schema."""
+
+
+def from_dict(data: dict[str, Any]) -> CrrError:
+    """
+    Return the error that :meth:`CrrError.to_dict` described.
+
+    :param data: what ``to_dict`` returned. An unknown type becomes a plain :class:`CrrError`, so that a message
+        from a newer or older release is still shown.
+    """
+    known = globals().get(str(data.get("type")))
+    error_type = known if isinstance(known, type) and issubclass(known, CrrError) else CrrError
+    return error_type(str(data.get("message")), uri=data.get("uri"), remedy=data.get("remedy"))
+
+
+def __getattr__(name: str) -> Any:
+    if name in _TASK_FAILURES:
+        from airflow_provider_crr import _task_failures
+
+        return getattr(_task_failures, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

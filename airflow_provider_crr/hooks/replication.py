@@ -1,0 +1,199 @@
+"""The hook: replication status of one object or many, and the bucket's rules."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Iterator
+from functools import cached_property
+from itertools import islice
+from threading import Event
+from typing import Any
+
+from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+
+from airflow_provider_crr.aws_errors import no_such_bucket, translated
+from airflow_provider_crr.errors import InvalidArgument, LookupFailed
+from airflow_provider_crr.replication import rules
+from airflow_provider_crr.replication.listing import ListedObject, list_matching, list_versions
+from airflow_provider_crr.replication.lookup import HeadLookup, choose_lookup, head_one
+from airflow_provider_crr.replication.status import ObjectReplication, S3Object
+
+#: Answers handed from the lookup's thread to an event loop at a time.
+_ASYNC_CHUNK = 500
+
+
+class S3ReplicationHook(S3Hook):
+    """
+    Ask S3 whether objects are replicated.
+
+    Every other argument is that of amazon's ``S3Hook``, ``requester_pays`` among them.
+
+    :param expected_bucket_owner: account id that must own the buckets; S3 answers 403 if another does.
+    :param max_requests_per_second: most HEAD requests that a bulk lookup sends in a second; None for no limit.
+    :raises InvalidArgument: if ``max_requests_per_second`` is not above 0.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        expected_bucket_owner: str | None = None,
+        max_requests_per_second: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        if max_requests_per_second is not None and not max_requests_per_second > 0:
+            raise InvalidArgument(
+                f"max_requests_per_second is {max_requests_per_second!r}",
+                remedy="Give a number above 0, or None for no limit",
+            )
+        self.expected_bucket_owner = expected_bucket_owner
+        self.max_requests_per_second = max_requests_per_second
+        self._rules: dict[str, tuple[rules.ReplicationRule, ...]] = {}
+
+    def get_replication_status(
+        self, key: str, bucket_name: str | None = None, version_id: str | None = None
+    ) -> ObjectReplication:
+        """
+        Return what S3 says about one object, or one version of it, now.
+
+        :param key: key, or S3 URI.
+        :param bucket_name: bucket of the key; leave it out for an S3 URI.
+        :param version_id: version to ask for; without it, whatever is current.
+        :return: the answer; a missing, deleted or forbidden object is an answer too, not an error.
+        :raises InvalidArgument: if this does not name an object.
+        :raises CredentialsNotFound: if the connection yields no credentials.
+        """
+        obj = S3Object.parse(key, bucket_name)
+        if version_id is not None:
+            obj = S3Object(obj.bucket, obj.key, version_id)
+        return head_one(self.get_conn(), obj, **self._lookup_options)
+
+    def get_replication_statuses(
+        self,
+        objects: Iterable[S3Object | str | dict[str, str]],
+        bucket_name: str | None = None,
+        *,
+        stop: Event | None = None,
+    ) -> Iterator[ObjectReplication]:
+        """
+        Yield what S3 says about many objects, one answer each, in any order, as the answers come.
+
+        :param objects: objects, S3 URIs, keys or mappings; read as needed, so that a generator of millions is fine.
+        :param bucket_name: bucket of the keys that name none.
+        :param stop: set it from another thread to end the lookup early.
+        :raises InvalidArgument: for an element that does not name an object.
+        :raises CredentialsNotFound: if the connection yields no credentials.
+        :raises LookupFailed: if ``stop`` was set: what was not answered stays unknown.
+        """
+        return self._lookup((S3Object.parse(obj, bucket_name) for obj in objects), stop=stop)
+
+    async def aget_replication_statuses(
+        self, objects: Iterable[S3Object | str | dict[str, str]], bucket_name: str | None = None
+    ) -> AsyncIterator[ObjectReplication]:
+        """Yield the same as :meth:`get_replication_statuses`, without blocking the event loop."""
+        from asgiref.sync import sync_to_async
+
+        stop = Event()
+        answers = self.get_replication_statuses(objects, bucket_name, stop=stop)
+
+        @sync_to_async(thread_sensitive=False)
+        def chunk() -> list[ObjectReplication]:
+            return list(islice(answers, _ASYNC_CHUNK))
+
+        try:
+            while found := await chunk():
+                for answer in found:
+                    yield answer
+        finally:
+            stop.set()
+
+    def get_replication_rules(self, bucket_name: str) -> tuple[rules.ReplicationRule, ...]:
+        """
+        Return a bucket's replication rules; none if it has no replication configuration.
+
+        :param bucket_name: the bucket.
+        :raises BucketNotFound: if there is no such bucket.
+        :raises LookupFailed: if the rules cannot be read, usually for want of s3:GetReplicationConfiguration.
+        """
+        from botocore.exceptions import ClientError
+
+        uri = f"s3://{bucket_name}"
+        with translated(uri, "read the replication rules", permission="s3:GetReplicationConfiguration"):
+            try:
+                found = self.get_conn().get_bucket_replication(Bucket=bucket_name, **self._owner)
+            except ClientError as error:
+                if error.response["Error"]["Code"] == "ReplicationConfigurationNotFoundError":
+                    return ()
+                raise
+        return tuple(rules.ReplicationRule.from_api(rule) for rule in found["ReplicationConfiguration"]["Rules"])
+
+    def list_matching(self, pattern: S3Object) -> Iterator[ListedObject]:
+        """
+        Yield the current objects whose keys match a pattern, in key order.
+
+        :param pattern: the bucket, and a Unix shell-style pattern as its key.
+        :raises LookupFailed: if the bucket cannot be listed.
+        """
+        return list_matching(self.get_conn(), pattern, **self.request_options)
+
+    def list_versions(self, pattern: S3Object, *, exact: bool) -> Iterator[S3Object]:
+        """
+        Yield every version of the objects that match, without delete markers.
+
+        :param pattern: the bucket, and a key or a pattern as its key.
+        :param exact: whether the key is a key rather than a pattern.
+        :raises LookupFailed: if the versions cannot be listed.
+        """
+        return list_versions(self.get_conn(), pattern, exact=exact, **self.request_options)
+
+    def check_bucket(self, bucket_name: str) -> None:
+        """
+        Make sure that a bucket exists; HEAD of an object cannot tell a missing bucket from a missing object.
+
+        :param bucket_name: the bucket.
+        :raises BucketNotFound: if S3 says that there is none. Any other answer proves nothing, and passes.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            self.get_conn().head_bucket(Bucket=bucket_name, **self._owner)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                raise no_such_bucket(f"s3://{bucket_name}") from error
+        except BotoCoreError as error:
+            self.log.debug("cannot check bucket %s: %s", bucket_name, error)
+
+    def why_no_status(self, answer: ObjectReplication) -> str:
+        """
+        Return why S3 has no replication status for an object, from the bucket's rules.
+
+        :param answer: an answer in state NONE.
+        """
+        bucket = answer.object.bucket
+        try:
+            if bucket not in self._rules:
+                self._rules[bucket] = self.get_replication_rules(bucket)
+        except LookupFailed as error:
+            return f"S3 has no replication status for it; why is not known: {error}"
+        return rules.why_no_status(self._rules[bucket], answer)
+
+    @cached_property
+    def _lookup(self) -> HeadLookup:
+        return choose_lookup(
+            self.get_conn(), max_requests_per_second=self.max_requests_per_second, **self._lookup_options
+        )
+
+    @property
+    def _lookup_options(self) -> dict[str, Any]:
+        return {
+            "expected_bucket_owner": self.expected_bucket_owner,
+            "request_payer": bool(self._requester_pays),
+        }
+
+    @property
+    def request_options(self) -> dict[str, str]:
+        """What this hook adds to every request about objects."""
+        return {**self._owner, **({"RequestPayer": "requester"} if self._requester_pays else {})}
+
+    @property
+    def _owner(self) -> dict[str, str]:
+        return {"ExpectedBucketOwner": self.expected_bucket_owner} if self.expected_bucket_owner else {}

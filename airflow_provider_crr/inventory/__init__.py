@@ -1,0 +1,1 @@
+"""What does the inventory report say? Read from S3 Inventory."""

@@ -1,0 +1,144 @@
+"""The operator that checks before it deletes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_crr import errors, humanize
+from airflow_provider_crr.arguments import HOOK_FIELDS, hook_arguments, is_template, one_of, refuse_text_of_list
+from airflow_provider_crr.hooks.replication import S3ReplicationHook
+from airflow_provider_crr.replication.deletion import Deletion
+from airflow_provider_crr.replication.gate import REASONS
+from airflow_provider_crr.replication.status import ObjectState, S3Object
+from airflow_provider_crr.replication.targets import Targets
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from botocore.config import Config
+
+
+class S3DeleteReplicatedObjectsOperator(BaseOperator):
+    """
+    Delete objects from a replicated source bucket, but only the versions that S3 says are COMPLETED.
+
+    Every version is looked up, and the very version that was checked is deleted for good: no delete marker is
+    written, nothing is replicated, and the replica stays. An object that was overwritten between the check and
+    the delete keeps its new version. Null versions are refused, because they can be replaced in place. Where the
+    latest version is deleted and an older one is refused, the older one becomes current.
+
+    Returns (XCom) ``{"dry_run", "deleted", "refused", "refused_statuses": {state: versions}, "deleted_sample",
+    "refused_sample": [{"uri", "status", "reason"}]}``; pushed before a failure, too. With ``dry_run``,
+    ``deleted`` is what would have been deleted.
+
+    :param bucket_key: as in :class:`~airflow_provider_crr.sensors.replication.S3ReplicationSensor`; templated.
+    :param bucket_name: bucket of the keys that name none; templated.
+    :param wildcard_match: whether the keys are Unix shell-style patterns.
+    :param version_id: version of the one key that ``bucket_key`` names; templated.
+    :param versions: ``"all"`` versions of each key that names none, or its ``"current"`` one.
+    :param dry_run: check everything, delete nothing.
+    :param on_refused: ``"fail"`` the task if any version was refused, after the others are deleted, or only
+        ``"report"``. A dry run only reports.
+    :param max_requests_per_second: most HEAD requests in a second; None for no limit.
+    :param aws_conn_id: Airflow connection; None for boto3's own way to find credentials; templated.
+    :param region_name: AWS Region, None for the connection's; templated.
+    :param verify: whether to verify TLS certificates, or the path of a CA bundle; templated.
+    :param botocore_config: settings of ``botocore.config.Config``.
+    :param expected_bucket_owner: account id that must own the buckets; templated.
+    :param requester_pays: accept the request costs of a requester-pays bucket.
+    :raises InvalidArgument: for arguments that can never work, when the DAG is parsed.
+    :raises ObjectsNotDeleted: if versions were refused, or S3 did not delete them.
+    :raises LookupFailed: if S3 cannot be asked, or a bucket does not exist; the latter before any delete.
+    """
+
+    template_fields: Sequence[str] = ("bucket_key", "bucket_name", "version_id", *HOOK_FIELDS)
+    ui_color = "#f9d8d0"
+
+    def __init__(
+        self,
+        *,
+        bucket_key: Any,
+        bucket_name: str | None = None,
+        wildcard_match: bool = False,
+        version_id: str | None = None,
+        versions: str = "all",
+        dry_run: bool = False,
+        on_refused: str = "fail",
+        max_requests_per_second: float | None = 1000,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | Config | None = None,
+        expected_bucket_owner: str | None = None,
+        requester_pays: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.bucket_key = bucket_key
+        self.bucket_name = bucket_name
+        self.wildcard_match = wildcard_match
+        self.version_id = version_id
+        self.versions = one_of(versions, "versions", ("all", "current"))
+        self.only_check = dry_run  # BaseOperator has a method of the name dry_run
+        self.on_refused = one_of(on_refused, "on_refused", ("fail", "report"))
+        self.max_requests_per_second = max_requests_per_second
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
+        self.expected_bucket_owner = expected_bucket_owner
+        self.requester_pays = requester_pays
+        self._bucket_key_is_template = is_template(bucket_key)
+        hook_arguments(self)
+        if not any(map(is_template, (bucket_key, bucket_name, version_id))):
+            self._targets()
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Look up, delete what is COMPLETED, report both."""
+        hook = S3ReplicationHook(**hook_arguments(self))
+        targets = self._targets()
+        for bucket in sorted({obj.bucket for obj in (*targets.objects, *targets.patterns)}):
+            hook.check_bucket(bucket)
+        deletion = Deletion(hook.get_conn(), self.only_check, hook.request_options)
+        deletion.run(hook.get_replication_statuses(self._to_check(hook, targets, deletion)))
+        found = deletion.to_dict()
+        verb = "would delete" if self.only_check else "deleted"
+        line = f"{verb} {humanize.count(found['deleted'])} object versions, refused {humanize.count(found['refused'])}"
+        self.log.info(line)
+        refusals = [f"  {named['uri']} {named['status']}: {named['reason']}" for named in found["refused_sample"]]
+        if refusals and self.on_refused == "fail" and not self.only_check:
+            context["ti"].xcom_push(key="return_value", value=found)
+            raise errors.ObjectsNotDeleted("\n".join([line, *refusals]), summary=found)
+        for refusal in refusals:
+            self.log.warning(refusal)
+        return found
+
+    def _to_check(self, hook: S3ReplicationHook, targets: Targets, deletion: Deletion) -> Iterator[S3Object]:
+        """Yield the versions to look up; what does not exist is refused."""
+        for named in (*targets.objects, *targets.patterns):
+            exact = named in targets.objects
+            if named.version_id is not None or (exact and self.versions == "current"):
+                yield named
+                continue
+            found = False
+            for obj in hook.list_versions(named, exact=exact) if self.versions == "all" else _current(hook, named):
+                found = True
+                yield obj
+            if not found:
+                deletion.refuse(str(named), ObjectState.MISSING.value, REASONS[ObjectState.MISSING])
+
+    def _targets(self) -> Targets:
+        if self._bucket_key_is_template:
+            refuse_text_of_list(self.bucket_key, "bucket_key")
+        return Targets.parse(
+            self.bucket_key,
+            bucket_name=self.bucket_name,
+            wildcard_match=self.wildcard_match,
+            version_id=self.version_id,
+        )
+
+
+def _current(hook: S3ReplicationHook, pattern: S3Object) -> Iterator[S3Object]:
+    return (listed.object for listed in hook.list_matching(pattern))

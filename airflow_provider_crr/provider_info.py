@@ -1,0 +1,40 @@
+"""What Airflow's provider manager reads of this package."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_crr import __version__
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's metadata, in the form of Airflow's ``provider_info.schema.json``."""
+    name = "Amazon S3 Replication"
+    return {
+        "package-name": "airflow-provider-crr",
+        "name": name,
+        "description": (
+            "Gate tasks on `Amazon S3 replication"
+            " <https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication.html>`__,"
+            " and summarize S3 Inventory by replication status."
+        ),
+        "versions": [__version__],
+        "integrations": [
+            {
+                "integration-name": name,
+                "external-doc-url": "https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication.html",
+                "tags": ["aws"],
+            }
+        ],
+        "hooks": [_modules(name, "hooks.replication")],
+        "sensors": [_modules(name, "sensors.replication", "sensors.inventory")],
+        "triggers": [_modules(name, "triggers.replication", "triggers.inventory")],
+        "operators": [_modules(name, "operators.replication", "operators.inventory")],
+    }
+
+
+def _modules(name: str, *modules: str) -> dict[str, Any]:
+    return {
+        "integration-name": name,
+        "python-modules": [f"airflow_provider_crr.{module}" for module in modules],
+    }

@@ -1,0 +1,133 @@
+"""HEAD through boto3: the authority for one object, and the way for connections that need all of boto3."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from queue import Empty, SimpleQueue
+from typing import Any, TypeAlias
+
+from airflow_provider_crr.errors import CredentialsNotFound, CrrError, InvalidArgument, LookupFailed
+from airflow_provider_crr.replication.status import ObjectReplication, S3Object, from_head, without_answer
+
+#: A boto3 S3 client, whose methods botocore makes at run time.
+S3Client: TypeAlias = Any
+
+#: Threads that one sweep may use, if the client's connection pool is as large.
+MAX_THREADS = 32
+#: Seconds that an abandoned sweep waits for its running requests before it leaves them to end by themselves.
+FAREWELL = 5.0
+
+
+def head(client: S3Client, obj: S3Object, arguments: Mapping[str, str]) -> ObjectReplication:
+    """
+    Ask for one object.
+
+    :param client: a boto3 S3 client.
+    :param obj: what to ask for.
+    :param arguments: further arguments of ``head_object``.
+    :raises CredentialsNotFound: if the client has no credentials.
+    :raises InvalidArgument: if boto3 cannot make a request of it, such as for a malformed bucket name.
+    :raises LookupFailed: if the connection is configured in a way that can never work.
+    """
+    import botocore.exceptions as boto
+
+    version = {"VersionId": obj.version_id} if obj.version_id else {}
+    try:
+        response = client.head_object(Bucket=obj.bucket, Key=obj.key, **version, **arguments)
+    except boto.ClientError as error:
+        response = error.response
+    except (boto.HTTPClientError, boto.ConnectionError) as error:
+        return without_answer(obj, f"no answer: {error}")
+    except boto.BotoCoreError as error:
+        raise translate(error, obj) from error
+    except Exception as error:  # parsers raise plain ValueError and the like for a garbled answer
+        return without_answer(obj, f"unreadable answer: {type(error).__name__}: {error}")
+    metadata = response["ResponseMetadata"]
+    return judge(obj, metadata["HTTPStatusCode"], metadata["HTTPHeaders"])
+
+
+def judge(obj: S3Object, http_status: int, headers: Mapping[str, str]) -> ObjectReplication:
+    """
+    Return what an answer means, unless it is no whole answer of S3.
+
+    S3 describes each object with an ETag and a length. ``http.client`` takes a header block that was cut off
+    for a short one; without this, a cut answer could read as "no replication status".
+    """
+    if http_status == 200 and not ("etag" in headers and "content-length" in headers):
+        return without_answer(obj, "HTTP 200 without ETag and Content-Length, which S3 always sends")
+    return from_head(obj, http_status, headers)
+
+
+def translate(error: Exception, obj: S3Object) -> CrrError:
+    """
+    Return our error for one that botocore raised before anything was sent.
+
+    :param error: what botocore raised.
+    :param obj: what was to be asked for.
+    """
+    import botocore.exceptions as boto
+
+    if isinstance(error, (boto.NoCredentialsError, boto.PartialCredentialsError)):
+        return CredentialsNotFound(
+            f"no AWS credentials: {error}",
+            remedy="Set them in the Airflow connection, or give the worker a role",
+        )
+    if isinstance(error, (boto.CredentialRetrievalError, boto.SSOError, boto.TokenRetrievalError)):
+        return CredentialsNotFound(
+            f"AWS credentials could not be obtained: {error}",
+            remedy="Check the role or profile of the connection",
+        )
+    if isinstance(error, boto.ParamValidationError):
+        return InvalidArgument(str(error), uri=str(obj), remedy="Check the bucket name and the key")
+    remedy = "Check the connection's configuration"
+    return LookupFailed(f"boto3 cannot ask: {error}", uri=str(obj), remedy=remedy)
+
+
+class BotoAsker:
+    """
+    Asks through boto3, a thread for each request under way.
+
+    :param client: a boto3 S3 client.
+    :param arguments: further arguments of ``head_object``.
+    :param answers: where answers are put, if another asker shares them.
+    """
+
+    def __init__(self, client: S3Client, arguments: Mapping[str, str], answers: SimpleQueue[Any] | None = None) -> None:
+        # More threads than pooled connections would open a new connection for most requests.
+        threads = min(MAX_THREADS, client.meta.config.max_pool_connections)
+        self.limit = 2 * threads
+        self._client = client
+        self._arguments = arguments
+        self._answers: SimpleQueue[Any] = SimpleQueue() if answers is None else answers
+        self._under_way: set[Future[None]] = set()
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="s3-head")
+
+    def ask(self, obj: S3Object) -> None:
+        """Send one HEAD."""
+        future = self._pool.submit(self._head, obj)
+        self._under_way.add(future)
+        future.add_done_callback(self._under_way.discard)
+
+    def _head(self, obj: S3Object) -> None:
+        try:
+            self._answers.put(head(self._client, obj, self._arguments))
+        except BaseException as error:
+            self._answers.put(error)
+
+    def answer(self, timeout: float) -> ObjectReplication | None:
+        """Return one answer, or None if none came within ``timeout`` seconds."""
+        try:
+            found = self._answers.get(timeout=timeout) if timeout else self._answers.get_nowait()
+        except Empty:
+            return None
+        if isinstance(found, BaseException):
+            raise found
+        assert isinstance(found, ObjectReplication)
+        return found
+
+    def close(self) -> None:
+        """Drop what has not begun, and wait a little for what has."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        if not wait(list(self._under_way), timeout=FAREWELL).not_done:
+            self._pool.shutdown(wait=True)

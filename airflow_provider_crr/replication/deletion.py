@@ -1,0 +1,115 @@
+"""
+Delete the very versions that S3 said are COMPLETED, and no other.
+
+A version id names content that never changes, so what is deleted is what was checked, also if the key was
+overwritten in between. A delete by version id is not replicated: the replica stays (`What does Amazon S3
+replicate? <https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-what-is-isnot-replicated.html>`__).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_crr.aws_errors import translated
+from airflow_provider_crr.replication.gate import MAX_SAMPLE, REASONS
+from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, S3Object
+
+#: Most keys of one DeleteObjects request (API reference, DeleteObjects).
+BATCH = 1000
+
+
+@dataclass(slots=True)
+class Deletion:
+    """
+    Deletes what may be deleted, batch by batch, and keeps count.
+
+    :param client: boto3 S3 client.
+    :param dry_run: whether to send no delete at all.
+    :param request: further arguments of DeleteObjects, such as ExpectedBucketOwner.
+    """
+
+    client: Any
+    dry_run: bool
+    request: dict[str, Any] = field(default_factory=dict)
+    deleted: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    deleted_sample: list[str] = field(default_factory=list)
+    refused_sample: list[dict[str, str]] = field(default_factory=list)
+    _batches: dict[str, list[S3Object]] = field(default_factory=dict)
+
+    def run(self, answers: Iterable[ObjectReplication]) -> None:
+        """
+        Delete every version whose answer is COMPLETED.
+
+        :raises LookupFailed: if a whole DeleteObjects request fails; earlier batches are deleted.
+        """
+        for answer in answers:
+            if refusal := _refusal(answer):
+                self.refuse(answer.uri, answer.state.value, refusal)
+                continue
+            obj = answer.object
+            batch = self._batches.setdefault(obj.bucket, [])
+            batch.append(S3Object(obj.bucket, obj.key, obj.version_id or answer.version_id))
+            if len(batch) == BATCH:
+                self._delete(self._batches.pop(obj.bucket))
+        while self._batches:
+            self._delete(self._batches.popitem()[1])
+
+    def refuse(self, uri: str, state: str, reason: str) -> None:
+        """Count an object that is not deleted."""
+        self.refused[state] += 1
+        if len(self.refused_sample) < MAX_SAMPLE:
+            self.refused_sample.append({"uri": uri, "status": state, "reason": reason})
+
+    def _delete(self, batch: list[S3Object]) -> None:
+        refusals: dict[tuple[str, str], str] = {}
+        if not self.dry_run:
+            names = [{"Key": obj.key, "VersionId": obj.version_id} for obj in batch]
+            with translated(str(batch[0]), "delete objects", permission="s3:DeleteObjectVersion"):
+                found = self.client.delete_objects(
+                    Bucket=batch[0].bucket, Delete={"Objects": names, "Quiet": True}, **self.request
+                )
+            refusals = {
+                (error["Key"], error.get("VersionId", "")): f"S3 did not delete it: {error.get('Code')}"
+                for error in found.get("Errors", ())
+            }
+        for obj in batch:
+            refusal = refusals.get((obj.key, obj.version_id or ""))
+            if refusal is not None:
+                self.refuse(str(obj), "NOT_DELETED", refusal)
+                continue
+            self.deleted += 1
+            if len(self.deleted_sample) < MAX_SAMPLE:
+                self.deleted_sample.append(str(obj))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plain JSON form, bounded in size."""
+        return {
+            "dry_run": self.dry_run,
+            "deleted": self.deleted,
+            "refused": self.refused.total(),
+            "refused_statuses": dict(self.refused),
+            "deleted_sample": self.deleted_sample,
+            "refused_sample": self.refused_sample,
+        }
+
+
+def _refusal(answer: ObjectReplication) -> str | None:
+    """Return why an object may not be deleted; None if S3 said that this very version is replicated."""
+    if answer.state is not ObjectState.COMPLETED:
+        return answer.detail or _REFUSALS.get(answer.state, REASONS.get(answer.state, "it is not COMPLETED"))
+    version_id = answer.object.version_id or answer.version_id
+    if version_id is None:
+        return "S3 named no version, so what is deleted could be something else than what was checked"
+    if version_id == "null":
+        return "a null version can be replaced in place between the check and the delete"
+    return None
+
+
+_REFUSALS = {
+    ObjectState.PENDING: "it is not replicated yet",
+    ObjectState.REPLICA: "it is itself a replica; deleting it here says nothing about its source",
+}

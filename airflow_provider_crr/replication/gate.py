@@ -1,0 +1,256 @@
+"""
+May the gate open? Each HEAD answer is judged by a policy, and a sweep of answers by all of its judgements.
+
+The table of answers in the README is this module. There is no way to DONE but through an answer whose state the
+policy calls done; a sweep without answers waits.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from airflow_provider_crr import humanize
+from airflow_provider_crr.errors import InvalidArgument
+from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
+
+#: How many objects a verdict names, and how many bytes of text they may take: events and XComs stay small.
+MAX_SAMPLE = 10
+MAX_SAMPLE_BYTES = 6000
+
+
+class Outcome(StrEnum):
+    """What an answer, or a whole sweep, means for the gate."""
+
+    DONE = "done"
+    WAIT = "wait"
+    FAIL = "fail"
+
+
+#: What each policy field may be set to; the first is the default.
+CHOICES: dict[str, tuple[str, ...]] = {
+    "on_failed": ("fail", "wait"),
+    "on_none": ("fail", "wait", "done"),
+    "on_missing": ("wait", "fail"),
+    "on_replica": ("done", "fail"),
+}
+
+_POLICY_FIELD = {
+    ObjectState.FAILED: "on_failed",
+    ObjectState.NONE: "on_none",
+    ObjectState.MISSING: "on_missing",
+    ObjectState.REPLICA: "on_replica",
+}
+_FIXED = {
+    ObjectState.COMPLETED: Outcome.DONE,
+    ObjectState.PENDING: Outcome.WAIT,
+    ObjectState.DELETED: Outcome.FAIL,
+    ObjectState.FORBIDDEN: Outcome.FAIL,
+    ObjectState.UNREADABLE: Outcome.FAIL,
+    ObjectState.UNKNOWN: Outcome.WAIT,
+}
+
+#: Why an object decides against the gate, and the remedy. NONE is explained by the bucket's rules instead.
+REASONS = {
+    ObjectState.FAILED: "S3 does not retry a failed replication. Mend the cause (role, KMS key, destination bucket),"
+    " then upload the object again or run an S3 Batch Replication job",
+    ObjectState.PENDING: "PENDING for longer than max_pending_age. Look at the destination's Region and bucket; S3"
+    " goes on by itself once they answer",
+    ObjectState.NONE: "S3 has no replication status for it",
+    ObjectState.MISSING: "there is no such object",
+    ObjectState.DELETED: "its current version, or the version asked for, is a delete marker",
+    ObjectState.REPLICA: "it is itself a replica. Ask the source bucket, or set on_replica='done'",
+    ObjectState.FORBIDDEN: "S3 answered 403. Allow s3:GetObject (with a version id: s3:GetObjectVersion) on the"
+    " object, and s3:ListBucket on the bucket, without which a missing object looks forbidden",
+    ObjectState.UNREADABLE: "S3 answered 400, as it does for objects encrypted with a customer key (SSE-C): their"
+    " status can only be read from an S3 Inventory report",
+    ObjectState.UNKNOWN: "S3 gave no answer that can be read",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class GatePolicy:
+    """
+    What the gate makes of the answers that are not simply yes.
+
+    :param on_failed: FAILED: ``"fail"``, or ``"wait"`` because somebody repairs it.
+    :param on_none: no status: ``"fail"``, ``"wait"`` or ``"done"``.
+    :param on_missing: no such object, or no match for a pattern: ``"wait"`` or ``"fail"``.
+    :param on_replica: REPLICA: ``"done"`` or ``"fail"``.
+    :param max_pending_age: seconds since Last-Modified after which PENDING fails; None never.
+    :raises InvalidArgument: for any other value, and for a negative age.
+    """
+
+    on_failed: str = "fail"
+    on_none: str = "fail"
+    on_missing: str = "wait"
+    on_replica: str = "done"
+    max_pending_age: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse values that mean nothing."""
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise InvalidArgument(
+                    f"{name} is {getattr(self, name)!r}", remedy=f"Use one of {', '.join(map(repr, choices))}"
+                )
+        if self.max_pending_age is not None and not self.max_pending_age >= 0:
+            raise InvalidArgument(
+                f"max_pending_age is {self.max_pending_age!r}", remedy="Give a time of 0 or more, or None"
+            )
+
+    def judge(self, answer: ObjectReplication, now: datetime) -> Outcome:
+        """
+        Return what one answer means for the gate.
+
+        :param answer: the answer.
+        :param now: the time of the sweep, for the age of PENDING.
+        """
+        name = _POLICY_FIELD.get(answer.state)
+        if name is not None:
+            return Outcome(getattr(self, name))
+        if answer.state is ObjectState.PENDING and self._too_old(answer, now):
+            return Outcome.FAIL
+        return _FIXED[answer.state]
+
+    def _too_old(self, answer: ObjectReplication, now: datetime) -> bool:
+        if self.max_pending_age is None or answer.last_modified is None:
+            return False
+        return now - answer.last_modified > timedelta(seconds=self.max_pending_age)
+
+
+@dataclass(slots=True)
+class Tally:
+    """The answers of one sweep, counted; what finished in earlier sweeps is counted in."""
+
+    now: datetime
+    states: Counter[ObjectState] = field(default_factory=Counter)
+    deciding: Counter[ObjectState] = field(default_factory=Counter)
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    samples: dict[Outcome, list[ObjectReplication]] = field(default_factory=dict)
+    oldest_pending: datetime | None = None
+
+    def add(self, answer: ObjectReplication, outcome: Outcome) -> None:
+        """Count one answer."""
+        self.states[answer.state] += 1
+        self.outcomes[outcome] += 1
+        if outcome is Outcome.FAIL:
+            self.deciding[answer.state] += 1
+        sample = self.samples.setdefault(outcome, [])
+        if len(sample) < MAX_SAMPLE:
+            sample.append(answer)
+        if answer.state is ObjectState.PENDING and answer.last_modified is not None:
+            self.oldest_pending = min(self.oldest_pending or answer.last_modified, answer.last_modified)
+
+    def add_finished(self, states: Counter[ObjectState]) -> None:
+        """Count objects that earlier sweeps found finished."""
+        self.states.update(states)
+        self.outcomes[Outcome.DONE] += states.total()
+
+    @property
+    def outcome(self) -> Outcome:
+        """FAIL if any answer fails, DONE only if there were answers and all are done."""
+        if self.outcomes[Outcome.FAIL]:
+            return Outcome.FAIL
+        total = self.outcomes.total()
+        return Outcome.DONE if total and self.outcomes[Outcome.DONE] == total else Outcome.WAIT
+
+    def verdict(self, explain: Callable[[ObjectReplication], str]) -> Verdict:
+        """
+        Return the verdict of the sweep.
+
+        :param explain: why an object has no status; asked only for the objects that the verdict names.
+        """
+        sample: list[dict[str, str]] = []
+        used = 0
+        for outcome in (Outcome.FAIL, Outcome.WAIT, Outcome.DONE):
+            for answer in self.samples.get(outcome, ()):
+                entry = _named(answer, outcome, explain)
+                used += len(json.dumps(entry))
+                if len(sample) < MAX_SAMPLE and (used <= MAX_SAMPLE_BYTES or not sample):
+                    sample.append(entry)
+        return Verdict(
+            outcome=self.outcome,
+            total=self.outcomes.total(),
+            done=self.outcomes[Outcome.DONE],
+            statuses={state.value: self.states[state] for state in ObjectState if self.states[state]},
+            deciding={state.value: self.deciding[state] for state in ObjectState if self.deciding[state]},
+            oldest_pending_seconds=(
+                (self.now - self.oldest_pending).total_seconds() if self.oldest_pending else None
+            ),
+            sample=tuple(sample),
+        )
+
+
+def _named(
+    answer: ObjectReplication, outcome: Outcome, explain: Callable[[ObjectReplication], str]
+) -> dict[str, str]:
+    entry = {"uri": answer.uri, "status": answer.state.value}
+    if outcome is Outcome.FAIL or answer.state is ObjectState.UNKNOWN:
+        none = answer.state is ObjectState.NONE
+        entry["reason"] = explain(answer) if none else answer.detail or REASONS[answer.state]
+    return entry
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """
+    What a sweep decided, with its evidence.
+
+    :param outcome: whether the gate opens, waits or fails.
+    :param total: objects counted.
+    :param done: objects that the policy calls done.
+    :param statuses: state -> number of objects.
+    :param deciding: state -> number of objects that make the gate fail.
+    :param oldest_pending_seconds: age of the oldest PENDING object, None if nothing is PENDING.
+    :param sample: up to ten objects, those that decide first: ``{"uri", "status", "reason"}``.
+    """
+
+    outcome: Outcome
+    total: int
+    done: int
+    statuses: dict[str, int]
+    deciding: dict[str, int]
+    oldest_pending_seconds: float | None
+    sample: tuple[dict[str, str], ...]
+
+    def progress(self) -> str:
+        """Return one line for the log of a wait, such as ``replicated 9,412 of 10,000, 588 pending, oldest 3m12s``."""
+        parts = [f"replicated {humanize.count(self.done)} of {humanize.count(self.total)}"]
+        for state in ObjectState:
+            waiting = state not in (ObjectState.COMPLETED, ObjectState.REPLICA) and self.statuses.get(state.value)
+            if waiting:
+                parts.append(f"{humanize.count(waiting)} {state.value.lower()}")
+                if state is ObjectState.PENDING and self.oldest_pending_seconds is not None:
+                    parts.append(f"oldest {humanize.age(self.oldest_pending_seconds)}")
+        return ", ".join(parts)
+
+    def warnings(self) -> list[str]:
+        """Return a line for each object named whose answer nobody can read; the gate waits for those."""
+        unknown = ObjectState.UNKNOWN.value
+        return [f"{named['uri']}: {named['reason']}" for named in self.sample if named["status"] == unknown]
+
+    def failure(self) -> str:
+        """Return the message of a failed gate, which names the objects that decided it."""
+        counts = ", ".join(f"{humanize.count(count)} {state}" for state, count in self.deciding.items())
+        lines = [f"the gate stays shut: {counts}; {self.progress()}"]
+        named = [entry for entry in self.sample if "reason" in entry and entry["status"] in self.deciding]
+        lines += [f"  {entry['uri']} {entry['status']}: {entry['reason']}" for entry in named]
+        unnamed = sum(self.deciding.values()) - len(named)
+        if unnamed > 0:
+            lines.append(f"  and {humanize.count(unnamed)} more")
+        return "\n".join(lines)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the plain JSON that goes to XCom, bounded in size."""
+        return {
+            "total": self.total,
+            "statuses": self.statuses,
+            "oldest_pending_seconds": self.oldest_pending_seconds,
+            "sample": list(self.sample),
+        }

@@ -1,0 +1,65 @@
+"""The current objects of a bucket whose keys match a pattern, streamed page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from airflow_provider_crr.aws_errors import translated
+from airflow_provider_crr.replication.status import S3Object
+from airflow_provider_crr.replication.targets import literal_prefix, matches
+
+
+class ListedObject(NamedTuple):
+    """
+    One line of a bucket listing.
+
+    :param object: the key, without a version: a listing shows what is current.
+    :param etag: without its quotes.
+    :param last_modified: when the current version was written, UTC, whole seconds.
+    """
+
+    object: S3Object
+    etag: str
+    last_modified: datetime | None
+
+
+def list_matching(client: Any, pattern: S3Object, **request: Any) -> Iterator[ListedObject]:
+    """
+    Return the current objects whose keys match a pattern, in key order.
+
+    :param client: boto3 S3 client.
+    :param pattern: the bucket, and the pattern as its key.
+    :param request: further arguments of ListObjectsV2, such as ExpectedBucketOwner.
+    :raises LookupFailed: if the bucket cannot be listed.
+    """
+    pages = client.get_paginator("list_objects_v2").paginate(
+        Bucket=pattern.bucket, Prefix=literal_prefix(pattern.key), **request
+    )
+    with translated(str(pattern), "list objects", permission="s3:ListBucket"):
+        for page in pages:
+            for line in page.get("Contents", ()):
+                if matches(pattern.key, line["Key"]):
+                    etag = line.get("ETag", "").strip('"')
+                    yield ListedObject(S3Object(pattern.bucket, line["Key"]), etag, line.get("LastModified"))
+
+
+def list_versions(client: Any, pattern: S3Object, *, exact: bool, **request: Any) -> Iterator[S3Object]:
+    """
+    Return every version of the objects that match, without delete markers.
+
+    :param client: boto3 S3 client.
+    :param pattern: the bucket, and a key or a pattern as its key.
+    :param exact: whether the key is a key rather than a pattern.
+    :param request: further arguments of ListObjectVersions.
+    :raises LookupFailed: if the versions cannot be listed.
+    """
+    prefix = pattern.key if exact else literal_prefix(pattern.key)
+    pages = client.get_paginator("list_object_versions").paginate(Bucket=pattern.bucket, Prefix=prefix, **request)
+    with translated(str(pattern), "list object versions", permission="s3:ListBucketVersions"):
+        for page in pages:
+            for line in page.get("Versions", ()):
+                key = line["Key"]
+                if key == pattern.key if exact else matches(pattern.key, key):
+                    yield S3Object(pattern.bucket, key, line["VersionId"])

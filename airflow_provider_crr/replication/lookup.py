@@ -1,0 +1,140 @@
+"""
+Many HEADs at once: the one place that chooses how S3 is asked.
+
+Importing this module loads neither boto3 nor the AWS Common Runtime; clients are made by the process and in
+the call that uses them, because Airflow forks.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from functools import partial
+from itertools import chain, islice
+from threading import Event
+from typing import Protocol
+
+from airflow_provider_crr.replication.boto import BotoAsker, S3Client, head
+from airflow_provider_crr.replication.pace import Pacer
+from airflow_provider_crr.replication.reasons import Reasons
+from airflow_provider_crr.replication.status import ObjectReplication, S3Object
+from airflow_provider_crr.replication.sweep import Asker, sweep
+
+log = logging.getLogger(__name__)
+
+
+class HeadLookup(Protocol):
+    """Asks S3 about objects."""
+
+    def __call__(self, objects: Iterable[S3Object], *, stop: Event | None = None) -> Iterator[ObjectReplication]:
+        """
+        Yield exactly one answer for each object, in any order.
+
+        :param objects: what to ask for, of any length; read only a few hundred ahead of the answers.
+        :param stop: once set, nothing more is asked.
+        :raises LookupFailed: if ``stop`` is set before every answer is in, or the connection can never work.
+        """
+
+
+def choose_lookup(
+    client: S3Client,
+    *,
+    expected_bucket_owner: str | None = None,
+    request_payer: bool = False,
+    max_requests_per_second: float | None = None,
+) -> HeadLookup:
+    """
+    Return the fastest lookup that honours everything the client is configured with.
+
+    :param client: boto3 S3 client.
+    :param expected_bucket_owner: account that must own the buckets; S3 answers 403 if another does.
+    :param request_payer: agree to be charged, for buckets whose requester pays.
+    :param max_requests_per_second: requests that may leave each second; None for as many as possible.
+    :raises InvalidArgument: if ``max_requests_per_second`` is not above zero.
+    """
+    Pacer(max_requests_per_second)
+    arguments = _arguments(expected_bucket_owner, request_payer)
+    reason = why_not_crt(client)
+    open_asker: Callable[[], Asker]
+    if reason:
+        log.debug("Asking S3 through boto3: %s", reason)
+        open_asker = partial(BotoAsker, client, arguments)
+    else:
+        from airflow_provider_crr.replication.crt import CrtAsker
+
+        log.debug("Asking S3 through the AWS Common Runtime")
+        open_asker = partial(CrtAsker, client, arguments)
+
+    def lookup(objects: Iterable[S3Object], *, stop: Event | None = None) -> Iterator[ObjectReplication]:
+        reasons = Reasons(client, arguments)
+        remaining = iter(objects)
+        first = list(islice(remaining, 2))
+        if len(first) == 1 and not (stop is not None and stop.is_set()):
+            yield reasons.explain(
+                head(client, first[0], arguments)
+            )  # boto3 is the authority, and may have a connection open
+        else:
+            with closing(sweep(chain(first, remaining), open_asker, Pacer(max_requests_per_second), stop)) as answers:
+                yield from map(reasons.explain, answers)
+
+    return lookup
+
+
+def head_one(
+    client: S3Client,
+    obj: S3Object,
+    *,
+    expected_bucket_owner: str | None = None,
+    request_payer: bool = False,
+) -> ObjectReplication:
+    """
+    Ask for one object through boto3.
+
+    :param client: boto3 S3 client.
+    :param obj: what to ask for.
+    :param expected_bucket_owner: account that must own the bucket.
+    :param request_payer: agree to be charged, for a bucket whose requester pays.
+    :raises LookupFailed: if S3 could not be asked at all, such as without credentials.
+    """
+    arguments = _arguments(expected_bucket_owner, request_payer)
+    return Reasons(client, arguments).explain(head(client, obj, arguments))
+
+
+def why_not_crt(client: S3Client) -> str | None:
+    """
+    Return what the AWS Common Runtime cannot honour about a client, or None.
+
+    What depends on the bucket (its signer, its endpoint) is found when the bucket is first asked.
+
+    :param client: boto3 S3 client.
+    """
+    from botocore.utils import get_environ_proxies
+
+    try:
+        import awscrt.s3  # noqa: F401
+
+        from airflow_provider_crr.replication.crt import certificates
+    except ImportError as error:
+        return f"awscrt is not usable: {error}"
+    config = client.meta.config
+    if config.proxies or (config.proxies is None and get_environ_proxies(client.meta.endpoint_url)):
+        return "a proxy is configured"
+    if config.client_cert:
+        return "a client certificate is configured"
+    if config.signature_version != "s3v4":
+        return f"requests are signed with {config.signature_version}"
+    try:
+        certificates(client)
+    except AttributeError as error:
+        return f"cannot tell which certificates are trusted: {error}"
+    return None
+
+
+def _arguments(expected_bucket_owner: str | None, request_payer: bool) -> dict[str, str]:
+    arguments = {}
+    if expected_bucket_owner:
+        arguments["ExpectedBucketOwner"] = expected_bucket_owner
+    if request_payer:
+        arguments["RequestPayer"] = "requester"
+    return arguments

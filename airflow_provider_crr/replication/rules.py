@@ -1,0 +1,118 @@
+"""
+A bucket's replication rules, and why an object has no replication status.
+
+The rules encoded here: `Replication configuration file elements
+<https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-add-config.html>`__ and `What does Amazon S3
+replicate? <https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-what-is-isnot-replicated.html>`__.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_crr.replication.status import ObjectReplication
+
+#: Storage classes that S3 never replicates from (What does Amazon S3 replicate?).
+ARCHIVED_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+
+_BATCH = "Replicate what is already there with an S3 Batch Replication job"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicationRule:
+    """
+    One rule of a bucket's replication configuration.
+
+    :param id: the rule's name.
+    :param enabled: whether S3 applies it.
+    :param prefix: plain string prefix of the keys that it covers; ``""`` covers all.
+    :param tags: tags that an object must have when it is written.
+    :param replicates_kms: whether SSE-KMS and DSSE-KMS objects are opted in.
+    :param destination_bucket: name of the bucket that gets the replica.
+    """
+
+    id: str
+    enabled: bool
+    prefix: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    replicates_kms: bool = False
+    destination_bucket: str = ""
+
+    @classmethod
+    def from_api(cls, rule: Mapping[str, Any]) -> ReplicationRule:
+        """
+        Return the rule that GetBucketReplication describes, in either version of its schema.
+
+        :param rule: one member of ``ReplicationConfiguration.Rules`` as boto3 returns it. Version 1 has
+            ``Prefix`` at the top; version 2 has ``Filter``, with ``And`` around several conditions.
+        """
+        chosen = rule.get("Filter") or {}
+        both = chosen.get("And") or {}
+        tags = both.get("Tags") or ([chosen["Tag"]] if chosen.get("Tag") else [])
+        criteria = rule.get("SourceSelectionCriteria") or {}
+        return cls(
+            id=rule.get("ID", ""),
+            enabled=rule.get("Status") == "Enabled",
+            prefix=both.get("Prefix") or chosen.get("Prefix") or rule.get("Prefix") or "",
+            tags={tag["Key"]: tag["Value"] for tag in tags},
+            replicates_kms=(criteria.get("SseKmsEncryptedObjects") or {}).get("Status") == "Enabled",
+            destination_bucket=(rule.get("Destination") or {}).get("Bucket", "").rpartition(":")[2],
+        )
+
+    def __str__(self) -> str:
+        """Return the rule as people refer to it."""
+        return f"rule {self.id!r} (prefix {self.prefix!r})"
+
+
+def why_no_status(rules: Sequence[ReplicationRule], answer: ObjectReplication) -> str:
+    """
+    Return why S3 has no replication status for an object, and what to do: one line.
+
+    The header is absent for six reasons that S3 does not tell apart; the bucket's rules do, in the order in
+    which S3 itself decides.
+
+    :param rules: all rules of the object's bucket; none if it has no replication configuration.
+    :param answer: a HEAD answer without a status.
+    """
+    bucket = answer.object.bucket
+    if not rules:
+        return (
+            f"bucket {bucket} has no replication configuration. Add one, or ask the bucket that has it. {_BATCH}"
+        )
+    matching = [rule for rule in rules if answer.object.key.startswith(rule.prefix)]
+    if not matching:
+        prefixes = ", ".join(sorted(repr(rule.prefix) for rule in rules)[:5])
+        return f"no rule of bucket {bucket} covers this key (prefixes: {prefixes}). Extend a rule. {_BATCH}"
+    enabled = [rule for rule in matching if rule.enabled]
+    if not enabled:
+        return f"only disabled rules cover this key: {_names(matching)}. Enable one. {_BATCH}"
+    untagged = [rule for rule in enabled if not rule.tags]
+    if not untagged:
+        return (
+            f"the key is covered for objects with certain tags only: {_tags(enabled)}, and S3 looks at tags when the"
+            f" object is written. Write it with them, or replicate it with an S3 Batch Replication job"
+        )
+    if (answer.encryption or "").startswith("aws:kms") and not any(rule.replicates_kms for rule in untagged):
+        return (
+            f"the object is encrypted with {answer.encryption} and {_names(untagged)} does not opt in to KMS."
+            f" Set SourceSelectionCriteria.SseKmsEncryptedObjects and a ReplicaKmsKeyID. {_BATCH}"
+        )
+    if answer.storage_class in ARCHIVED_CLASSES:
+        return (
+            f"S3 does not replicate objects of storage class {answer.storage_class}."
+            f" Restore it and copy it over itself"
+        )
+    return (
+        f"{_names(untagged)} covers this key now, so the object is older than the rule (or than the rule's last"
+        f" time enabled): rules reach only what is written after them. {_BATCH}"
+    )
+
+
+def _names(rules: Sequence[ReplicationRule]) -> str:
+    return ", ".join(str(rule) for rule in rules[:5])
+
+
+def _tags(rules: Sequence[ReplicationRule]) -> str:
+    return "; ".join(f"{rule} wants {dict(rule.tags)}" for rule in rules[:5])

@@ -1,0 +1,242 @@
+"""
+The values of a replication lookup, and how a HEAD answer becomes one.
+
+The rules encoded here: `Getting replication status information
+<https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-status.html>`__, `HeadObject
+<https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html>`__ and `Working with delete markers
+<https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeleteMarker.html>`__.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import Any
+
+from airflow_provider_crr.errors import InvalidArgument
+
+#: Longest key that S3 stores, in bytes of UTF-8 ("Creating object key names").
+MAX_KEY_BYTES = 1024
+
+
+class ReplicationStatus(StrEnum):
+    """
+    What S3 says of an object version.
+
+    ``NONE`` stands for an absent header: it is the word that S3 Batch Replication uses for "never replicated".
+    """
+
+    PENDING = "PENDING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    REPLICA = "REPLICA"
+    NONE = "NONE"
+
+
+class ObjectState(StrEnum):
+    """What one HEAD answer means: the five replication statuses, and the ways of not having one."""
+
+    PENDING = "PENDING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    REPLICA = "REPLICA"
+    NONE = "NONE"
+    MISSING = "MISSING"
+    DELETED = "DELETED"
+    FORBIDDEN = "FORBIDDEN"
+    UNREADABLE = "UNREADABLE"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class S3Object:
+    """
+    One object, or one version of it.
+
+    :param bucket: bucket name.
+    :param key: object key, as S3 stores it: neither URL-encoded nor trimmed.
+    :param version_id: version id; ``"null"`` for a version from before versioning; None for whatever is current.
+    :raises InvalidArgument: for an empty bucket or key, a key with a NUL or with code points that are not text,
+        or a key longer than 1,024 bytes.
+    """
+
+    bucket: str
+    key: str
+    version_id: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what S3 could never hold."""
+        for name, value in (("bucket", self.bucket), ("key", self.key)):
+            if not isinstance(value, str) or not value:
+                raise InvalidArgument(
+                    f"an S3 object needs a {name}, got {value!r}",
+                    remedy="Write s3://bucket/key, or give the bucket as bucket_name",
+                )
+        if "/" in self.bucket or "\0" in self.bucket:
+            raise InvalidArgument(f"{self.bucket!r} is not a bucket name", remedy="Write s3://bucket/key")
+        if self.version_id is not None and (not isinstance(self.version_id, str) or not self.version_id):
+            raise InvalidArgument(
+                f"version id {self.version_id!r} is not a non-empty string",
+                uri=f"s3://{self.bucket}/{self.key}",
+                remedy='Leave it out for the current version; a version from before versioning is "null"',
+            )
+        try:
+            size = len(self.key.encode())
+        except UnicodeEncodeError as error:
+            raise InvalidArgument(
+                f"key {self.key!r} is not valid Unicode text", remedy="S3 keys are UTF-8"
+            ) from error
+        if "\0" in self.key or size > MAX_KEY_BYTES:
+            raise InvalidArgument(
+                f"key {self.key!r} contains a NUL" if "\0" in self.key else f"key of {size} bytes",
+                uri=f"s3://{self.bucket}/{self.key[:80]!r}",
+                remedy=f"An S3 key is at most {MAX_KEY_BYTES} bytes of UTF-8 without NUL",
+            )
+
+    @classmethod
+    def parse(cls, value: object, bucket: str | None = None) -> S3Object:
+        """
+        Return the object that a user wrote down.
+
+        :param value: ``"s3://bucket/key"`` (everything after the bucket is the key, also ``?`` and ``#``), a key
+            relative to ``bucket``, a ``{"bucket", "key", "version_id"}`` mapping, or an :class:`S3Object`.
+        :param bucket: bucket of a value that names none; must be None if the value is an S3 URI, as in
+            amazon's ``S3KeySensor``.
+        :raises InvalidArgument: if the value is none of these.
+        """
+        if isinstance(value, S3Object):
+            return value
+        if isinstance(value, Mapping):
+            return cls._from_mapping(value, bucket)
+        if not isinstance(value, str):
+            raise InvalidArgument(
+                f"{value!r} does not name an S3 object",
+                remedy='Give "s3://bucket/key", a key with bucket_name, or a mapping of bucket, key and version_id',
+            )
+        if value.startswith("s3://"):
+            if bucket is not None:
+                raise InvalidArgument(
+                    f"bucket_name {bucket!r} is given for a full S3 URI",
+                    uri=value,
+                    remedy="Leave bucket_name out, or give the key alone",
+                )
+            bucket, _, value = value[len("s3://") :].partition("/")
+        return cls(bucket or "", value)
+
+    @classmethod
+    def _from_mapping(cls, value: Mapping[Any, Any], bucket: str | None) -> S3Object:
+        unknown = sorted(str(name) for name in value if name not in ("bucket", "key", "version_id"))
+        if unknown:
+            raise InvalidArgument(
+                f"an S3 object mapping has bucket, key and version_id, not {', '.join(unknown)}",
+                remedy="Remove or rename the other names",
+            )
+        return cls(value.get("bucket") or bucket or "", value.get("key") or "", value.get("version_id"))
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the plain JSON form, which :meth:`parse` reads."""
+        found = {"bucket": self.bucket, "key": self.key, "version_id": self.version_id}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def __str__(self) -> str:
+        """Return the S3 URI, with the version as S3's own tools write it."""
+        version = f"?versionId={self.version_id}" if self.version_id else ""
+        return f"s3://{self.bucket}/{self.key}{version}"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectReplication:
+    """
+    One object and what S3 answered about it.
+
+    :param object: what was asked for.
+    :param state: what the answer means.
+    :param http_status: status code of the answer; 0 if there was none.
+    :param version_id: the version that answered, or None where S3 named none.
+    :param etag: without its quotes.
+    :param last_modified: when that version was written, UTC.
+    :param storage_class: None means STANDARD, as on the wire.
+    :param encryption: value of ``x-amz-server-side-encryption``.
+    :param detail: what was odd about the answer, for people; empty when nothing was.
+    """
+
+    object: S3Object
+    state: ObjectState
+    http_status: int = 200
+    version_id: str | None = None
+    etag: str | None = None
+    last_modified: datetime | None = None
+    storage_class: str | None = None
+    encryption: str | None = None
+    detail: str = ""
+
+    @property
+    def status(self) -> ReplicationStatus | None:
+        """The replication status, or None if S3 gave no readable one."""
+        try:
+            return ReplicationStatus(self.state.value)
+        except ValueError:
+            return None
+
+    @property
+    def uri(self) -> str:
+        """The S3 URI of the version that answered."""
+        return str(S3Object(self.object.bucket, self.object.key, self.object.version_id or self.version_id))
+
+
+def from_head(obj: S3Object, http_status: int, headers: Mapping[str, str]) -> ObjectReplication:
+    """
+    Return what one HEAD answer means; every HTTP answer has exactly one meaning.
+
+    :param obj: what was asked for.
+    :param http_status: status code of the answer.
+    :param headers: headers of the answer, names in lower case.
+    """
+    state, detail = _state(http_status, headers)
+    return ObjectReplication(
+        object=obj,
+        state=state,
+        http_status=http_status,
+        version_id=headers.get("x-amz-version-id"),
+        etag=(headers.get("etag") or "").strip('"') or None,
+        last_modified=_http_date(headers.get("last-modified")),
+        storage_class=headers.get("x-amz-storage-class"),
+        encryption=headers.get("x-amz-server-side-encryption"),
+        detail=detail,
+    )
+
+
+def without_answer(obj: S3Object, detail: str) -> ObjectReplication:
+    """Return the state of an object about which S3 did not answer: UNKNOWN, to be asked again."""
+    return ObjectReplication(obj, ObjectState.UNKNOWN, http_status=0, detail=detail)
+
+
+def _state(http_status: int, headers: Mapping[str, str]) -> tuple[ObjectState, str]:
+    if http_status == 200:
+        value = headers.get("x-amz-replication-status")
+        if value is None:
+            return ObjectState.NONE, ""
+        if value == "COMPLETE":  # in the API model since 2015, and what some S3-compatible stores send
+            return ObjectState.COMPLETED, ""
+        if value in ("PENDING", "COMPLETED", "FAILED", "REPLICA"):
+            return ObjectState(value), ""
+        return ObjectState.UNKNOWN, f"S3 answered x-amz-replication-status {value!r}, which nobody knows"
+    if http_status in (404, 405) and headers.get("x-amz-delete-marker", "").lower() == "true":
+        return ObjectState.DELETED, ""
+    if http_status == 404:
+        return ObjectState.MISSING, ""
+    if http_status == 403:
+        return ObjectState.FORBIDDEN, ""
+    if http_status == 400:
+        return ObjectState.UNREADABLE, ""
+    return ObjectState.UNKNOWN, f"S3 answered HTTP {http_status}"
+
+
+def _http_date(value: str | None) -> datetime | None:
+    try:
+        return parsedate_to_datetime(value) if value else None
+    except ValueError:
+        return None

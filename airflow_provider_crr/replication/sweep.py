@@ -1,0 +1,87 @@
+"""One sweep: objects in, one answer for each out, with a bounded number of requests under way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
+from threading import Event
+from typing import Protocol
+
+from airflow_provider_crr.errors import LookupFailed
+from airflow_provider_crr.replication.pace import Pacer
+from airflow_provider_crr.replication.status import ObjectReplication, S3Object
+
+#: How long one wait may last, in seconds. A stop is noticed, and a signal is served, within this time.
+PATIENCE = 0.1
+
+
+class Asker(Protocol):
+    """A way of asking S3. ``ask`` never waits; each question gets one answer, in any order."""
+
+    #: Questions that may be under way at once.
+    limit: int
+
+    def ask(self, obj: S3Object) -> None:
+        """Send one HEAD."""
+
+    def answer(self, timeout: float) -> ObjectReplication | None:
+        """Return one answer, or None if none came within ``timeout`` seconds."""
+
+    def close(self) -> None:
+        """Abandon what is under way, and release threads and sockets."""
+
+
+def sweep(
+    objects: Iterable[S3Object], open_asker: Callable[[], Asker], pacer: Pacer, stop: Event | None
+) -> Generator[ObjectReplication]:
+    """
+    Yield one answer for each object, in the order of arrival.
+
+    The caller's thread feeds the questions, between answers: there is no thread to leak, an error of the
+    input reaches the caller as it is, and a caller that takes no answers stops the questions too.
+
+    :param objects: what to ask for; read only as far as questions can be sent.
+    :param open_asker: returns the way of asking, in the process that will use it.
+    :param pacer: says when the next question may leave.
+    :param stop: once set, nothing more is asked.
+    :raises LookupFailed: if ``stop`` is set before every answer is in: an end without an error would look
+        like a finished sweep.
+    """
+    remaining = iter(objects)
+    with closing(open_asker()) as asker:
+        exhausted, under_way = False, 0
+        while not exhausted or under_way:
+            delay = PATIENCE
+            while not exhausted and under_way < asker.limit:
+                _check(stop)
+                delay = pacer.delay()
+                if delay > 0:
+                    break
+                try:
+                    obj = next(remaining)
+                except StopIteration:
+                    exhausted = True
+                    break
+                pacer.spend()
+                asker.ask(obj)
+                under_way += 1
+            else:
+                delay = PATIENCE
+            _check(stop)
+            if not under_way:
+                if not exhausted:
+                    time.sleep(min(delay, PATIENCE))
+                continue
+            found = asker.answer(min(delay, PATIENCE) if delay else PATIENCE)
+            while found is not None:
+                under_way -= 1
+                yield found
+                _check(stop)
+                found = asker.answer(0) if under_way else None
+
+
+def _check(stop: Event | None) -> None:
+    if stop is not None and stop.is_set():
+        remedy = "Ask again: nothing is known of the objects not yet answered"
+        raise LookupFailed("lookup was stopped", remedy=remedy)

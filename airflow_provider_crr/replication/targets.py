@@ -1,0 +1,152 @@
+"""What a gate waits for: objects, or patterns of keys; and the bounded form in which a trigger stores them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import lzma
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import groupby
+from typing import Any
+
+from airflow_provider_crr.errors import InvalidArgument
+from airflow_provider_crr.replication.status import S3Object
+
+#: Longest stored form of a list of objects, in characters: what a trigger row or a state entry of Airflow holds.
+MAX_STORED = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """
+    What a gate waits for.
+
+    :param objects: objects to ask for, without repetition.
+    :param patterns: Unix shell-style patterns; the key of each is the pattern.
+    """
+
+    objects: tuple[S3Object, ...] = ()
+    patterns: tuple[S3Object, ...] = ()
+
+    @classmethod
+    def parse(
+        cls,
+        bucket_key: object,
+        *,
+        bucket_name: str | None = None,
+        wildcard_match: bool = False,
+        version_id: str | None = None,
+    ) -> Targets:
+        """
+        Return what a user's arguments name; they mean what they mean in amazon's ``S3KeySensor``.
+
+        :param bucket_key: a key, an S3 URI, a ``{"bucket", "key", "version_id"}`` mapping, or a list of them.
+        :param bucket_name: bucket of the keys that name none.
+        :param wildcard_match: whether the keys are patterns (``*``, ``?``, ``[abc]``; ``*`` also matches ``/``).
+        :param version_id: version of the one object that ``bucket_key`` names.
+        :raises InvalidArgument: for an empty list, and for whatever cannot name an object.
+        """
+        one = isinstance(bucket_key, str | Mapping | S3Object)
+        if not one and not isinstance(bucket_key, Iterable):
+            raise InvalidArgument(
+                f"bucket_key is {bucket_key!r}", remedy="Give a key, an S3 URI, a mapping, or a list of them"
+            )
+        values: list[object] = [bucket_key] if one else list(bucket_key)  # type: ignore[call-overload]
+        if not values:
+            raise InvalidArgument(
+                "bucket_key is an empty list: no object is not the same as a replicated object",
+                remedy="Skip the task upstream when there is nothing to wait for",
+            )
+        parsed = tuple(dict.fromkeys(S3Object.parse(value, bucket_name) for value in values))
+        if version_id is not None:
+            if len(parsed) != 1 or wildcard_match or parsed[0].version_id is not None:
+                raise InvalidArgument(
+                    "version_id is for the one key that bucket_key names",
+                    remedy="Give a list of {'bucket', 'key', 'version_id'} mappings instead",
+                )
+            parsed = (S3Object(parsed[0].bucket, parsed[0].key, version_id),)
+        if not wildcard_match:
+            return cls(objects=parsed)
+        for pattern in parsed:
+            if pattern.version_id is not None:
+                raise InvalidArgument(
+                    "a pattern has no version", uri=str(pattern), remedy="Leave version_id or wildcard_match out"
+                )
+        return cls(patterns=parsed)
+
+    def to_stored(self) -> dict[str, Any]:
+        """
+        Return the plain JSON form for a trigger's kwargs.
+
+        :raises InvalidArgument: if it is longer than :data:`MAX_STORED` even compressed.
+        """
+        stored = {"objects": pack(self.objects), "patterns": [pattern.to_dict() for pattern in self.patterns]}
+        size = len(json.dumps(stored))
+        if size > MAX_STORED:
+            raise InvalidArgument(
+                f"{len(self.objects) + len(self.patterns):,} keys take {size:,} characters in Airflow's database,"
+                f" even compressed; the limit is {MAX_STORED:,}",
+                remedy="Use wildcard_match=True with a pattern, mode='reschedule' with deferrable=False, or map the"
+                " sensor over smaller lists",
+            )
+        return stored
+
+    @classmethod
+    def from_stored(cls, stored: Mapping[str, Any]) -> Targets:
+        """Return what :meth:`to_stored` stored."""
+        patterns = tuple(S3Object.parse(pattern) for pattern in stored["patterns"])
+        return cls(tuple(unpack(stored["objects"])), patterns)
+
+
+def literal_prefix(pattern: str) -> str:
+    """Return the part of a pattern that S3 can list by."""
+    return re.split(r"[\[*?]", pattern, maxsplit=1)[0]
+
+
+def matches(pattern: str, key: str) -> bool:
+    """Return whether a key matches a pattern, case-sensitively, as ``S3KeySensor`` does on Linux."""
+    return fnmatchcase(key, pattern)
+
+
+def pack(objects: Sequence[S3Object]) -> str:
+    """
+    Return objects as compressed text.
+
+    Sorted keys share their beginnings, so each is stored as the number of characters shared with the one before
+    and the rest: 100,000 numbered keys take some kilobytes. Random names (UUIDs) do not compress.
+    """
+    if not objects:
+        return ""
+    ordered = sorted(objects, key=lambda obj: (obj.bucket, obj.key, obj.version_id or ""))
+    buckets: dict[str, list[Any]] = {}
+    for bucket, members in groupby(ordered, key=lambda obj: obj.bucket):
+        before = ""
+        rows = buckets.setdefault(bucket, [])
+        for obj in members:
+            shared = _shared(before, obj.key)
+            rows.append([shared, obj.key[shared:], *([obj.version_id] if obj.version_id else [])])
+            before = obj.key
+    text = json.dumps(buckets, separators=(",", ":"), ensure_ascii=False).encode()
+    return base64.b85encode(lzma.compress(text, format=lzma.FORMAT_ALONE)).decode()
+
+
+def unpack(text: str) -> list[S3Object]:
+    """Return the objects that :func:`pack` stored, sorted."""
+    if not text:
+        return []
+    buckets = json.loads(lzma.decompress(base64.b85decode(text)))
+    objects = []
+    for bucket, rows in buckets.items():
+        before = ""
+        for shared, rest, *version in rows:
+            before = before[:shared] + rest
+            objects.append(S3Object(bucket, before, *version))
+    return objects
+
+
+def _shared(one: str, other: str) -> int:
+    limit = min(len(one), len(other))
+    return next((index for index in range(limit) if one[index] != other[index]), limit)

@@ -1,0 +1,184 @@
+"""One gate over time: sweep after sweep, asking again only for what is not finished."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from hashlib import blake2b
+from itertools import chain
+from threading import Event
+from typing import Any, Protocol
+
+from airflow_provider_crr import waiting
+from airflow_provider_crr.replication.gate import GatePolicy, Outcome, Tally, Verdict
+from airflow_provider_crr.replication.listing import ListedObject
+from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, S3Object
+from airflow_provider_crr.replication.targets import Targets, matches
+
+
+class Source(Protocol):
+    """What a watch asks of S3; the hook is one."""
+
+    def get_replication_statuses(
+        self, objects: Iterable[S3Object], *, stop: Event | None = None
+    ) -> Iterator[ObjectReplication]:
+        """Return one answer for each object, in any order."""
+
+    def list_matching(self, pattern: S3Object) -> Iterator[ListedObject]:
+        """Return the current objects whose keys match a pattern, in key order."""
+
+    def check_bucket(self, bucket_name: str) -> None:
+        """Raise BucketNotFound if there is no such bucket."""
+
+    def why_no_status(self, answer: ObjectReplication) -> str:
+        """Return why an object has no replication status."""
+
+
+class Watch:
+    """
+    A gate that is swept until it is decided. Not thread-safe: one sweep at a time.
+
+    A terminal answer is asked for once. Explicit objects leave the list when they are done; a pattern is listed
+    again at each sweep, and a done object is asked again only if the listing shows another ETag or time.
+
+    :param targets: what to wait for.
+    :param policy: what the answers mean.
+    :param source: where to ask.
+    :param pin_versions: the version that answers first is the one that is waited for, even if the key is
+        overwritten later.
+    :param started_at: when the gate was first asked, UTC; None for now.
+    :param clock: returns the current time, UTC.
+    """
+
+    def __init__(
+        self,
+        targets: Targets,
+        policy: GatePolicy,
+        source: Source,
+        *,
+        pin_versions: bool = False,
+        started_at: datetime | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.head_requests = 0
+        self.verdict: Verdict | None = None
+        self._patterns = targets.patterns
+        self._open = list(targets.objects)
+        self._policy = policy
+        self._source = source
+        self._pin_versions = pin_versions
+        self._clock = clock
+        self._started_at = started_at or clock()
+        self._done: Counter[ObjectState] = Counter()
+        self._done_listed: dict[bytes, ObjectState] = {}
+        self._checked_buckets: set[str] = set()
+
+    def sweep(self, stop: Event | None = None) -> Verdict:
+        """
+        Ask for everything that is not finished, and judge.
+
+        :param stop: set by another thread to end the sweep early, with an error.
+        :raises LookupFailed: if S3 cannot be asked; what earlier sweeps found is kept.
+        """
+        tally = Tally(self._clock())
+        listing = _Listing(self)
+        still_open: list[S3Object] = []
+        done: Counter[ObjectState] = Counter()
+        missing: set[str] = set()
+        to_ask = chain(self._open, listing.unfinished())
+        for answer in self._source.get_replication_statuses(to_ask, stop=stop):
+            self.head_requests += 1
+            outcome = self._policy.judge(answer, tally.now)
+            tally.add(answer, outcome)
+            if outcome is not Outcome.DONE:
+                if answer.state is ObjectState.MISSING:
+                    missing.add(answer.object.bucket)
+                obj = self._pinned(answer)
+                if not self._patterns or obj.version_id is not None:
+                    still_open.append(obj)
+            elif self._patterns:
+                found = self._fingerprint(answer.object, answer.etag, answer.last_modified)
+                self._done_listed[found] = answer.state
+            else:
+                done[answer.state] += 1
+        for bucket in sorted(missing - self._checked_buckets):
+            self._source.check_bucket(bucket)
+            self._checked_buckets.add(bucket)
+        for answer in listing.unmatched():
+            tally.add(answer, self._policy.judge(answer, tally.now))
+        tally.add_finished(self._done + listing.done)
+        self._open = still_open
+        self._done += done
+        self.verdict = tally.verdict(self._source.why_no_status)
+        return self.verdict
+
+    def poll(self, stop: Event | None = None) -> dict[str, Any] | None:
+        """Sweep once; return the event if that decided the gate."""
+        verdict = self.sweep(stop)
+        if verdict.outcome is Outcome.WAIT:
+            return None
+        if verdict.outcome is Outcome.DONE:
+            return waiting.done(verdict.progress(), self.value())
+        return waiting.failed(verdict.failure(), self.value())
+
+    def progress(self) -> str:
+        """Return one line about the last sweep."""
+        return self.verdict.progress() if self.verdict else "no sweep has ended"
+
+    def warnings(self) -> list[str]:
+        """Return the answers of the last sweep that nobody can read."""
+        return self.verdict.warnings() if self.verdict else []
+
+    def value(self) -> dict[str, Any]:
+        """Return the summary that goes to XCom."""
+        waited = (self._clock() - self._started_at).total_seconds()
+        evidence = {"head_requests": self.head_requests, "waited_seconds": round(waited, 3)}
+        return {**self.verdict.summary(), **evidence} if self.verdict else evidence
+
+    def _pinned(self, answer: ObjectReplication) -> S3Object:
+        obj = answer.object
+        if self._pin_versions and obj.version_id is None and answer.version_id is not None:
+            return S3Object(obj.bucket, obj.key, answer.version_id)
+        return obj
+
+    def _fingerprint(self, obj: S3Object, etag: str | None, last_modified: datetime | None) -> bytes:
+        """Return what identifies one state of a listed key: 16 bytes, so that a million take little memory."""
+        parts = [obj.bucket, obj.key]
+        if not self._pin_versions:
+            parts += [etag or "", str(int(last_modified.timestamp())) if last_modified else ""]
+        return blake2b("\0".join(parts).encode(), digest_size=16).digest()
+
+
+class _Listing:
+    """The patterns of a watch, listed once: what is done is counted, the rest is handed out to be asked."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.done: Counter[ObjectState] = Counter()
+        self._watch = watch
+        self._unmatched = list(watch._patterns)
+
+    def unfinished(self) -> Iterator[S3Object]:
+        watch = self._watch
+        pinned = {(obj.bucket, obj.key) for obj in watch._open}
+        for position, pattern in enumerate(watch._patterns):
+            earlier = [other.key for other in watch._patterns[:position] if other.bucket == pattern.bucket]
+            for listed in watch._source.list_matching(pattern):
+                if pattern in self._unmatched:
+                    self._unmatched.remove(pattern)
+                obj = listed.object
+                if any(matches(other, obj.key) for other in earlier) or (obj.bucket, obj.key) in pinned:
+                    continue
+                state = watch._done_listed.get(
+                    watch._fingerprint(obj, listed.etag, listed.last_modified)
+                )
+                if state is None:
+                    yield obj
+                else:
+                    self.done[state] += 1
+
+    def unmatched(self) -> list[ObjectReplication]:
+        return [
+            ObjectReplication(pattern, ObjectState.MISSING, http_status=0, detail="no object matches the pattern")
+            for pattern in self._unmatched
+        ]

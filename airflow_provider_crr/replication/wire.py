@@ -1,0 +1,114 @@
+"""What botocore would put on the wire for a HEAD, learnt by letting it prepare one and stopping it there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from airflow_provider_crr.replication.boto import S3Client, translate
+from airflow_provider_crr.replication.status import S3Object
+
+_CREDENTIAL = re.compile(r"AWS4-HMAC-SHA256 Credential=[^,]+/\d{8}/([^/,]+)/s3/aws4_request,")
+#: Made anew for each request by whoever signs and sends it.
+_OF_ONE_REQUEST = {
+    "amz-sdk-invocation-id",
+    "amz-sdk-request",
+    "authorization",
+    "x-amz-content-sha256",
+    "x-amz-date",
+    "x-amz-security-token",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """
+    How every HEAD to one bucket looks.
+
+    :param scheme: ``http`` or ``https``.
+    :param before_key: the path up to the key.
+    :param before_version: what stands between key and version id; None if the request is for no version.
+    :param region: the region that the request is signed for.
+    :param headers: headers that are alike for every key, ``host`` among them.
+    """
+
+    scheme: str
+    before_key: str
+    before_version: str | None
+    region: str
+    headers: tuple[tuple[str, str], ...]
+
+    def path(self, obj: S3Object) -> str:
+        """Return path and query for one object, encoded by botocore."""
+        from botocore.utils import percent_encode
+
+        path: str = self.before_key + percent_encode(obj.key, safe="/~")
+        if self.before_version is not None:
+            path += self.before_version + percent_encode(obj.version_id or "")
+        return path
+
+
+class _Prepared(Exception):
+    """Stops botocore once a request is ready to be sent."""
+
+
+def prepare(client: S3Client, obj: S3Object, arguments: Mapping[str, str]) -> Wire | None:
+    """
+    Return how a HEAD to the bucket of ``obj`` looks; None if only boto3 can send it.
+
+    None means that it is not signed with Signature Version 4 for one region (unsigned, a multi-region access
+    point, a directory bucket), or that somebody answers in the place of S3, as test doubles for boto3 do.
+
+    :param client: a boto3 S3 client.
+    :param obj: an object of the bucket; its key and version id are not used.
+    :param arguments: further arguments of ``head_object``.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    key, version = uuid4().hex, uuid4().hex
+    caught: list[Any] = []
+
+    def catch(request: Any, **_: Any) -> None:
+        if key in request.url:  # the client may be in use elsewhere too
+            caught.append(request)
+            raise _Prepared
+
+    with_version = {"VersionId": version} if obj.version_id else {}
+    events = client.meta.events
+    events.register_last("before-send.s3.HeadObject", catch)
+    try:
+        client.head_object(Bucket=obj.bucket, Key=key, **with_version, **arguments)
+    except (_Prepared, ClientError):
+        pass
+    except BotoCoreError as error:
+        raise translate(error, obj) from error
+    finally:
+        events.unregister("before-send.s3.HeadObject", catch)
+    return _read(caught[0], key, version) if caught else None
+
+
+def _read(request: Any, key: str, version: str) -> Wire | None:
+    url = urlsplit(request.url)
+    headers = {name.lower(): _text(value) for name, value in request.headers.items()}
+    signed = _CREDENTIAL.match(headers.get("authorization", ""))
+    if not signed or "host" not in headers or "x-amz-s3session-token" in headers:
+        return None
+    before_key, _, after_key = (f"{url.path}?{url.query}" if url.query else url.path).partition(key)
+    before_version, found, rest = after_key.partition(version)
+    if rest or (after_key and not found):
+        return None  # something that we do not know follows the key
+    return Wire(
+        scheme=url.scheme,
+        before_key=before_key,
+        before_version=before_version if found else None,
+        region=signed.group(1),
+        headers=tuple((name, value) for name, value in headers.items() if name not in _OF_ONE_REQUEST),
+    )
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value

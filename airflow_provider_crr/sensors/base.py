@@ -1,0 +1,157 @@
+"""What this provider's sensors share: one way to poll and to end, on a worker or in the triggerer."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseSensorOperator,
+    PokeReturnValue,
+    conf,
+)
+
+from airflow_provider_crr import errors, humanize, waiting
+from airflow_provider_crr.arguments import HOOK_FIELDS, hook_arguments
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from botocore.config import Config
+
+    from airflow_provider_crr.triggers.base import PollingTrigger
+
+#: Airflow's own timeout of a deferred sensor comes this much later than the trigger's, which says what was missing.
+_GRACE = timedelta(seconds=30)
+
+
+class PollingSensor(BaseSensorOperator):
+    """
+    A sensor whose poke and trigger poll the same thing, and end the same way.
+
+    :param max_requests_per_second: most HEAD requests in a second; None for no limit.
+    :param deferrable: wait in the triggerer rather than on a worker.
+    :param aws_conn_id: Airflow connection; None for boto3's own way to find credentials; templated.
+    :param region_name: AWS Region, None for the connection's; templated.
+    :param verify: whether to verify TLS certificates, or the path of a CA bundle; templated.
+    :param botocore_config: settings of ``botocore.config.Config``; a mapping if deferrable.
+    :param expected_bucket_owner: account id that must own the buckets; templated.
+    :param requester_pays: accept the request costs of a requester-pays bucket.
+    :raises InvalidArgument: for arguments that can never work.
+    """
+
+    template_fields: Sequence[str] = HOOK_FIELDS
+    ui_color = "#dcedf7"
+
+    def __init__(
+        self,
+        *,
+        max_requests_per_second: float | None = None,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | Config | None = None,
+        expected_bucket_owner: str | None = None,
+        requester_pays: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.max_requests_per_second = max_requests_per_second
+        self.deferrable = deferrable
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
+        self.expected_bucket_owner = expected_bucket_owner
+        self.requester_pays = requester_pays
+        self._poller: waiting.Poller | None = None
+        hook_arguments(self, for_trigger=deferrable)
+
+    @abstractmethod
+    def _make_poller(self, started_at: datetime) -> waiting.Poller:
+        """Return what to poll on the worker."""
+
+    @abstractmethod
+    def _make_trigger(self, **kwargs: Any) -> PollingTrigger:
+        """Return the trigger that polls the same; ``kwargs`` are those of PollingTrigger."""
+
+    def execute(self, context: Context) -> Any:
+        """Wait on the worker, or hand the waiting to the triggerer."""
+        if self.deferrable:
+            self._defer()
+        try:
+            return super().execute(context)
+        except (AirflowSensorTimeout, AirflowSkipException) as error:
+            if self._poller is None or error.__cause__ is not None:  # a failure that soft_fail skips
+                raise
+            ended = waiting.timed_out(self._poller, humanize.age(self.timeout))
+            self._push(context, ended["value"])
+            raise type(error)(ended["message"]) from error
+
+    def _defer(self) -> None:
+        now = time.time()
+        trigger = self._make_trigger(
+            hook=hook_arguments(self, for_trigger=True),
+            poke_interval=self.poke_interval,
+            started_at=now,
+            deadline=now + self.timeout,
+            exponential_backoff=self.exponential_backoff,
+            max_wait=self.max_wait.total_seconds() if self.max_wait else None,
+            silent_fail=self.silent_fail,
+        )
+        self.defer(
+            trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=self.timeout) + _GRACE
+        )
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Poll once: done with the value for XCom, or not done."""
+        if self._poller is None:
+            first = context["ti"].get_first_reschedule_date(context) if self.reschedule else None
+            self._poller = self._make_poller(first or datetime.now(UTC))
+        decided = self._poller.poll()
+        self.log.info(self._poller.progress())
+        for warning in self._poller.warnings():
+            self.log.warning(warning)
+        if decided is None:
+            return PokeReturnValue(is_done=False)
+        return PokeReturnValue(is_done=True, xcom_value=self._conclude(context, decided))
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
+        """
+        End as the trigger's event says.
+
+        :param event: one of :mod:`airflow_provider_crr.waiting`.
+        """
+        try:
+            return self._conclude(context, event or {})
+        except errors.CrrError as error:
+            # A poke under never_fail skips for every exception; after a deferral Airflow does so for its own only.
+            if self.never_fail and not isinstance(error, AirflowException):
+                raise AirflowSkipException(f"Skipping due to never_fail is set to True: {error}") from error
+            raise
+
+    def _conclude(self, context: Context, event: dict[str, Any]) -> Any:
+        status, value = event.get("status"), event.get("value")
+        if status == waiting.DONE and value:
+            return value
+        if status == waiting.ERROR:
+            raise errors.from_dict(event["error"])
+        if value is not None:
+            self._push(context, value)
+        if status == waiting.FAILED:
+            raise errors.ReplicationFailed(event["message"], summary=value)
+        if status == waiting.TIMEOUT:
+            raise AirflowSensorTimeout(event["message"])
+        raise errors.LookupFailed(
+            f"the trigger sent an event that cannot be read: {event!r}",
+            remedy="Run the same release of this provider on workers and triggerers, then clear the task",
+        )
+
+    def _push(self, context: Context, value: Any) -> None:
+        context["ti"].xcom_push(key="return_value", value=value)

@@ -1,0 +1,122 @@
+"""The sensor that waits until objects are replicated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow_provider_crr.arguments import HOOK_FIELDS, hook_arguments, is_template, refuse_text_of_list, seconds
+from airflow_provider_crr.hooks.replication import S3ReplicationHook
+from airflow_provider_crr.replication.gate import GatePolicy
+from airflow_provider_crr.replication.targets import Targets
+from airflow_provider_crr.replication.watch import Watch
+from airflow_provider_crr.sensors.base import PollingSensor
+from airflow_provider_crr.triggers.replication import S3ReplicationTrigger
+
+
+class S3ReplicationSensor(PollingSensor):
+    """
+    Wait until S3 says that objects are replicated; fail when it says that they never will be.
+
+    The gate opens only when S3 answered COMPLETED (or REPLICA) for every object. It is judged at the end of a
+    sweep over all of them, so that one message names every object that decides it. Poke, reschedule and
+    deferrable runs give the same verdict, message and XCom.
+
+    Returns (XCom) ``{"total", "statuses": {state: objects}, "head_requests", "waited_seconds",
+    "oldest_pending_seconds", "sample": [{"uri", "status", "reason"}]}``; pushed before a failure, too.
+
+    :param bucket_key: a key, an ``s3://`` URI, a ``{"bucket", "key", "version_id"}`` mapping, or a list of them;
+        templated. With the bucket in the URI or mapping, leave ``bucket_name`` out.
+    :param bucket_name: bucket of the keys that name none; templated.
+    :param wildcard_match: whether the keys are Unix shell-style patterns; each must match at least one object.
+    :param version_id: version of the one key that ``bucket_key`` names; templated.
+    :param on_failed: FAILED: ``"fail"``, or ``"wait"`` because somebody repairs it.
+    :param on_none: no replication status: ``"fail"`` (naming why, from the bucket's rules), ``"wait"`` or
+        ``"done"``.
+    :param on_missing: no such object, or nothing matches the pattern: ``"wait"`` or ``"fail"``.
+    :param on_replica: REPLICA: ``"done"`` or ``"fail"``.
+    :param max_pending_age: fail once an object is PENDING for longer than this since its Last-Modified; seconds
+        or a timedelta; None never.
+    :param pin_versions: wait for the version that answers first, even if the key is overwritten meanwhile.
+    :param max_requests_per_second: most HEAD requests in a second; None for no limit. S3 allows 5,500 a second
+        and prefix, of which replication itself uses up to five an object.
+    :param kwargs: those of :class:`~airflow_provider_crr.sensors.base.PollingSensor`, and of every sensor.
+    :raises InvalidArgument: for arguments that can never work, when the DAG is parsed.
+    :raises ReplicationFailed: if the gate can never open; no retry follows.
+    :raises AirflowSensorTimeout: if it is not decided after ``timeout``.
+    :raises LookupFailed: if S3 cannot be asked: no credentials, no such bucket, no permission to list.
+    """
+
+    template_fields: Sequence[str] = ("bucket_key", "bucket_name", "version_id", *HOOK_FIELDS)
+
+    def __init__(
+        self,
+        *,
+        bucket_key: Any,
+        bucket_name: str | None = None,
+        wildcard_match: bool = False,
+        version_id: str | None = None,
+        on_failed: str = "fail",
+        on_none: str = "fail",
+        on_missing: str = "wait",
+        on_replica: str = "done",
+        max_pending_age: timedelta | float | None = None,
+        pin_versions: bool = False,
+        max_requests_per_second: float | None = 1000,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(max_requests_per_second=max_requests_per_second, **kwargs)
+        self.bucket_key = bucket_key
+        self.bucket_name = bucket_name
+        self.wildcard_match = wildcard_match
+        self.version_id = version_id
+        self.on_failed = on_failed
+        self.on_none = on_none
+        self.on_missing = on_missing
+        self.on_replica = on_replica
+        self.max_pending_age = max_pending_age
+        self.pin_versions = pin_versions
+        self._bucket_key_is_template = is_template(bucket_key)
+        self._policy()
+        if not any(map(is_template, (bucket_key, bucket_name, version_id))):
+            targets = self._targets()
+            if self.deferrable:
+                targets.to_stored()
+
+    def _policy(self) -> GatePolicy:
+        return GatePolicy(
+            on_failed=self.on_failed,
+            on_none=self.on_none,
+            on_missing=self.on_missing,
+            on_replica=self.on_replica,
+            max_pending_age=seconds(self.max_pending_age, "max_pending_age"),
+        )
+
+    def _targets(self) -> Targets:
+        if self._bucket_key_is_template:
+            refuse_text_of_list(self.bucket_key, "bucket_key")
+        return Targets.parse(
+            self.bucket_key,
+            bucket_name=self.bucket_name,
+            wildcard_match=self.wildcard_match,
+            version_id=self.version_id,
+        )
+
+    def _make_poller(self, started_at: datetime) -> Watch:
+        return Watch(
+            self._targets(),
+            self._policy(),
+            S3ReplicationHook(**hook_arguments(self)),
+            pin_versions=self.pin_versions,
+            started_at=started_at,
+        )
+
+    def _make_trigger(self, **kwargs: Any) -> S3ReplicationTrigger:
+        return S3ReplicationTrigger(
+            targets=self._targets().to_stored(),
+            policy=asdict(self._policy()),
+            pin_versions=self.pin_versions,
+            **kwargs,
+        )

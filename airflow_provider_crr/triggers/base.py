@@ -1,0 +1,116 @@
+"""What this provider's triggers share: poll in a thread until decided, or until the time is up."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import abstractmethod
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+from asgiref.sync import sync_to_async
+
+from airflow_provider_crr import humanize, waiting
+from airflow_provider_crr.errors import CrrError
+
+
+class PollingTrigger(BaseTrigger):
+    """
+    Poll until it is decided or the time is up, then send one event of :mod:`airflow_provider_crr.waiting`.
+
+    The kwargs are stored in Airflow's database while the task waits, so they are plain JSON, bounded, and a
+    promise: a later release reads what an earlier one stored. A restarted triggerer begins again from them.
+
+    :param hook: keyword arguments of the provider's hook.
+    :param poke_interval: seconds between the end of a poll and the next.
+    :param started_at: when the task first asked, seconds since the epoch.
+    :param deadline: when it gives up, seconds since the epoch.
+    :param exponential_backoff: double the interval after each poll.
+    :param max_wait: longest interval in seconds, None for no bound.
+    :param silent_fail: log errors of asking S3, and go on.
+    :param question: the kwargs of the subclass, which say what to poll.
+    """
+
+    def __init__(
+        self,
+        *,
+        hook: dict[str, Any],
+        poke_interval: float,
+        started_at: float,
+        deadline: float,
+        exponential_backoff: bool = False,
+        max_wait: float | None = None,
+        silent_fail: bool = False,
+        **question: Any,
+    ) -> None:
+        super().__init__()
+        self.hook = hook
+        self.poke_interval = poke_interval
+        self.started_at = started_at
+        self.deadline = deadline
+        self.exponential_backoff = exponential_backoff
+        self.max_wait = max_wait
+        self.silent_fail = silent_fail
+        self.question = question
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and the kwargs that are stored."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "hook": self.hook,
+                "poke_interval": self.poke_interval,
+                "started_at": self.started_at,
+                "deadline": self.deadline,
+                "exponential_backoff": self.exponential_backoff,
+                "max_wait": self.max_wait,
+                "silent_fail": self.silent_fail,
+                **self.question,
+            },
+        )
+
+    @abstractmethod
+    def poller(self) -> waiting.Poller:
+        """Return what to poll; called in the thread that polls."""
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Send how the wait ended."""
+        stop = Event()
+        # A thread of its own: a poll of a million objects must not hold one of the loop's few shared threads.
+        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="crr-trigger")
+        try:
+            yield TriggerEvent(await self._wait(stop, thread))
+        finally:
+            stop.set()
+            thread.shutdown(wait=False)
+
+    async def _wait(self, stop: Event, thread: ThreadPoolExecutor) -> dict[str, Any]:
+        def in_thread(function: Any) -> Any:
+            # sync_to_async, because the hook reads its connection through the triggerer's own loop.
+            return sync_to_async(function, thread_sensitive=False, executor=thread)
+
+        poller: waiting.Poller | None = None
+        interval = self.poke_interval
+        while True:
+            try:
+                poller = poller or await in_thread(self.poller)()
+                decided: dict[str, Any] | None = await in_thread(poller.poll)(stop)
+            except CrrError as error:
+                if not self.silent_fail:
+                    return waiting.could_not_ask(error)
+                self.log.error("cannot ask S3, going on: %s", error)
+            else:
+                self.log.info(poller.progress())
+                for warning in poller.warnings():
+                    self.log.warning(warning)
+                if decided:
+                    return decided
+            left = self.deadline - time.time()
+            if left <= 0:
+                return waiting.timed_out(poller, humanize.age(time.time() - self.started_at))
+            await asyncio.sleep(min(interval, left))
+            if self.exponential_backoff:
+                interval = min(interval * 2, self.max_wait or interval * 2)

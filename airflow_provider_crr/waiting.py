@@ -1,0 +1,68 @@
+"""
+What sensors and triggers share: something to poll, and how waiting ends, as plain JSON.
+
+A trigger sends one of these events to its task, and a poke hands the same event to itself, so that poke,
+reschedule and deferrable runs end alike. Events are built here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from threading import Event
+from typing import Any, Protocol
+
+from airflow_provider_crr.errors import CrrError
+
+DONE = "done"
+FAILED = "failed"
+TIMEOUT = "timeout"
+ERROR = "error"
+
+
+class Poller(Protocol):
+    """A question that is asked until it is decided."""
+
+    def poll(self, stop: Event | None = None) -> dict[str, Any] | None:
+        """
+        Ask once; return the event if that decided it.
+
+        :param stop: set by another thread to end the asking early, with an error.
+        """
+
+    def progress(self) -> str:
+        """Return one line about the last poll, for the log."""
+
+    def warnings(self) -> list[str]:
+        """Return what a person should look at in the last poll."""
+
+    def value(self) -> Any:
+        """Return what goes to XCom, as far as it is known."""
+
+
+def done(message: str, value: Any) -> dict[str, Any]:
+    """Return the event of a wait that is over, with the value for XCom."""
+    return {"status": DONE, "message": message, "value": value}
+
+
+def failed(message: str, value: Any) -> dict[str, Any]:
+    """Return the event of a wait that can never be over."""
+    return {"status": FAILED, "message": message, "value": value}
+
+
+def timed_out(poller: Poller | None, waited: str) -> dict[str, Any]:
+    """
+    Return the event of a wait whose time is up.
+
+    :param poller: what was waited for; None if it could never be asked.
+    :param waited: the time waited, in words.
+    """
+    found = f": {poller.progress()}" if poller else ""
+    return {
+        "status": TIMEOUT,
+        "message": f"waited {waited}, the whole timeout{found}",
+        "value": poller.value() if poller else None,
+    }
+
+
+def could_not_ask(error: CrrError) -> dict[str, Any]:
+    """Return the event of a wait that could not ask."""
+    return {"status": ERROR, "message": str(error), "error": error.to_dict()}

@@ -1,0 +1,14 @@
+"""
+The local AWS: MiniStack, and the one thin layer that it lacks.
+
+MiniStack copies objects by their replication rules and reports COMPLETED, FAILED and REPLICA. This package adds what it
+does not have: the time in between (PENDING), and the delivery of S3 Inventory reports. Tests and the demo share it; it
+is not part of the distribution.
+"""
+
+from __future__ import annotations
+
+from local_aws.process import LocalAwsError
+from local_aws.server import LocalAws
+
+__all__ = ["LocalAws", "LocalAwsError"]

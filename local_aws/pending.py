@@ -1,0 +1,75 @@
+"""
+The phase that MiniStack skips: PENDING, between the write and the end of the replication.
+
+MiniStack copies while it answers the PUT, so that a HEAD says COMPLETED or FAILED at once. Here that answer is
+withheld, either until somebody says so (``hold``, ``release``) or until the object has an age. Nothing else is altered:
+REPLICA and an absent status mean the same at any time. The copy itself is not withheld: it can be read all along.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+
+Headers = list[tuple[bytes, bytes]]
+
+STATUS_HEADER = b"x-amz-replication-status"
+#: What a replication that ended says, and one that has not ended does not.
+ENDED = frozenset({b"COMPLETED", b"FAILED"})
+
+
+@dataclass(slots=True)
+class PendingPhase:
+    """
+    Which objects are still being replicated.
+
+    :param seconds: an object younger than this is PENDING; 0 leaves it to ``hold``.
+    """
+
+    seconds: float = 0.0
+    _words: list[tuple[str, str, bool]] = field(default_factory=list)
+
+    def hold(self, bucket: str = "", prefix: str = "") -> None:
+        """Keep PENDING what starts with the prefix in the bucket; an empty bucket is every bucket."""
+        self._say(bucket, prefix, held=True)
+
+    def release(self, bucket: str = "", prefix: str = "") -> None:
+        """Take back every hold on what starts with the prefix in the bucket."""
+        self._say(bucket, prefix, held=False)
+
+    def _say(self, bucket: str, prefix: str, *, held: bool) -> None:
+        # The latest word about a key wins, so that one key of a held bucket can be released. Words that this one
+        # covers can never win again.
+        self._words = [word for word in self._words if not _covers(bucket, prefix, word[0], word[1])]
+        if held or any(word_held for _, _, word_held in self._words):
+            self._words.append((bucket, prefix, held))
+        else:
+            self._words.clear()
+
+    def holds(self, bucket: str, key: str) -> bool:
+        """Tell whether the latest word about the key was to hold it."""
+        for word_bucket, prefix, held in reversed(self._words):
+            if _covers(word_bucket, prefix, bucket, key):
+                return held
+        return False
+
+    def shown(self, headers: Iterable[tuple[bytes, bytes]], bucket: str, key: str) -> Headers:
+        """Return the headers of an answer as they are while its object may still be PENDING."""
+        seen = list(headers)
+        lower = {name.lower(): value for name, value in seen}
+        if lower.get(STATUS_HEADER) not in ENDED:
+            return seen
+        if not (self.holds(bucket, key) or self._is_young(lower.get(b"last-modified"))):
+            return seen
+        return [(name, b"PENDING" if name.lower() == STATUS_HEADER else value) for name, value in seen]
+
+    def _is_young(self, last_modified: bytes | None) -> bool:
+        if not self.seconds or last_modified is None:
+            return False
+        return time.time() - parsedate_to_datetime(last_modified.decode("ascii")).timestamp() < self.seconds
+
+
+def _covers(bucket: str, prefix: str, other_bucket: str, other_prefix: str) -> bool:
+    return bucket in ("", other_bucket) and other_prefix.startswith(prefix)

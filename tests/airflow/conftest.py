@@ -1,0 +1,72 @@
+"""Tasks run by Airflow's own task runner, triggers included, against SQLite."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@dataclass(frozen=True)
+class TaskRun:
+    """How a task ended: its state, what it pushed to XCom, and what it raised."""
+
+    state: str
+    xcom: Any
+    error: BaseException | None
+
+
+@pytest.fixture(scope="session")
+def database(airflow_home: Path) -> None:
+    from airflow.utils.db import initdb
+
+    initdb()
+
+
+@pytest.fixture
+def run_task(database: None, airflow_home: Path) -> Callable[..., TaskRun]:
+    """Run one task of a DAG file of its own through ``dag.test()``."""
+
+    def run(task_class: type, **arguments: Any) -> TaskRun:
+        dag_id = f"test_{uuid.uuid4().hex[:12]}"
+        path = airflow_home / "dags" / f"{dag_id}.py"
+        path.write_text(
+            f"""
+from datetime import datetime, timedelta
+from airflow.sdk import DAG
+from {task_class.__module__} import {task_class.__name__}
+
+with DAG({dag_id!r}, schedule=None, start_date=datetime(2026, 1, 1)) as dag:
+    {task_class.__name__}(task_id="task", **{arguments!r})
+"""
+        )
+        try:
+            return _run(path, dag_id)
+        finally:
+            path.unlink()
+
+    return run
+
+
+def _run(path: Path, dag_id: str) -> TaskRun:
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+
+    spec = importlib.util.spec_from_file_location(dag_id, path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    raised: list[BaseException] = []
+    module.dag.get_task("task").on_failure_callback = [lambda context: raised.append(context["exception"])]
+    run = module.dag.test()
+    with create_session() as session:
+        rows = session.query(XComModel).filter_by(dag_id=dag_id, task_id="task", key="return_value").all()
+        values = [json.loads(row.value) if isinstance(row.value, str) else row.value for row in rows]
+    (instance,) = run.get_task_instances()
+    return TaskRun(str(instance.state), values[0] if values else None, raised[0] if raised else None)

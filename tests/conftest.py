@@ -1,0 +1,71 @@
+"""An Airflow of our own, a local AWS, and nothing of the developer's machine."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+# Before anything imports Airflow, which reads its configuration at import.
+_HOME = Path(tempfile.mkdtemp(prefix="crr-airflow-"))
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
+# AWS_*: a developer's profile or proxy silently changes what is asserted.
+for _name in [name for name in os.environ if name.startswith(("AIRFLOW", "AWS_"))]:
+    del os.environ[_name]
+os.environ.update(
+    AIRFLOW_HOME=str(_HOME),
+    AIRFLOW__CORE__DAGS_FOLDER=str(_HOME / "dags"),
+    AIRFLOW__CORE__LOAD_EXAMPLES="False",
+    AIRFLOW__CORE__UNIT_TEST_MODE="False",
+    AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL="5",
+    AWS_CONFIG_FILE=os.devnull,
+    AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+    AWS_EC2_METADATA_DISABLED="true",
+    NO_PROXY="127.0.0.1,localhost",
+)
+(_HOME / "dags").mkdir()
+
+import pytest  # noqa: E402
+
+from local_aws import LocalAws  # noqa: E402
+from local_aws.buckets import ReplicatedPair, replicated_pair  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def airflow_home() -> Path:
+    """Home of the Airflow that this test session uses."""
+    return _HOME
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[LocalAws]:
+    """One local AWS for all tests: each makes its own buckets."""
+    with LocalAws() as running:
+        yield running
+
+
+@pytest.fixture
+def aws_conn(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> LocalAws:
+    """The local AWS, as what Airflow's connection aws_default leads to."""
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", aws.airflow_connection_uri_json())
+    return aws
+
+
+@pytest.fixture
+def pair(aws: LocalAws) -> Iterator[ReplicatedPair]:
+    """A bucket of one's own, replicated to another region."""
+    name = f"landing-{uuid.uuid4().hex[:12]}"
+    yield replicated_pair(aws, name, f"{name}-replica")
+    aws.release(name)
+
+
+@pytest.fixture
+def denied_pair(aws: LocalAws) -> Iterator[ReplicatedPair]:
+    """A bucket of one's own, replicated to another account that refuses."""
+    name = f"landing-{uuid.uuid4().hex[:12]}"
+    yield replicated_pair(aws, name, f"{name}-replica", denied=True)
+    aws.release(name)
