@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow_provider_crr.errors import InvalidArgument
@@ -86,3 +86,34 @@ def one_of(value: str, name: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise InvalidArgument(f"{name} is {value!r}", remedy=f"Use one of {', '.join(map(repr, choices))}")
     return value
+
+
+def number(value: int, name: str) -> int:
+    """
+    Return the value if it is a whole number of 0 or more.
+
+    :raises InvalidArgument: if it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise InvalidArgument(f"{name} is {value!r}", remedy="Give a whole number of 0 or more")
+    return value
+
+
+def moment(value: datetime | str | None, name: str) -> datetime | None:
+    """
+    Return a moment with its time zone; text without one is UTC.
+
+    :raises InvalidArgument: if it is no moment, or a datetime without time zone.
+    """
+    if value is None:
+        return None
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else value
+        if isinstance(value, str) and found.tzinfo is None:
+            found = found.replace(tzinfo=UTC)
+        aware = found.tzinfo is not None
+    except (AttributeError, ValueError):
+        aware = False
+    if not aware:
+        raise InvalidArgument(f"{name} is {value!r}", remedy="Give a datetime with time zone, or its ISO 8601 text")
+    return found

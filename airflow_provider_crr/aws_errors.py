@@ -44,9 +44,7 @@ def translated(uri: str, action: str, *, permission: str) -> Iterator[None]:
             raise LookupFailed(
                 f"cannot {action}: S3 answered {code}", uri=uri, remedy=f"Allow {permission} to the connection"
             ) from error
-        raise LookupFailed(
-            f"cannot {action}: {error}", uri=uri, remedy="Look at the code that S3 answered"
-        ) from error
+        raise LookupFailed(f"cannot {action}: {error}", uri=uri, remedy="Look at the code that S3 answered") from error
     except BotoCoreError as error:
         raise LookupFailed(
             f"cannot {action}: {error}", uri=uri, remedy="Check the connection's endpoint and the network"

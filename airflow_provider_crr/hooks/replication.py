@@ -117,9 +117,10 @@ class S3ReplicationHook(S3Hook):
         from botocore.exceptions import ClientError
 
         uri = f"s3://{bucket_name}"
+        client: Any = self.get_conn()
         with translated(uri, "read the replication rules", permission="s3:GetReplicationConfiguration"):
             try:
-                found = self.get_conn().get_bucket_replication(Bucket=bucket_name, **self._owner)
+                found = client.get_bucket_replication(Bucket=bucket_name, **self._owner)
             except ClientError as error:
                 if error.response["Error"]["Code"] == "ReplicationConfigurationNotFoundError":
                     return ()
@@ -154,8 +155,9 @@ class S3ReplicationHook(S3Hook):
         """
         from botocore.exceptions import BotoCoreError, ClientError
 
+        client: Any = self.get_conn()
         try:
-            self.get_conn().head_bucket(Bucket=bucket_name, **self._owner)
+            client.head_bucket(Bucket=bucket_name, **self._owner)
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
                 raise no_such_bucket(f"s3://{bucket_name}") from error

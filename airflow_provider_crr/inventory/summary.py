@@ -196,9 +196,7 @@ class Summary:
         """What S3 does not expire or transition for as long as it is PENDING or FAILED."""
         return total(self.statuses, only=HOLDS_LIFECYCLE)
 
-    def written_to(
-        self, *, report_uri: str | None = None, failed_manifest_uri: str | None = None
-    ) -> Summary:
+    def written_to(self, *, report_uri: str | None = None, failed_manifest_uri: str | None = None) -> Summary:
         """Return the same summary with the places where its files were written."""
         return replace(self, report_uri=report_uri, failed_manifest_uri=failed_manifest_uri)
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
 from airflow_provider_crr import errors, humanize
-from airflow_provider_crr.arguments import HOOK_FIELDS, hook_arguments, is_template, one_of, refuse_text_of_list
+from airflow_provider_crr.arguments import HOOK_FIELDS, is_template, one_of, refuse_text_of_list
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
+from airflow_provider_crr.operators.base import HookOperator
 from airflow_provider_crr.replication.deletion import Deletion
 from airflow_provider_crr.replication.gate import REASONS
 from airflow_provider_crr.replication.status import ObjectState, S3Object
@@ -17,10 +16,9 @@ from airflow_provider_crr.replication.targets import Targets
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-    from botocore.config import Config
 
 
-class S3DeleteReplicatedObjectsOperator(BaseOperator):
+class S3DeleteReplicatedObjectsOperator(HookOperator):
     """
     Delete objects from a replicated source bucket, but only the versions that S3 says are COMPLETED.
 
@@ -42,12 +40,7 @@ class S3DeleteReplicatedObjectsOperator(BaseOperator):
     :param on_refused: ``"fail"`` the task if any version was refused, after the others are deleted, or only
         ``"report"``. A dry run only reports.
     :param max_requests_per_second: most HEAD requests in a second; None for no limit.
-    :param aws_conn_id: Airflow connection; None for boto3's own way to find credentials; templated.
-    :param region_name: AWS Region, None for the connection's; templated.
-    :param verify: whether to verify TLS certificates, or the path of a CA bundle; templated.
-    :param botocore_config: settings of ``botocore.config.Config``.
-    :param expected_bucket_owner: account id that must own the buckets; templated.
-    :param requester_pays: accept the request costs of a requester-pays bucket.
+    :param kwargs: those of :class:`~airflow_provider_crr.operators.base.HookOperator`, and of every operator.
     :raises InvalidArgument: for arguments that can never work, when the DAG is parsed.
     :raises ObjectsNotDeleted: if versions were refused, or S3 did not delete them.
     :raises LookupFailed: if S3 cannot be asked, or a bucket does not exist; the latter before any delete.
@@ -67,15 +60,9 @@ class S3DeleteReplicatedObjectsOperator(BaseOperator):
         dry_run: bool = False,
         on_refused: str = "fail",
         max_requests_per_second: float | None = 1000,
-        aws_conn_id: str | None = "aws_default",
-        region_name: str | None = None,
-        verify: bool | str | None = None,
-        botocore_config: dict[str, Any] | Config | None = None,
-        expected_bucket_owner: str | None = None,
-        requester_pays: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(max_requests_per_second=max_requests_per_second, **kwargs)
         self.bucket_key = bucket_key
         self.bucket_name = bucket_name
         self.wildcard_match = wildcard_match
@@ -83,21 +70,13 @@ class S3DeleteReplicatedObjectsOperator(BaseOperator):
         self.versions = one_of(versions, "versions", ("all", "current"))
         self.only_check = dry_run  # BaseOperator has a method of the name dry_run
         self.on_refused = one_of(on_refused, "on_refused", ("fail", "report"))
-        self.max_requests_per_second = max_requests_per_second
-        self.aws_conn_id = aws_conn_id
-        self.region_name = region_name
-        self.verify = verify
-        self.botocore_config = botocore_config
-        self.expected_bucket_owner = expected_bucket_owner
-        self.requester_pays = requester_pays
         self._bucket_key_is_template = is_template(bucket_key)
-        hook_arguments(self)
         if not any(map(is_template, (bucket_key, bucket_name, version_id))):
             self._targets()
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Look up, delete what is COMPLETED, report both."""
-        hook = S3ReplicationHook(**hook_arguments(self))
+        hook = self._hook()
         targets = self._targets()
         for bucket in sorted({obj.bucket for obj in (*targets.objects, *targets.patterns)}):
             hook.check_bucket(bucket)

@@ -180,16 +180,12 @@ class Tally:
             done=self.outcomes[Outcome.DONE],
             statuses={state.value: self.states[state] for state in ObjectState if self.states[state]},
             deciding={state.value: self.deciding[state] for state in ObjectState if self.deciding[state]},
-            oldest_pending_seconds=(
-                (self.now - self.oldest_pending).total_seconds() if self.oldest_pending else None
-            ),
+            oldest_pending_seconds=((self.now - self.oldest_pending).total_seconds() if self.oldest_pending else None),
             sample=tuple(sample),
         )
 
 
-def _named(
-    answer: ObjectReplication, outcome: Outcome, explain: Callable[[ObjectReplication], str]
-) -> dict[str, str]:
+def _named(answer: ObjectReplication, outcome: Outcome, explain: Callable[[ObjectReplication], str]) -> dict[str, str]:
     entry = {"uri": answer.uri, "status": answer.state.value}
     if outcome is Outcome.FAIL or answer.state is ObjectState.UNKNOWN:
         none = answer.state is ObjectState.NONE

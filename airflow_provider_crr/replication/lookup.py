@@ -14,6 +14,7 @@ from functools import partial
 from itertools import chain, islice
 from threading import Event
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from airflow_provider_crr.replication.boto import BotoAsker, S3Client, head
 from airflow_provider_crr.replication.pace import Pacer
@@ -118,7 +119,9 @@ def why_not_crt(client: S3Client) -> str | None:
     except ImportError as error:
         return f"awscrt is not usable: {error}"
     config = client.meta.config
-    if config.proxies or (config.proxies is None and get_environ_proxies(client.meta.endpoint_url)):
+    endpoint = client.meta.endpoint_url
+    proxies = get_environ_proxies(endpoint) if config.proxies is None else config.proxies
+    if proxies.get(urlsplit(endpoint).scheme):
         return "a proxy is configured"
     if config.client_cert:
         return "a client certificate is configured"

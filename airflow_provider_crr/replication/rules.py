@@ -78,9 +78,7 @@ def why_no_status(rules: Sequence[ReplicationRule], answer: ObjectReplication) -
     """
     bucket = answer.object.bucket
     if not rules:
-        return (
-            f"bucket {bucket} has no replication configuration. Add one, or ask the bucket that has it. {_BATCH}"
-        )
+        return f"bucket {bucket} has no replication configuration. Add one, or ask the bucket that has it. {_BATCH}"
     matching = [rule for rule in rules if answer.object.key.startswith(rule.prefix)]
     if not matching:
         prefixes = ", ".join(sorted(repr(rule.prefix) for rule in rules)[:5])
@@ -101,8 +99,7 @@ def why_no_status(rules: Sequence[ReplicationRule], answer: ObjectReplication) -
         )
     if answer.storage_class in ARCHIVED_CLASSES:
         return (
-            f"S3 does not replicate objects of storage class {answer.storage_class}."
-            f" Restore it and copy it over itself"
+            f"S3 does not replicate objects of storage class {answer.storage_class}. Restore it and copy it over itself"
         )
     return (
         f"{_names(untagged)} covers this key now, so the object is older than the rule (or than the rule's last"

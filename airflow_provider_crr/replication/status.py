@@ -86,9 +86,7 @@ class S3Object:
         try:
             size = len(self.key.encode())
         except UnicodeEncodeError as error:
-            raise InvalidArgument(
-                f"key {self.key!r} is not valid Unicode text", remedy="S3 keys are UTF-8"
-            ) from error
+            raise InvalidArgument(f"key {self.key!r} is not valid Unicode text", remedy="S3 keys are UTF-8") from error
         if "\0" in self.key or size > MAX_KEY_BYTES:
             raise InvalidArgument(
                 f"key {self.key!r} contains a NUL" if "\0" in self.key else f"key of {size} bytes",

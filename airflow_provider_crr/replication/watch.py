@@ -169,9 +169,7 @@ class _Listing:
                 obj = listed.object
                 if any(matches(other, obj.key) for other in earlier) or (obj.bucket, obj.key) in pinned:
                     continue
-                state = watch._done_listed.get(
-                    watch._fingerprint(obj, listed.etag, listed.last_modified)
-                )
+                state = watch._done_listed.get(watch._fingerprint(obj, listed.etag, listed.last_modified))
                 if state is None:
                     yield obj
                 else:

@@ -79,7 +79,8 @@ def prepare(client: S3Client, obj: S3Object, arguments: Mapping[str, str]) -> Wi
 
     with_version = {"VersionId": version} if obj.version_id else {}
     events = client.meta.events
-    events.register_last("before-send.s3.HeadObject", catch)
+    # The least specific event, last: whoever else answers comes first, and is noticed.
+    events.register_last("before-send", catch)
     try:
         client.head_object(Bucket=obj.bucket, Key=key, **with_version, **arguments)
     except (_Prepared, ClientError):
@@ -87,7 +88,7 @@ def prepare(client: S3Client, obj: S3Object, arguments: Mapping[str, str]) -> Wi
     except BotoCoreError as error:
         raise translate(error, obj) from error
     finally:
-        events.unregister("before-send.s3.HeadObject", catch)
+        events.unregister("before-send", catch)
     return _read(caught[0], key, version) if caught else None
 
 

@@ -105,9 +105,7 @@ class PollingSensor(BaseSensorOperator):
             max_wait=self.max_wait.total_seconds() if self.max_wait else None,
             silent_fail=self.silent_fail,
         )
-        self.defer(
-            trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=self.timeout) + _GRACE
-        )
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=self.timeout) + _GRACE)
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Poll once: done with the value for XCom, or not done."""

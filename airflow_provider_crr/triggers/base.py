@@ -46,7 +46,7 @@ class PollingTrigger(BaseTrigger):
         silent_fail: bool = False,
         **question: Any,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.hook = hook
         self.poke_interval = poke_interval
         self.started_at = started_at
@@ -82,7 +82,7 @@ class PollingTrigger(BaseTrigger):
         # A thread of its own: a poll of a million objects must not hold one of the loop's few shared threads.
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="crr-trigger")
         try:
-            yield TriggerEvent(await self._wait(stop, thread))
+            yield TriggerEvent(await self._wait(stop, thread))  # type: ignore[no-untyped-call]
         finally:
             stop.set()
             thread.shutdown(wait=False)

@@ -1,0 +1,49 @@
+"""Waiting for an inventory report: it is there once ``manifest.checksum`` is, which S3 writes last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from threading import Event
+from typing import Any
+
+from airflow_provider_crr import waiting
+from airflow_provider_crr.inventory.summary import utc_text
+
+
+class ReportArrival:
+    """
+    A wait for a complete report newer than some moment.
+
+    :param find: returns the URI of the newest complete report's ``manifest.json`` begun after a moment, or None.
+    :param location: the folder of the inventory configuration, for people.
+    :param newer_than: only reports that S3 began after this count, UTC; None for any.
+    """
+
+    def __init__(
+        self, find: Callable[[datetime | None], str | None], location: str, newer_than: datetime | None
+    ) -> None:
+        self._find = find
+        self._location = location
+        self._newer_than = newer_than
+        self._found: str | None = None
+
+    def poll(self, stop: Event | None = None) -> dict[str, Any] | None:
+        """Look once; ``stop`` is not needed, one look is short."""
+        self._found = self._find(self._newer_than)
+        return waiting.done(self.progress(), self._found) if self._found else None
+
+    def progress(self) -> str:
+        """Return what the last look found."""
+        if self._found:
+            return f"complete inventory report {self._found}"
+        after = f" begun after {utc_text(self._newer_than)}" if self._newer_than else ""
+        return f"no complete inventory report{after} in {self._location}; S3 may take two days to deliver one"
+
+    def warnings(self) -> list[str]:
+        """Return nothing: a report that is not there yet is no surprise."""
+        return []
+
+    def value(self) -> str | None:
+        """Return the URI found."""
+        return self._found

@@ -1,0 +1,64 @@
+"""Where reports and manifests are written to: S3, or a file of the worker."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_crr.aws_errors import translated
+from airflow_provider_crr.errors import InvalidArgument
+from airflow_provider_crr.inventory.location import split_uri
+
+
+def check_destination(uri: str | None, *, rendered: bool = False) -> None:
+    """
+    Refuse a place that nothing can be written to.
+
+    :param uri: ``s3://bucket/key``, ``file:///path`` or an absolute path; None is fine.
+    :param rendered: whether its extension must name a report format.
+    :raises InvalidArgument: if it is none of these.
+    """
+    from airflow_provider_crr.inventory.render import format_for
+
+    if uri is None:
+        return
+    if uri.startswith("s3://"):
+        split_uri(uri)
+    elif not _path(uri).is_absolute():
+        raise InvalidArgument(
+            "not a place to write to", uri=uri, remedy="Give s3://bucket/key, file:///path or an absolute path"
+        )
+    if rendered:
+        format_for(uri)
+
+
+def write(client: Any, uri: str, source: Path, content_type: str) -> None:
+    """
+    Write a file to its place.
+
+    :param client: boto3 S3 client.
+    :param uri: see :func:`check_destination`.
+    :param source: the file.
+    :param content_type: what S3 is told that it is.
+    :raises LookupFailed: if S3 does not take it.
+    """
+    if not uri.startswith("s3://"):
+        path = _path(uri)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, path)
+        return
+    from boto3.exceptions import S3UploadFailedError
+
+    from airflow_provider_crr.errors import LookupFailed
+
+    bucket, key = split_uri(uri)
+    try:
+        with translated(uri, "write", permission="s3:PutObject"):
+            client.upload_file(str(source), bucket, key, ExtraArgs={"ContentType": content_type})
+    except S3UploadFailedError as error:
+        raise LookupFailed(f"cannot write: {error}", uri=uri, remedy="Allow s3:PutObject to the connection") from error
+
+
+def _path(uri: str) -> Path:
+    return Path(uri.removeprefix("file://"))

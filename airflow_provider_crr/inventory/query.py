@@ -1,0 +1,203 @@
+"""
+The one SQL statement that says what a summary is; text only, in DuckDB's dialect.
+
+It has three layers, and reads the report once, in the first::
+
+    summary_sql(facts_sql(groups_sql(report)))
+
+Files arrive one by one, so the local engine runs the first two for each file and the third over the facts of all.
+That comes to the same: a fact of two files together is the sum of their facts, or the least of them.
+
+========  ==========================================================================================
+groups    one row for each prefix and status, and one for each version that is PENDING or FAILED: those
+          are asked about one by one (the oldest, the sample, the Batch Operations manifest), all others
+          are only counted. Counts and sums alone, for DuckDB can move those to disk.
+facts     ``kind, name, status, at_ms, objects, bytes, noncurrent``; small, except for one row for each
+          prefix and status.
+summary   ``kind, rank, name, status, at_ms, objects, bytes, noncurrent``; at most a few hundred rows.
+========  ==========================================================================================
+"""
+
+# ruff: noqa: S608 - text of a report reaches SQL as a parameter only
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from airflow_provider_crr.errors import InvalidArgument
+from airflow_provider_crr.inventory.summary import AGE_BANDS, MAX_FAILED_SAMPLE, MAX_PREFIXES, SETTLED
+
+#: What a row can be refused for, by the code in the column ``defect``; the highest one of a file is reported.
+DEFECTS = {
+    1: "a version without IsLatest",
+    2: "a PENDING version without LastModifiedDate",
+    3: "a row without a key",
+    4: "a row of another bucket",
+}
+#: The columns of the last layer.
+SUMMARY_COLUMNS = ("kind", "rank", "name", "status", "at_ms", "objects", "bytes", "noncurrent")
+#: More segments than any key has: a key is at most 1,024 bytes.
+MAX_PREFIX_DEPTH = 512
+
+_STATUSES = "'PENDING', 'FAILED', 'REPLICA', 'COMPLETED', 'NONE'"
+_MARKER = "DELETE MARKER"
+
+
+def groups_sql(
+    report: str, fields: Collection[str], *, prefix_depth: int = 0, versions: str = "all", encoded: bool = False
+) -> str:
+    """
+    Return the layer that reads the rows, once; ``$bucket`` is the bucket that they must be of.
+
+    :param report: a relation, its columns named as in :attr:`Manifest.fields`.
+    :param fields: which columns it has.
+    :param prefix_depth: how many key segments make a prefix, 0 to :data:`MAX_PREFIX_DEPTH`.
+    :param versions: ``all``, or ``current`` for the rows that are the latest version. A report without version
+        columns lists nothing else.
+    :param encoded: whether keys are URL-encoded, as they are in CSV only. They are decoded in the next layer, where
+        there are fewer: ``dt=2026-11-20`` arrives as ``dt%3D2026-11-20``, so most keys of a data lake need it.
+    :raises InvalidArgument: for a depth or a word for versions out of range.
+    """
+    if not isinstance(prefix_depth, int) or not 0 <= prefix_depth <= MAX_PREFIX_DEPTH:
+        raise InvalidArgument(
+            f"prefix_depth {prefix_depth!r}", remedy=f"Give a whole number from 0 to {MAX_PREFIX_DEPTH}"
+        )
+    if versions not in ("all", "current"):
+        raise InvalidArgument(f"versions {versions!r}", remedy='Give "all" or "current"')
+    versioned = "is_latest" in fields
+    # Not "IS TRUE": a row that does not say whether it is the latest is kept, and then refused as a defect.
+    kept = "is_latest IS NOT FALSE" if versioned and versions == "current" else "true"
+    marker = "is_delete_marker IS TRUE" if versioned else "false"
+    status = f"""CASE WHEN {marker} THEN '{_MARKER}'
+        WHEN replication_status IN ({_STATUSES}) THEN replication_status
+        WHEN replication_status IS NULL OR replication_status = '' THEN 'NONE'
+        -- In the API model since 2015, and what some S3-compatible stores write.
+        WHEN replication_status = 'COMPLETE' THEN 'COMPLETED'
+        -- One name for whatever else: a million of them must not make a million rows.
+        ELSE 'UNKNOWN' END"""
+    # Whether S3 would ever encode "/" is not documented; a segment ends there either way.
+    slash = "(?:/|%2[Ff])" if encoded else "/"
+    prefix = rf"regexp_extract(key, '^(?s:.*?{slash}){{0,{prefix_depth}}}')" if prefix_depth else "''"
+    # An empty version id is the "null version", written before versioning was turned on.
+    version = "coalesce(nullif(version_id, ''), 'null')" if versioned else "NULL::VARCHAR"
+    modified = "epoch_ms(last_modified_date)" if "last_modified_date" in fields else "NULL::BIGINT"
+    defect = f"""CASE WHEN {"bucket IS DISTINCT FROM $bucket" if "bucket" in fields else "$bucket IS NULL"} THEN 4
+        WHEN key IS NULL OR key = '' THEN 3
+        WHEN {"is_latest IS NULL" if versioned else "false"} THEN 1 ELSE 0 END"""
+    return f"""
+SELECT prefix, status, key, version, min(modified_ms) AS modified_ms,
+    count(*) AS objects, sum(bytes) AS bytes, sum(noncurrent) AS noncurrent, max(defect) AS defect
+FROM (
+    SELECT CASE WHEN status = '{_MARKER}' THEN '' ELSE {prefix} END AS prefix, status,
+        CASE WHEN status IN ('PENDING', 'FAILED') THEN key END AS key,
+        CASE WHEN status IN ('PENDING', 'FAILED') THEN {version} END AS version,
+        CASE WHEN status = 'PENDING' THEN {modified} END AS modified_ms,
+        {"coalesce(size, 0)" if "size" in fields else "0"} AS bytes,
+        {"CASE WHEN is_latest THEN 0 ELSE 1 END" if versioned else "0"} AS noncurrent,
+        {defect} AS defect
+    FROM (SELECT *, {status} AS status FROM ({report}) WHERE {kept})
+)
+GROUP BY prefix, status, key, version"""
+
+
+def facts_sql(groups: str, fields: Collection[str], *, created_at: datetime, encoded: bool = False) -> str:
+    """
+    Return the layer that makes facts of the groups.
+
+    :param groups: :func:`groups_sql`, or a table that holds what it returned.
+    :param fields: as there.
+    :param created_at: when S3 began the listing; ages count from then, and what was written later is 0 old.
+    :param encoded: as there.
+    """
+    dated = "last_modified_date" in fields
+    upper = [bound for _, bound in AGE_BANDS if bound is not None]
+    age = f"({_milliseconds(created_at)} - modified_ms)"
+    band = " ".join(f"WHEN {age} < {bound * 1000} THEN '{index}'" for index, bound in enumerate(upper))
+    uri = f"concat({decoded('key', encoded)}, '?versionId=' || version)"
+    return f"""
+WITH groups AS MATERIALIZED ({groups})
+SELECT 'defect' AS kind, '' AS name, '' AS status, max(CASE
+        WHEN defect = 0 AND status = 'PENDING' AND {str(dated).lower()} AND modified_ms IS NULL THEN 2
+        ELSE defect END)::BIGINT AS at_ms,
+    0::HUGEINT AS objects, 0::HUGEINT AS bytes, 0::HUGEINT AS noncurrent
+FROM groups
+UNION ALL
+SELECT 'marker', '', '', NULL, sum(objects), 0, 0 FROM groups WHERE status = '{_MARKER}'
+UNION ALL
+SELECT 'prefix', {decoded("prefix", encoded)}, status, NULL, sum(objects), sum(bytes), sum(noncurrent)
+FROM groups WHERE status <> '{_MARKER}' GROUP BY ALL
+UNION ALL
+SELECT 'age', CASE {band} ELSE '{len(upper)}' END, 'PENDING', NULL, sum(objects), sum(bytes), 0
+FROM groups WHERE status = 'PENDING' AND modified_ms IS NOT NULL GROUP BY ALL
+UNION ALL
+(SELECT 'oldest', {uri}, 'PENDING', modified_ms, objects, bytes, 0
+FROM groups WHERE status = 'PENDING' AND modified_ms IS NOT NULL ORDER BY modified_ms, {uri} LIMIT 1)
+UNION ALL
+(SELECT DISTINCT 'failed', {uri} AS name, 'FAILED', NULL::BIGINT, 0, 0, 0
+FROM groups WHERE status = 'FAILED' ORDER BY name LIMIT {MAX_FAILED_SAMPLE})"""
+
+
+def merged_sql(facts: str) -> str:
+    """
+    Return the facts of several files as those of one.
+
+    :param facts: :func:`facts_sql`, or a table that holds what it returned.
+    """
+    return f"""
+SELECT kind, name, status, at_ms, sum(objects) AS objects, sum(bytes) AS bytes, sum(noncurrent) AS noncurrent
+FROM ({facts}) GROUP BY kind, name, status, at_ms"""
+
+
+def summary_sql(facts: str, *, prefix_depth: int = 0) -> str:
+    """
+    Return the last layer: totals, the worst prefixes, and the rest of them together.
+
+    :param facts: :func:`facts_sql`, or a table that holds the facts of all files.
+    :param prefix_depth: 0 leaves the prefixes out: there is only one, and it is the totals.
+    """
+    unsettled = f"status NOT IN ({', '.join(repr(status) for status in sorted(SETTLED))})"
+    return f"""
+WITH facts AS MATERIALIZED ({merged_sql(facts)}),
+statuses AS (SELECT * FROM facts WHERE kind = 'prefix'),
+prefixes AS MATERIALIZED (
+    SELECT name, sum(CASE WHEN {unsettled} THEN bytes ELSE 0 END) AS worst_bytes,
+        sum(CASE WHEN {unsettled} THEN objects ELSE 0 END) AS worst_objects
+    FROM statuses WHERE {int(prefix_depth)} > 0 GROUP BY name),
+worst AS MATERIALIZED (
+    SELECT name, row_number() OVER (ORDER BY worst_bytes DESC, worst_objects DESC, name) AS rank
+    FROM (SELECT * FROM prefixes ORDER BY worst_bytes DESC, worst_objects DESC, name LIMIT {MAX_PREFIXES}))
+SELECT 'status' AS kind, 0 AS rank, '' AS name, status, NULL AS at_ms,
+    sum(objects) AS objects, sum(bytes) AS bytes, sum(noncurrent) AS noncurrent FROM statuses GROUP BY status
+UNION ALL
+SELECT 'prefix', rank, name, status, NULL, objects, bytes, noncurrent FROM statuses JOIN worst USING (name)
+UNION ALL
+SELECT 'other', 0, '', status, NULL, sum(objects), sum(bytes), sum(noncurrent)
+FROM statuses ANTI JOIN worst USING (name) WHERE {int(prefix_depth)} > 0 GROUP BY status
+UNION ALL
+SELECT 'prefixes', 0, '', '', NULL, count(*), 0, 0 FROM prefixes
+UNION ALL
+SELECT kind, 0, name, status, at_ms, objects, bytes, 0 FROM facts WHERE kind IN ('age', 'marker', 'defect')
+UNION ALL
+(SELECT kind, 0, name, status, at_ms, objects, bytes, 0 FROM facts WHERE kind = 'oldest' ORDER BY at_ms, name LIMIT 1)
+UNION ALL
+(SELECT kind, 0, name, status, at_ms, 0, 0, 0 FROM facts WHERE kind = 'failed' ORDER BY name LIMIT {MAX_FAILED_SAMPLE})
+ORDER BY kind, rank, name, status"""
+
+
+def decoded(expression: str, encoded: bool) -> str:
+    """
+    Return the expression for a key as S3 stores it.
+
+    S3 encodes the keys of a CSV report as HTML forms are: a space arrives as "+" and a plus as "%2B".
+    """
+    return f"url_decode(replace({expression}, '+', ' '))" if encoded else expression
+
+
+def older_than_sql(created_at: datetime, age: timedelta) -> str:
+    """Return the condition for groups that are PENDING for longer than the age, as the report knows it."""
+    return f"status = 'PENDING' AND modified_ms < {_milliseconds(created_at - age)}"
+
+
+def _milliseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)

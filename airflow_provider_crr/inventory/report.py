@@ -1,0 +1,135 @@
+"""Finding and reading the manifest of a report, and what S3's refusals mean there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_crr.errors import (
+    BucketNotFound,
+    CredentialsNotFound,
+    CrrError,
+    InvalidArgument,
+    InventoryError,
+    InventoryManifestInvalid,
+    InventoryNotFound,
+    LookupFailed,
+)
+from airflow_provider_crr.inventory.location import (
+    InventoryLocation,
+    report_folder,
+    report_time,
+    split_uri,
+)
+from airflow_provider_crr.inventory.manifest import Manifest
+
+#: S3 names about 250 bytes a data file: this is a report of over 200,000 files.
+MAX_MANIFEST_BYTES = 64 * 1024 * 1024
+
+_WAIT_OR_NAME = "Wait until S3 has delivered the report, or name another one"
+
+
+def read_manifest(s3_client: Any, uri: str) -> Manifest:
+    """
+    Return the manifest of a report, checked against its ``manifest.checksum``.
+
+    :param s3_client: boto3 client for S3.
+    :param uri: S3 URI of ``manifest.json``.
+    :raises InvalidArgument: if the URI does not name a ``manifest.json``.
+    :raises InventoryNotFound: if it or its checksum is not there.
+    :raises InventoryManifestInvalid: if it cannot be trusted.
+    :raises ReplicationStatusMissing: if the report has no ReplicationStatus column.
+    :raises InventoryError: if reading it is not allowed.
+    :raises LookupFailed: if S3 could not be asked.
+    """
+    folder = report_folder(uri)
+    # The checksum is written last: once it is there, the manifest is too.
+    checksum = _read(s3_client, f"{folder}manifest.checksum", limit=1024)
+    return Manifest.parse(_read(s3_client, uri, limit=MAX_MANIFEST_BYTES), uri=uri, checksum=checksum)
+
+
+def newest_manifest_uri(s3_client: Any, location_uri: str, *, newer_than: datetime | None = None) -> str | None:
+    """
+    Return the S3 URI of the ``manifest.json`` of the newest complete report.
+
+    S3 tells nobody which report is the last one, so the folders are listed; the content of a report is not. A report
+    is complete once ``manifest.checksum`` is there, which may be many hours after the time in its folder's name.
+
+    :param s3_client: boto3 client for S3.
+    :param location_uri: ``s3://dest/prefix/source-bucket/config-id/``.
+    :param newer_than: only reports begun after this moment; None for any.
+    :returns: None if there is none.
+    :raises InvalidArgument: if the URI names no inventory configuration, or ``newer_than`` has no time zone.
+    :raises LookupFailed: if S3 could not be asked.
+    """
+    location = InventoryLocation.parse(location_uri)
+    if newer_than is not None and newer_than.tzinfo is None:
+        raise InvalidArgument(f"newer_than {newer_than} has no time zone", remedy="Give an aware datetime")
+    with s3_errors(str(location), action="s3:ListBucket"):
+        pages = s3_client.get_paginator("list_objects_v2").paginate(
+            Bucket=location.bucket, Prefix=location.prefix, Delimiter="/"
+        )
+        folders = [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", ())]
+        reports = [(begun, folder) for folder in folders if (begun := report_time(folder)) is not None]
+        for begun, folder in sorted(reports, reverse=True):
+            if newer_than is not None and begun <= newer_than:
+                return None
+            found = s3_client.list_objects_v2(Bucket=location.bucket, Prefix=f"{folder}manifest.")
+            names = {entry["Key"].removeprefix(folder) for entry in found.get("Contents", ())}
+            if {"manifest.json", "manifest.checksum"} <= names:
+                return f"s3://{location.bucket}/{folder}manifest.json"
+    return None
+
+
+def _read(s3_client: Any, uri: str, *, limit: int) -> bytes:
+    bucket, key = split_uri(uri)
+    with s3_errors(uri):
+        body: bytes = s3_client.get_object(Bucket=bucket, Key=key)["Body"].read(limit + 1)
+    if len(body) > limit:
+        raise InventoryManifestInvalid(f"more than {limit} bytes", uri=uri, remedy="Name another report")
+    return body
+
+
+@contextmanager
+def s3_errors(uri: str, *, action: str = "s3:GetObject and, for an encrypted report, kms:Decrypt") -> Iterator[None]:
+    """
+    Raise what botocore raises as an error of this provider, with the original as its cause.
+
+    :param uri: what was asked for.
+    :param action: the permission that this needs.
+    """
+    import botocore.exceptions
+
+    try:
+        yield
+    except botocore.exceptions.ClientError as error:
+        raise _meaning(error, uri, action) from error
+    except (
+        botocore.exceptions.NoCredentialsError,
+        botocore.exceptions.PartialCredentialsError,
+        botocore.exceptions.CredentialRetrievalError,
+    ) as error:
+        raise CredentialsNotFound(
+            str(error), uri=uri, remedy="Give the Airflow connection credentials, or the worker a role"
+        ) from error
+    except botocore.exceptions.BotoCoreError as error:
+        raise LookupFailed(f"S3 gave no answer: {error}", uri=uri, remedy="Run the task again") from error
+
+
+def _meaning(error: Any, uri: str, action: str) -> CrrError:
+    code = str(error.response.get("Error", {}).get("Code"))
+    if code == "NoSuchBucket":
+        return BucketNotFound("no such bucket", uri=uri, remedy="Check its name, region and account")
+    if code in ("NoSuchKey", "NoSuchVersion", "404"):
+        return InventoryNotFound("no such object", uri=uri, remedy=_WAIT_OR_NAME)
+    if code in ("AccessDenied", "AllAccessDisabled", "403"):
+        return InventoryError(
+            f"S3 denies access: {error}",
+            uri=uri,
+            remedy=f"Allow the role {action}; without s3:ListBucket a missing object is denied too",
+        )
+    if code == "InvalidObjectState":
+        return InventoryError("the object is archived", uri=uri, remedy="Restore it, or name a newer report")
+    return LookupFailed(f"S3 refused: {error}", uri=uri, remedy="Check the connection's region and endpoint")

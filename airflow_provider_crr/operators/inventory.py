@@ -1,0 +1,155 @@
+"""The operator that summarizes an inventory report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_crr import errors
+from airflow_provider_crr.arguments import HOOK_FIELDS, is_template, number, one_of, seconds
+from airflow_provider_crr.hooks.replication import S3ReplicationHook
+from airflow_provider_crr.inventory.limits import Limits
+from airflow_provider_crr.inventory.location import InventoryLocation, is_manifest_uri
+from airflow_provider_crr.inventory.output import check_destination, write
+from airflow_provider_crr.inventory.summary import Summary
+from airflow_provider_crr.operators.base import HookOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class S3InventorySummaryOperator(HookOperator):
+    """
+    Summarize one S3 Inventory report by replication status.
+
+    The manifest and every data file are checked against their MD5 before a row counts; a report that is not whole
+    fails the task and counts nothing. Statuses are as of the time when S3 listed the object.
+
+    Returns (XCom) :meth:`Summary.to_dict <airflow_provider_crr.inventory.summary.Summary.to_dict>`; pushed, and the
+    files written, before a limit fails the task.
+
+    :param inventory: S3 URI of a report's ``manifest.json``, or of the inventory configuration's folder
+        ``s3://dest/prefix/source-bucket/config-id/``, which means its newest complete report; templated.
+    :param prefix_depth: how many key segments make a prefix; 0 for no prefixes.
+    :param versions: ``"all"`` object versions, or the ``"current"`` ones.
+    :param max_report_age: fail if S3 began the listing longer ago than this; seconds or a timedelta.
+    :param max_failed: fail if more versions than this are FAILED; 0 allows none.
+    :param max_pending_age: fail if a version was PENDING for longer than this when it was listed; seconds or a
+        timedelta.
+    :param report_uri: where to write the report: an ``s3://`` or ``file://`` URI, or a path, that ends in ``.html``,
+        ``.md`` or ``.json``; templated.
+    :param failed_manifest_uri: where to write the FAILED versions as an S3 Batch Operations manifest
+        (``S3BatchOperations_CSV_20180820``); not written if there are none; templated.
+    :param failed_manifest_pending_age: list there, too, what was PENDING for longer than this; seconds or a timedelta.
+    :param engine: ``"local"``: read by this worker.
+    :param work_dir: directory for temporary files, None for the system's. It holds up to three unpacked data files.
+    :param kwargs: those of :class:`~airflow_provider_crr.operators.base.HookOperator`, and of every operator.
+    :raises InvalidArgument: for arguments that can never work, when the DAG is parsed.
+    :raises InventoryError: if there is no complete report, or it cannot be trusted; see its subclasses.
+    :raises InventoryLimitExceeded: if the report exceeds a limit.
+    """
+
+    template_fields: Sequence[str] = ("inventory", "report_uri", "failed_manifest_uri", *HOOK_FIELDS)
+    ui_color = "#e4f0dd"
+
+    def __init__(
+        self,
+        *,
+        inventory: str,
+        prefix_depth: int = 0,
+        versions: str = "all",
+        max_report_age: timedelta | float | None = None,
+        max_failed: int | None = None,
+        max_pending_age: timedelta | float | None = None,
+        report_uri: str | None = None,
+        failed_manifest_uri: str | None = None,
+        failed_manifest_pending_age: timedelta | float | None = None,
+        engine: str = "local",
+        work_dir: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.inventory = inventory
+        self.prefix_depth = number(prefix_depth, "prefix_depth")
+        self.versions = one_of(versions, "versions", ("all", "current"))
+        self.limits = Limits(
+            max_report_age=seconds(max_report_age, "max_report_age"),
+            max_failed=None if max_failed is None else number(max_failed, "max_failed"),
+            max_pending_age=seconds(max_pending_age, "max_pending_age"),
+        )
+        self.report_uri = report_uri
+        self.failed_manifest_uri = failed_manifest_uri
+        self.failed_manifest_pending_age = seconds(failed_manifest_pending_age, "failed_manifest_pending_age")
+        self.engine = one_of(engine, "engine", ("local",))
+        self.work_dir = work_dir
+        if not is_template(inventory) and not is_manifest_uri(inventory):
+            InventoryLocation.parse(inventory)
+        if not is_template(report_uri):
+            check_destination(report_uri, rendered=True)
+        if not is_template(failed_manifest_uri):
+            check_destination(failed_manifest_uri)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Summarize, write, push, then apply the limits."""
+        from airflow_provider_crr.inventory.render import render
+
+        check_destination(self.report_uri, rendered=True)
+        check_destination(self.failed_manifest_uri)
+        summary = self._summarize(self._hook())
+        self.log.info("\n%s", render(summary, "text"))
+        found = summary.to_dict()
+        if exceeded := self.limits.exceeded(summary, datetime.now(UTC)):
+            context["ti"].xcom_push(key="return_value", value=found)
+            message = "\n  ".join([f"the inventory report {summary.manifest} exceeds its limits:", *exceeded])
+            raise errors.InventoryLimitExceeded(message, summary=found)
+        return found
+
+    def _summarize(self, hook: S3ReplicationHook) -> Summary:
+        from airflow_provider_crr.inventory.local import summarize_local
+        from airflow_provider_crr.inventory.render import CONTENT_TYPES, format_for, render
+        from airflow_provider_crr.inventory.report import read_manifest
+
+        client = hook.get_conn()
+        manifest = read_manifest(client, self._manifest_uri(client))
+        with TemporaryDirectory(prefix="crr-", dir=self.work_dir) as directory:
+            failed = Path(directory, "failed.csv") if self.failed_manifest_uri else None
+            pending_age = self.failed_manifest_pending_age
+            summary = summarize_local(
+                client,
+                manifest,
+                prefix_depth=self.prefix_depth,
+                versions=self.versions,
+                failed_manifest=failed,
+                pending_older_than=None if pending_age is None or failed is None else timedelta(seconds=pending_age),
+                work_dir=self.work_dir,
+            )
+            if self.failed_manifest_uri and failed and failed.stat().st_size:
+                write(client, self.failed_manifest_uri, failed, "text/csv")
+                summary = summary.written_to(failed_manifest_uri=self.failed_manifest_uri)
+            if self.report_uri:
+                summary = summary.written_to(
+                    report_uri=self.report_uri, failed_manifest_uri=summary.failed_manifest_uri
+                )
+                form = format_for(self.report_uri)
+                rendered = Path(directory, "report")
+                rendered.write_text(render(summary, form), encoding="utf-8")
+                write(client, self.report_uri, rendered, CONTENT_TYPES[form])
+        return summary
+
+    def _manifest_uri(self, client: Any) -> str:
+        from airflow_provider_crr.inventory.report import newest_manifest_uri
+
+        if is_manifest_uri(self.inventory):
+            return self.inventory
+        found = newest_manifest_uri(client, self.inventory)
+        if found is None:
+            raise errors.InventoryNotFound(
+                "there is no complete inventory report",
+                uri=self.inventory,
+                remedy="The first report comes up to two days after the configuration; wait for it with"
+                " S3InventorySensor",
+            )
+        return found

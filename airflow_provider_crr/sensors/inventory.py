@@ -1,0 +1,63 @@
+"""The sensor that waits for an inventory report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow_provider_crr.arguments import HOOK_FIELDS, hook_arguments, is_template, moment
+from airflow_provider_crr.hooks.replication import S3ReplicationHook
+from airflow_provider_crr.inventory.arrival import ReportArrival
+from airflow_provider_crr.inventory.location import InventoryLocation
+from airflow_provider_crr.sensors.base import PollingSensor
+from airflow_provider_crr.triggers.inventory import S3InventoryTrigger, report_arrival
+
+
+class S3InventorySensor(PollingSensor):
+    """
+    Wait until an S3 Inventory report is fully delivered.
+
+    S3 names the folder of a report by when it began to list, delivers it up to two days later, and writes
+    ``manifest.checksum`` last; a report counts once that is there and matches ``manifest.json``. No notification
+    tells that a report will never come: set ``timeout`` to at least two days.
+
+    Returns (XCom) the S3 URI of the newest such report's ``manifest.json``, for
+    :class:`~airflow_provider_crr.operators.inventory.S3InventorySummaryOperator`.
+
+    :param inventory: folder of the inventory configuration, ``s3://dest/prefix/source-bucket/config-id/``; templated.
+    :param newer_than: only reports that S3 began after this moment count; a datetime with time zone, or its ISO 8601
+        text (without time zone: UTC); templated, such as ``"{{ data_interval_start }}"``. None for any report.
+    :param kwargs: those of :class:`~airflow_provider_crr.sensors.base.PollingSensor`, and of every sensor.
+    :raises InvalidArgument: for arguments that can never work.
+    :raises InventoryManifestInvalid: if the newest report's manifest does not match its checksum.
+    :raises ReplicationStatusMissing: if the reports have no ReplicationStatus field.
+    :raises AirflowSensorTimeout: if no report came before ``timeout``.
+    :raises LookupFailed: if the folder cannot be listed.
+    """
+
+    template_fields: Sequence[str] = ("inventory", "newer_than", *HOOK_FIELDS)
+
+    def __init__(self, *, inventory: str, newer_than: datetime | str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.inventory = inventory
+        self.newer_than = newer_than
+        if not is_template(inventory):
+            InventoryLocation.parse(inventory)
+        if not is_template(newer_than):
+            moment(newer_than, "newer_than")
+
+    def _make_poller(self, started_at: datetime) -> ReportArrival:
+        hook = S3ReplicationHook(**hook_arguments(self))
+        return report_arrival(hook, str(InventoryLocation.parse(self.inventory)), self._after())
+
+    def _make_trigger(self, **kwargs: Any) -> S3InventoryTrigger:
+        after = self._after()
+        return S3InventoryTrigger(
+            inventory=str(InventoryLocation.parse(self.inventory)),
+            newer_than=after.astimezone(UTC).isoformat() if after else None,
+            **kwargs,
+        )
+
+    def _after(self) -> datetime | None:
+        return moment(self.newer_than, "newer_than")

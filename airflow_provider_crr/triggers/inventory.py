@@ -1,0 +1,46 @@
+"""The trigger of the inventory sensor."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_crr.hooks.replication import S3ReplicationHook
+from airflow_provider_crr.inventory.arrival import ReportArrival
+from airflow_provider_crr.triggers.base import PollingTrigger
+
+
+class S3InventoryTrigger(PollingTrigger):
+    """
+    Look for a complete inventory report until there is one or the time is up.
+
+    :param inventory: folder of the inventory configuration, an S3 URI.
+    :param newer_than: only reports begun after this moment, ISO 8601 with time zone; None for any.
+    :param kwargs: those of :class:`~airflow_provider_crr.triggers.base.PollingTrigger`.
+    """
+
+    def __init__(self, *, inventory: str, newer_than: str | None = None, **kwargs: Any) -> None:
+        super().__init__(inventory=inventory, newer_than=newer_than, **kwargs)
+
+    def poller(self) -> ReportArrival:
+        """Return the wait for a report."""
+        after = self.question["newer_than"]
+        return report_arrival(
+            S3ReplicationHook(**self.hook),
+            self.question["inventory"],
+            datetime.fromisoformat(after) if after else None,
+        )
+
+
+def report_arrival(hook: S3ReplicationHook, inventory: str, newer_than: datetime | None) -> ReportArrival:
+    """Return the wait for a report that a hook can see."""
+    from airflow_provider_crr.inventory.report import newest_manifest_uri, read_manifest
+
+    def find(after: datetime | None) -> str | None:
+        client = hook.get_conn()
+        uri = newest_manifest_uri(client, inventory, newer_than=after)
+        if uri is not None:
+            read_manifest(client, uri)  # a manifest that does not match its checksum is not a delivered report
+        return uri
+
+    return ReportArrival(find, inventory, newer_than)

@@ -1,0 +1,252 @@
+"""Which way is chosen, and what the chosen way takes over from the client."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from botocore import UNSIGNED
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
+
+from airflow_provider_crr.errors import CredentialsNotFound, InvalidArgument
+from airflow_provider_crr.replication import crt as crt_module
+from airflow_provider_crr.replication.lookup import choose_lookup, head_one, why_not_crt
+from airflow_provider_crr.replication.status import S3Object
+from tests.support.s3_server import S3Server, stored
+
+PAIR = [S3Object("b", "one"), S3Object("b", "two")]
+
+
+def client(**config: Any) -> Any:
+    session = boto3.Session("id", "secret", region_name="eu-west-1")
+    return session.client("s3", config=Config(**config))
+
+
+def states(server_client: Any) -> list[str]:
+    return [found.state.value for found in choose_lookup(server_client)(PAIR)]
+
+
+@pytest.mark.usefixtures("crt")
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ({}, None),
+        ({"s3": {"addressing_style": "path"}}, None),
+        ({"s3": {"use_accelerate_endpoint": True}}, None),
+        ({"s3": {"use_dualstack_endpoint": True}}, None),
+        ({"use_fips_endpoint": True}, None),
+        ({"signature_version": "s3v4"}, None),
+        ({"signature_version": "s3"}, "signed"),
+        ({"signature_version": UNSIGNED}, "signed"),
+        ({"proxies": {"https": "http://proxy:3128"}}, "proxy"),
+        ({"client_cert": ("/tmp/cert.pem", "/tmp/key.pem")}, "certificate"),
+    ],
+)
+def test_what_the_common_runtime_cannot_honour_goes_through_boto3(
+    config: dict[str, Any], reason: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each setting of a client is either botocore's to resolve, or a reason to use boto3 throughout."""
+    monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", lambda *_: None)
+    found = why_not_crt(client(**config))
+    assert found is None if reason is None else reason in str(found)
+
+
+@pytest.mark.usefixtures("crt")
+@pytest.mark.parametrize(
+    ("environment", "proxied"),
+    [
+        ({"HTTPS_PROXY": "http://proxy:3128"}, True),
+        ({"https_proxy": "http://proxy:3128"}, True),
+        ({"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": ".amazonaws.com"}, False),
+        ({"HTTP_PROXY": "http://proxy:3128"}, False),
+    ],
+)
+def test_proxies_of_the_environment_are_honoured(
+    environment: dict[str, str], proxied: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy that applies to the endpoint means boto3; one that NO_PROXY or the scheme rules out does not."""
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert (why_not_crt(client()) == "a proxy is configured") is proxied
+
+
+def test_without_awscrt_boto3_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where awscrt cannot be imported, lookups work all the same."""
+    monkeypatch.setitem(sys.modules, "awscrt.s3", None)
+    assert "awscrt is not usable" in str(why_not_crt(client()))
+
+
+@pytest.mark.usefixtures("crt")
+def test_one_object_is_asked_through_boto3_and_two_are_not(server: S3Server) -> None:
+    """A single lookup is boto3's; the Common Runtime is used from the second object on."""
+    ask = choose_lookup(server.client())
+    list(ask(PAIR[:1]))
+    list(ask(PAIR))
+    agents = ["CRT" in request.headers["user-agent"] for request in server.heads()]
+    assert agents == [False, True, True]
+
+
+@pytest.mark.usefixtures("crt")
+def test_no_objects_are_no_request(server: S3Server, way: str) -> None:
+    """An empty iterable yields nothing and asks nothing."""
+    assert list(choose_lookup(server.client())([])) == []
+    assert server.requests == []
+
+
+@pytest.mark.usefixtures("crt")
+def test_who_answers_in_the_place_of_s3_is_asked(server: S3Server, way: str) -> None:
+    """A test double registered with boto3 answers bulk lookups too: nothing goes around it to the network."""
+    double = server.client()
+
+    def answer(request: Any, **_: Any) -> AWSResponse:
+        raw = SimpleNamespace(stream=lambda **_: iter([b""]))
+        headers = {"etag": "x", "content-length": "1", "x-amz-replication-status": "FAILED"}
+        return AWSResponse(request.url, 200, headers, raw)
+
+    double.meta.events.register("before-send.s3", answer)
+    assert states(double) == ["FAILED", "FAILED"]
+    assert server.requests == []
+
+
+@pytest.mark.usefixtures("crt")
+def test_headers_that_a_handler_adds_are_sent(server: S3Server, way: str) -> None:
+    """What a user's botocore handler adds to each request is on the wire, and signed."""
+    handled = server.client()
+    handled.meta.events.register(
+        "before-sign.s3", lambda request, **_: request.headers.add_header("x-amz-meta-team", "data")
+    )
+    assert states(handled) == ["COMPLETED", "COMPLETED"]
+    assert [request.headers["x-amz-meta-team"] for request in server.heads()] == ["data", "data"]
+    assert server.faults() == []
+
+
+@pytest.mark.usefixtures("crt")
+def test_without_credentials_nothing_is_sent(server: S3Server, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No credentials are an error of ours, before a request leaves."""
+    bare = server.client()
+    monkeypatch.setattr(bare._request_signer, "_credentials", None)
+    for lookup in (lambda: list(choose_lookup(bare)(PAIR)), lambda: head_one(bare, PAIR[0])):
+        with pytest.raises(CredentialsNotFound, match="no AWS credentials"):
+            lookup()
+    assert server.requests == []
+
+
+@pytest.mark.usefixtures("crt")
+def test_credentials_are_renewed_during_a_sweep(server: S3Server, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep that outlives its credentials goes on with the new ones."""
+    from botocore.credentials import RefreshableCredentials
+
+    server.secrets = {f"AKID{n}": f"secret{n}" for n in range(1000)}
+    turns = iter(range(1000))
+
+    def renew() -> dict[str, str]:
+        turn = next(turns)
+        expiry = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()  # within the time of mandatory renewal
+        return {
+            "access_key": f"AKID{turn}", "secret_key": f"secret{turn}", "token": None, "expiry_time": expiry
+        }  # fmt: skip
+
+    renewed = server.client()
+    credentials = RefreshableCredentials.create_from_metadata(renew(), renew, "test")
+    monkeypatch.setattr(renewed._request_signer, "_credentials", credentials)
+    monkeypatch.setattr(crt_module, "_CREDENTIALS_AGE", 0.0)
+    assert set(states(renewed)) == {"COMPLETED"}
+    used = {request.headers["authorization"].split("/")[0] for request in server.heads()}
+    assert len(used) == 2
+    assert server.faults() == []
+
+
+@pytest.mark.usefixtures("crt")
+def test_a_bucket_name_that_cannot_be_is_an_argument_error(server: S3Server, way: str) -> None:
+    """boto3's refusal of a bucket name is an InvalidArgument that names the object."""
+    with pytest.raises(InvalidArgument, match=r"s3://no bucket/k"):
+        list(choose_lookup(server.client())([S3Object("no bucket", "k")] * 2))
+
+
+@pytest.mark.usefixtures("crt")
+@pytest.mark.parametrize("elsewhere", [301, 400])
+def test_a_bucket_in_another_region_is_found_once(server: S3Server, way: str, elsewhere: int) -> None:
+    """A redirect costs at most one more HEAD for each object under way, and none once the region is known."""
+    server.regions["b"], server.elsewhere = "us-west-2", elsewhere
+    objects = [S3Object("b", f"k{n}", "v" if n % 2 else None) for n in range(1500)]
+    ask = choose_lookup(server.client())
+    found = list(ask(objects))
+    assert sorted(str(each.object) for each in found) == sorted(map(str, objects))
+    assert {each.state for each in found} == {"COMPLETED"}
+    assert len(server.heads("b")) < len(objects) + crt_module.CrtAsker.limit + 4
+    server.requests.clear()
+    assert {each.state for each in ask(objects)} == {"COMPLETED"}
+    assert len(server.heads("b")) == len(objects)
+    assert server.faults() == []
+
+
+@pytest.fixture
+def https(tmp_path: Path) -> Iterator[tuple[S3Server, str]]:
+    with S3Server(tls=authority(tmp_path)) as running:
+        running.default = lambda bucket, key, version: stored("COMPLETED")
+        yield running, str(tmp_path / "cert.pem")
+
+
+def authority(folder: Path) -> ssl.SSLContext:
+    from ipaddress import IPv4Address
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a private S3")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (folder / "key.pem").write_bytes(private)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return context
+
+
+@pytest.mark.usefixtures("crt")
+@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
+@pytest.mark.parametrize(("trusted", "state"), [("bundle", "COMPLETED"), (False, "COMPLETED"), (None, "UNKNOWN")])
+def test_certificates_are_checked_as_boto3_checks_them(
+    https: tuple[S3Server, str], way: str, trusted: str | bool | None, state: str
+) -> None:
+    """A private authority is trusted if the connection names it, anybody with verify=False, else nobody unknown."""
+    server, bundle = https
+    verify = bundle if trusted == "bundle" else trusted
+    assert states(server.client(verify=verify, retries={"total_max_attempts": 1})) == [state] * 2
+    assert server.faults() == []
+
+
+def test_importing_it_loads_no_client_library() -> None:
+    """DAG files are parsed without boto3, awscrt or Airflow being loaded for a lookup."""
+    code = (
+        "import sys, airflow_provider_crr.replication.lookup;"
+        "sys.exit(' '.join({'boto3', 'botocore', 'awscrt', 'airflow'} & set(sys.modules)) or None)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

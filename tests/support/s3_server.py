@@ -1,0 +1,335 @@
+"""
+An S3 of scripted answers on a local port, which checks the signature of whatever it is asked.
+
+It answers HEAD and GET of objects from a script, ListObjectsV2, HEAD of buckets and ``GET ?replication``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+from urllib.parse import parse_qs, quote, unquote
+from xml.sax.saxutils import escape
+
+from tests.support import sigv4
+
+ETAG = '"9b2cf535f27731c974343645a3985328"'
+LAST_MODIFIED = "Mon, 05 Oct 2026 20:00:00 GMT"
+REGION = "eu-west-1"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """
+    One answer to a HEAD.
+
+    :param status: HTTP status.
+    :param headers: headers beside Date and Content-Length.
+    :param code: error code in the body of a GET.
+    :param delay: seconds before it is sent.
+    :param gate: if given, sent only once this is set.
+    :param raw: sent instead, byte by byte; the connection is closed after it.
+    """
+
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    code: str = ""
+    delay: float = 0.0
+    gate: threading.Event | None = None
+    raw: bytes | None = None
+
+
+def stored(replication: str | None = None, **more: Any) -> Answer:
+    """Return the answer for an object that exists; ``headers`` are added to S3's usual ones."""
+    headers = {"ETag": ETAG, "Last-Modified": LAST_MODIFIED, **more.pop("headers", {})}
+    if replication is not None:
+        headers["x-amz-replication-status"] = replication
+    return Answer(headers=headers, **more)
+
+
+#: The connection is closed instead of an answer.
+CUT = Answer(raw=b"")
+MISSING = Answer(404, code="NoSuchKey")
+
+Script = Answer | Sequence[Answer] | Callable[[], Answer]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One row of a listing."""
+
+    size: int = 4
+    etag: str = ETAG
+    last_modified: str = "2026-10-05T20:00:00.000Z"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as received; ``fault`` says what is wrong with its signature, "" if nothing is."""
+
+    method: str
+    bucket: str
+    key: str
+    version_id: str | None
+    target: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    region: str
+    fault: str
+
+
+class S3Server:
+    """
+    The server, as a context manager.
+
+    ``answers`` maps (bucket, key) or (bucket, key, version id) to an answer, to a sequence of answers whose last
+    one repeats, or to a function; whatever has none is answered by ``default``. ``listings`` maps a bucket to its
+    keys, ``regions`` to the region that it insists on, ``replication`` to the XML of its configuration or an
+    answer. All may be changed at any time.
+
+    :param tls: if given, the server speaks HTTPS with its certificate.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.answers: dict[tuple[str, ...], Script] = {}
+        self.default: Callable[[str, str, str | None], Answer] = lambda bucket, key, version: MISSING
+        self.listings: dict[str, dict[str, Listed]] = {}
+        self.regions: dict[str, str] = {}
+        self.replication: dict[str, str | Answer] = {}
+        self.missing_buckets: set[str] = set()
+        self.secrets = {"AKIDEXAMPLE": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
+        self.token: str | None = None
+        #: Status with which a request signed for another region is answered.
+        self.elsewhere = 301
+        self.requests: list[Request] = []
+        #: Most requests that were under way at once.
+        self.peak = 0
+        self.closing = threading.Event()
+        self.lock = threading.Lock()
+        self.under_way = 0
+        self._turns: dict[tuple[str, ...], int] = {}
+        self._http = _Http(("127.0.0.1", 0), _Handler)
+        self._http.s3 = self
+        self._scheme = "https" if tls else "http"
+        if tls:
+            self._http.socket = tls.wrap_socket(self._http.socket, server_side=True, do_handshake_on_connect=False)
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.closing.set()
+        self._http.shutdown()
+        self._thread.join()
+        self._http.hang_up()
+        self._http.server_close()
+
+    @property
+    def endpoint_url(self) -> str:
+        """URL of the server."""
+        return f"{self._scheme}://127.0.0.1:{self._http.server_port}"
+
+    def client(self, verify: bool | str | None = None, **config: Any) -> Any:
+        """Return a boto3 client of this server; ``config`` goes to botocore's Config."""
+        import boto3
+        from botocore.config import Config
+
+        key, secret = next(iter(self.secrets.items()))
+        session = boto3.Session(key, secret, self.token, region_name=REGION)
+        return session.client("s3", endpoint_url=self.endpoint_url, verify=verify, config=Config(**config))
+
+    def airflow_connection_json(self) -> str:
+        """Return an Airflow connection to this server, as ``AIRFLOW_CONN_...`` takes it."""
+        key, secret = next(iter(self.secrets.items()))
+        extra = {"endpoint_url": self.endpoint_url, "region_name": REGION}
+        if self.token:
+            extra["aws_session_token"] = self.token
+        return json.dumps({"conn_type": "aws", "login": key, "password": secret, "extra": extra})
+
+    def heads(self, bucket: str | None = None, key: str | None = None) -> list[Request]:
+        """Return the HEADs of objects, of one bucket or of one key."""
+        return [
+            request
+            for request in list(self.requests)
+            if request.method == "HEAD"
+            and request.key
+            and bucket in (None, request.bucket)
+            and key in (None, request.key)
+        ]
+
+    def faults(self) -> list[str]:
+        """Return what was wrong with signatures."""
+        return [request.fault for request in list(self.requests) if request.fault]
+
+    def next_answer(self, bucket: str, key: str, version: str | None) -> Answer:
+        """Return the next answer of the script for one object."""
+        with self.lock:
+            name: tuple[str, ...] = (bucket, key, version or "")
+            script = self.answers.get(name) if version else None
+            if script is None:
+                name = (bucket, key)
+                script = self.answers.get(name)
+            if script is None:
+                return self.default(bucket, key, version)
+            if isinstance(script, Answer):
+                return script
+            if callable(script):
+                return script()
+            turn = self._turns.get(name, 0)
+            self._turns[name] = turn + 1
+            return script[min(turn, len(script) - 1)]
+
+
+class _Http(ThreadingHTTPServer):
+    s3: S3Server
+    request_queue_size = 512
+    daemon_threads = False  # joined when the server closes: nothing outlives a test
+
+    def __init__(self, *args: Any) -> None:
+        self._connections: set[socket.socket] = set()
+        super().__init__(*args)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        """End the connections that clients keep open."""
+        for connection in list(self._connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients may hang up at any time."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Http
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet; requests are recorded."""
+
+    def do_HEAD(self) -> None:
+        self._serve()
+
+    do_GET = do_HEAD
+
+    def _serve(self) -> None:
+        s3 = self.server.s3
+        target = self.requestline.split(" ")[1]  # self.path loses leading slashes
+        path, _, query = target.partition("?")
+        bucket, _, key = path.removeprefix("/").partition("/")
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        fault, region = sigv4.fault(self.command, target, headers, s3.secrets, s3.token)
+        words = {name: values[0] for name, values in parse_qs(query, keep_blank_values=True).items()}
+        request = Request(
+            self.command, bucket, unquote(key), words.get("versionId"), target, words, headers, region, fault
+        )
+        with s3.lock:
+            s3.requests.append(request)
+            s3.under_way += 1
+            s3.peak = max(s3.peak, s3.under_way)
+        try:
+            answer, body = self._answer(request)
+            if answer.delay:
+                s3.closing.wait(answer.delay)
+            while answer.gate and not answer.gate.wait(0.02) and not s3.closing.is_set():
+                pass
+        finally:
+            with s3.lock:
+                s3.under_way -= 1
+        self._send(answer, body)
+
+    def _answer(self, request: Request) -> tuple[Answer, str]:
+        s3 = self.server.s3
+        if request.fault:
+            return _error(Answer(403, code="SignatureDoesNotMatch"), request.fault)
+        if request.bucket in s3.missing_buckets:
+            return _error(Answer(404, code="NoSuchBucket"), request.bucket)
+        home = s3.regions.get(request.bucket, request.region)
+        if request.region != home:
+            found = Answer(s3.elsewhere, {"x-amz-bucket-region": home}, code="AuthorizationHeaderMalformed")
+            return _error(found, f"<Region>{home}</Region>")
+        if request.key:
+            found = s3.next_answer(request.bucket, request.key, request.version_id)
+            return (found, "") if found.status < 300 else _error(found, request.key)
+        if request.method == "HEAD":
+            return Answer(headers={"x-amz-bucket-region": home}), ""
+        if "replication" in request.query:
+            configured = s3.replication.get(request.bucket, Answer(404, code="ReplicationConfigurationNotFoundError"))
+            return _error(configured, "") if isinstance(configured, Answer) else (Answer(), configured)
+        return Answer(), _listing(request.bucket, s3.listings.get(request.bucket, {}), request.query)
+
+    def _send(self, answer: Answer, body: str) -> None:
+        if answer.raw is not None:
+            self.wfile.write(answer.raw)
+            self.close_connection = True
+            return
+        content = body.encode()
+        self.send_response(answer.status)
+        for name, value in {"x-amz-request-id": "0A49CE4060975EAC", **answer.headers}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+
+def _error(answer: Answer, about: str) -> tuple[Answer, str]:
+    about = about if about.startswith("<Region>") else f"<Resource>{escape(about)}</Resource>"
+    return answer, f"<Error><Code>{answer.code}</Code><Message>scripted</Message>{about}</Error>"
+
+
+def _listing(bucket: str, keys: dict[str, Listed], query: dict[str, str]) -> str:
+    after = unquote(query.get("continuation-token") or query.get("start-after") or "")
+    prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
+    limit = min(int(query.get("max-keys", 1000)), 1000)
+    encode = quote if query.get("encoding-type") == "url" else escape
+    rows: list[str] = []
+    folders: dict[str, None] = {}
+    last, more = "", False
+    for key in sorted(keys, key=str.encode):
+        if not key.startswith(prefix) or key <= after:
+            continue
+        rest = key[len(prefix) :]
+        folder = prefix + rest[: rest.index(delimiter) + 1] if delimiter and delimiter in rest else ""
+        if folder and (folder in folders or after.startswith(folder)):
+            last = key if folder in folders else last
+            continue
+        if len(rows) + len(folders) == limit:
+            more = True
+            break
+        last = key
+        if folder:
+            folders[folder] = None
+            continue
+        row = keys[key]
+        rows.append(
+            f"<Contents><Key>{encode(key)}</Key><LastModified>{row.last_modified}</LastModified>"
+            f"<ETag>{escape(row.etag)}</ETag><Size>{row.size}</Size><StorageClass>STANDARD</StorageClass></Contents>"
+        )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+        f"<Name>{bucket}</Name><Prefix>{encode(prefix)}</Prefix><KeyCount>{len(rows) + len(folders)}</KeyCount>"
+        f"<MaxKeys>{limit}</MaxKeys><IsTruncated>{str(more).lower()}</IsTruncated>"
+        + ("<EncodingType>url</EncodingType>" if encode is quote else "")
+        + (f"<NextContinuationToken>{quote(last)}</NextContinuationToken>" if more else "")
+        + "".join(rows)
+        + "".join(f"<CommonPrefixes><Prefix>{encode(folder)}</Prefix></CommonPrefixes>" for folder in folders)
+        + "</ListBucketResult>"
+    )
