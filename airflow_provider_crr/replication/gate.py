@@ -73,6 +73,10 @@ REASONS = {
 }
 
 
+#: States whose own words from S3 stand beside the general reason.
+_EXPLAINED = frozenset({ObjectState.FORBIDDEN, ObjectState.UNREADABLE})
+
+
 @dataclass(frozen=True, slots=True)
 class GatePolicy:
     """
@@ -187,9 +191,12 @@ class Tally:
 
 def _named(answer: ObjectReplication, outcome: Outcome, explain: Callable[[ObjectReplication], str]) -> dict[str, str]:
     entry = {"uri": answer.uri, "status": answer.state.value}
-    if outcome is Outcome.FAIL or answer.state is ObjectState.UNKNOWN:
-        none = answer.state is ObjectState.NONE
-        entry["reason"] = explain(answer) if none else answer.detail or REASONS[answer.state]
+    if answer.state is ObjectState.NONE and outcome is Outcome.FAIL:
+        entry["reason"] = explain(answer)
+    elif answer.state in _EXPLAINED and answer.detail:
+        entry["reason"] = f"{REASONS[answer.state]} ({answer.detail})"
+    elif outcome is Outcome.FAIL or answer.state is ObjectState.UNKNOWN:
+        entry["reason"] = answer.detail or REASONS[answer.state]
     return entry
 
 

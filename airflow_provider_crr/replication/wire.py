@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -52,10 +52,6 @@ class Wire:
         return path
 
 
-class _Prepared(Exception):
-    """Stops botocore once a request is ready to be sent."""
-
-
 def prepare(client: S3Client, obj: S3Object, arguments: Mapping[str, str]) -> Wire | None:
     """
     Return how a HEAD to the bucket of ``obj`` looks; None if only boto3 can send it.
@@ -67,29 +63,38 @@ def prepare(client: S3Client, obj: S3Object, arguments: Mapping[str, str]) -> Wi
     :param obj: an object of the bucket; its key and version id are not used.
     :param arguments: further arguments of ``head_object``.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.awsrequest import AWSResponse
+    from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
     key, version = uuid4().hex, uuid4().hex
     caught: list[Any] = []
+    headers: Any = {"x-caught": key}
 
-    def catch(request: Any, **_: Any) -> None:
-        if key in request.url:  # the client may be in use elsewhere too
-            caught.append(request)
-            raise _Prepared
+    def catch(request: Any, **_: Any) -> Any:
+        if key not in request.url:
+            return None  # the client may be in use elsewhere too
+        caught.append(request)
+        return AWSResponse(request.url, 200, headers, _NoBody())
 
     with_version = {"VersionId": version} if obj.version_id else {}
-    events = client.meta.events
-    # The least specific event, last: whoever else answers comes first, and is noticed.
-    events.register_last("before-send", catch)
+    # The least specific event, last: if anybody else answers, theirs is the answer that botocore takes.
+    client.meta.events.register_last("before-send", catch)
     try:
-        client.head_object(Bucket=obj.bucket, Key=key, **with_version, **arguments)
-    except (_Prepared, ClientError):
-        pass
+        answer = client.head_object(Bucket=obj.bucket, Key=key, **with_version, **arguments)
+    except (ClientError, HTTPClientError, ConnectionError):  # a directory bucket's session, or somebody's double
+        return None
     except BotoCoreError as error:
         raise translate(error, obj) from error
     finally:
-        events.unregister("before-send", catch)
-    return _read(caught[0], key, version) if caught else None
+        client.meta.events.unregister("before-send", catch)
+    if answer["ResponseMetadata"]["HTTPHeaders"].get("x-caught") != key:
+        return None
+    return _read(caught[0], key, version)
+
+
+class _NoBody:
+    def stream(self) -> Iterator[bytes]:
+        return iter(())
 
 
 def _read(request: Any, key: str, version: str) -> Wire | None:

@@ -110,7 +110,7 @@ class PollingTrigger(BaseTrigger):
                     return decided
             left = self.deadline - time.time()
             if left <= 0:
-                return waiting.timed_out(poller, humanize.age(time.time() - self.started_at))
+                return waiting.timed_out(poller, humanize.age(self.deadline - self.started_at))
             await asyncio.sleep(min(interval, left))
             if self.exponential_backoff:
                 interval = min(interval * 2, self.max_wait or interval * 2)

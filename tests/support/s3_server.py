@@ -112,6 +112,8 @@ class S3Server:
         #: Most requests that were under way at once.
         self.peak = 0
         self.closing = threading.Event()
+        #: Set once a client broke a connection off, as for a certificate that it does not trust.
+        self.refused = threading.Event()
         self.lock = threading.Lock()
         self.under_way = 0
         self._turns: dict[tuple[str, ...], int] = {}
@@ -213,7 +215,8 @@ class _Http(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients may hang up at any time."""
+        """Note that a client hung up."""
+        self.s3.refused.set()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,0 +1,147 @@
+"""Finding and reading manifests in a bucket."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from airflow_provider_crr.errors import (
+    BucketNotFound,
+    CredentialsNotFound,
+    CrrError,
+    InvalidArgument,
+    InventoryError,
+    InventoryManifestInvalid,
+    InventoryNotFound,
+    LookupFailed,
+)
+from airflow_provider_crr.inventory.report import newest_manifest_uri, read_manifest
+from local_aws import LocalAws
+from local_aws.inventory import Report, deliver, write_report
+from tests.inventory.rows import CREATED_AT, SOURCE, row
+from tests.inventory.store import Store
+
+
+@pytest.fixture
+def s3(aws: LocalAws) -> Any:
+    """A client of the local AWS."""
+    return aws.client()
+
+
+@pytest.fixture
+def destination(s3: Any) -> str:
+    """A bucket of one's own."""
+    name = f"reports-{uuid.uuid4().hex[:12]}"
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    return name
+
+
+def report(destination: str, *, days: int = 0) -> Report:
+    return write_report(
+        [row("k")],
+        file_format="CSV",
+        source_bucket=SOURCE,
+        destination_bucket=destination,
+        created_at=CREATED_AT + timedelta(days=days),
+        prefix="inventories",
+    )
+
+
+def test_the_newest_complete_report_is_found(s3: Any, destination: str) -> None:
+    """Of three reports the newest one whose checksum is there is taken, whatever else is in the folder."""
+    for days in (0, 1):
+        deliver(s3, report(destination, days=days))
+    deliver(s3, report(destination, days=2), upto="manifest.checksum")
+    folder = report(destination).folder
+    for junk in ("9999/manifest.checksum", "9999/manifest.json", "2026-13-40T01-00Z/manifest.json", "z.txt"):
+        s3.put_object(Bucket=destination, Key=f"{folder}{junk}", Body=b"")
+    found = newest_manifest_uri(s3, f"s3://{destination}/{folder}")
+    assert found == report(destination, days=1).manifest_uri
+    assert read_manifest(s3, found).created_at == CREATED_AT + timedelta(days=1)
+
+
+def test_only_a_report_that_is_newer_is_found(s3: Any, destination: str) -> None:
+    """A report begun at that very moment, or before, is not newer."""
+    delivered = report(destination)
+    deliver(s3, delivered)
+    uri = delivered.folder_uri
+    assert newest_manifest_uri(s3, uri, newer_than=CREATED_AT - timedelta(minutes=1)) == delivered.manifest_uri
+    assert newest_manifest_uri(s3, uri, newer_than=CREATED_AT) is None
+
+
+def test_without_a_report_there_is_none(s3: Any, destination: str) -> None:
+    """An empty folder has no newest report."""
+    assert newest_manifest_uri(s3, f"s3://{destination}/landing/daily/") is None
+
+
+def test_a_time_without_zone_is_refused(s3: Any) -> None:
+    """Nobody can say whether a report is newer than a time without a zone."""
+    with pytest.raises(InvalidArgument, match="time zone"):
+        newest_manifest_uri(s3, "s3://reports/landing/daily/", newer_than=datetime(2026, 11, 20))
+
+
+def test_a_bucket_that_does_not_exist_is_named(s3: Any) -> None:
+    """Listing and reading a bucket that does not exist raise BucketNotFound with the URI."""
+    uri = "s3://no-such-bucket-of-ours/landing/daily/"
+    with pytest.raises(BucketNotFound, match="no-such-bucket-of-ours"):
+        newest_manifest_uri(s3, uri)
+    with pytest.raises(BucketNotFound, match="no-such-bucket-of-ours"):
+        read_manifest(s3, f"{uri}2026-11-20T01-00Z/manifest.json")
+
+
+def test_a_report_under_way_is_not_read(s3: Any, destination: str) -> None:
+    """A manifest without its checksum is not there yet."""
+    delivered = report(destination)
+    deliver(s3, delivered, upto="manifest.checksum")
+    with pytest.raises(InventoryNotFound, match=r"manifest\.checksum"):
+        read_manifest(s3, delivered.manifest_uri)
+
+
+def test_a_manifest_that_was_changed_is_refused(s3: Any, destination: str) -> None:
+    """A manifest that does not match the checksum beside it is refused."""
+    delivered = report(destination)
+    deliver(s3, delivered)
+    body = delivered.objects[delivered.manifest_key].replace(b"landing", b"another")
+    s3.put_object(Bucket=destination, Key=delivered.manifest_key, Body=body)
+    with pytest.raises(InventoryManifestInvalid, match="MD5"):
+        read_manifest(s3, delivered.manifest_uri)
+
+
+def test_a_manifest_beyond_all_bounds_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A manifest that would fill the memory is refused before it does."""
+    monkeypatch.setattr("airflow_provider_crr.inventory.report.MAX_MANIFEST_BYTES", 100)
+    manifest = store.hold(report("reports"))
+    with pytest.raises(InventoryManifestInvalid, match="more than 100 bytes"):
+        read_manifest(store.s3, manifest.uri)
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "text"),
+    [
+        ("AccessDenied", InventoryError, "kms:Decrypt"),
+        ("InvalidObjectState", InventoryError, "Restore"),
+        ("NoSuchKey", InventoryNotFound, "Wait"),
+        ("SlowDown", LookupFailed, "SlowDown"),
+    ],
+)
+def test_what_s3_refuses_is_told(store: Store, code: str, error: type[CrrError], text: str) -> None:
+    """Each refusal of S3 is an error of its own that names the object and the remedy, and keeps its cause."""
+    manifest = store.hold(report("reports"))
+    store.objects[manifest.uri.split("/", 3)[3]] = code
+    with pytest.raises(error, match=text) as raised:
+        read_manifest(store.s3, manifest.uri)
+    assert raised.value.uri == manifest.uri
+    assert raised.value.remedy
+    assert raised.value.__cause__ is not None
+
+
+def test_without_credentials_that_is_said(store: Store) -> None:
+    """A client without credentials raises CredentialsNotFound."""
+    manifest = store.hold(report("reports"))
+    client = store.client(access_key=None)
+    with pytest.raises(CredentialsNotFound, match="connection"):
+        read_manifest(client, manifest.uri)
+    client.close()

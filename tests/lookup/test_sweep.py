@@ -1,0 +1,236 @@
+"""A sweep reads lazily, asks within bounds, and ends without leaving anything behind."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from airflow_provider_crr.errors import InvalidArgument, LookupFailed
+from airflow_provider_crr.replication import crt as crt_module
+from airflow_provider_crr.replication.lookup import choose_lookup
+from airflow_provider_crr.replication.pace import CATCH_UP, Pacer
+from airflow_provider_crr.replication.status import S3Object
+from tests.lookup.conftest import sockets, threads
+from tests.support.s3_server import Answer, S3Server, stored
+
+pytestmark = pytest.mark.usefixtures("crt")
+
+Settles = Callable[[Callable[[], object]], None]
+
+
+def objects(count: int, read: list[int] | None = None) -> Iterator[S3Object]:
+    for number in range(count):
+        if read is not None:
+            read[0] += 1
+        yield S3Object("b", f"k{number}")
+
+
+def under_way(way: str) -> int:
+    return crt_module.CrtAsker.limit if way == "crt" else 2 * 10  # twice botocore's pool of connections
+
+
+def test_every_object_is_answered_once_by_one_head(server: S3Server, way: str) -> None:
+    """Thousands of objects, and repeated ones, each get one answer for one HEAD."""
+    asked = [*objects(1200), *objects(3)]
+    found = list(choose_lookup(server.client())(asked))
+    assert sorted(each.object.key for each in found) == sorted(each.key for each in asked)
+    assert len(server.heads()) == len(asked)
+    assert len(server.heads("b", "k0")) == 2
+
+
+def test_objects_are_read_only_as_they_are_asked(server: S3Server, way: str) -> None:
+    """A listing is never read further ahead than the requests under way."""
+    read = [0]
+    for answered, _ in enumerate(choose_lookup(server.client())(objects(3000, read))):
+        assert read[0] - answered <= under_way(way) + 1
+    assert read[0] == 3000
+
+
+def test_requests_under_way_are_bounded(server: S3Server, way: str) -> None:
+    """S3 never sees more requests at once than there are connections, and sees that many if it is slow."""
+    most = crt_module.CONNECTIONS if way == "crt" else 10
+    gate, seen = threading.Event(), []
+
+    def answer(bucket: str, key: str, version: str | None) -> Answer:
+        seen.append(key)
+        if len(seen) == most:
+            gate.set()
+        return stored("COMPLETED", gate=gate)
+
+    server.default = answer
+    assert len(list(choose_lookup(server.client())(objects(most * 3)))) == most * 3
+    assert server.peak == most
+
+
+def test_an_error_of_the_input_reaches_the_caller(server: S3Server, way: str) -> None:
+    """What the listing raises is raised by the sweep, as it is."""
+
+    def broken() -> Iterator[S3Object]:
+        yield from objects(5)
+        raise ZeroDivisionError("listing failed")
+
+    with pytest.raises(ZeroDivisionError, match="listing failed"):
+        list(choose_lookup(server.client())(broken()))
+
+
+def test_a_finished_sweep_leaves_nothing_behind(server: S3Server, way: str, settles: Settles) -> None:
+    """Threads and sockets are as before; only boto3's own pool keeps its connections, until it is closed."""
+    list(choose_lookup(server.client())(objects(50)))  # what libraries start once stays
+    server.requests.clear()
+    before = threads() - len(threading.enumerate())
+    client = server.client()
+    for _ in range(5):
+        assert len(list(choose_lookup(client)(objects(50)))) == 50
+    client.close()
+    gc.collect()
+    settles(lambda: threads() - len(threading.enumerate()) <= before)
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("s3-head")]
+
+
+def test_sweeps_leave_no_sockets_open(server: S3Server, settles: Settles) -> None:
+    """However many sweeps were made, the process holds the sockets that it held before."""
+    client = server.client()
+    list(choose_lookup(client)(objects(50)))
+    settles(lambda: server.under_way == 0)
+    before = sockets()
+    for _ in range(5):
+        list(choose_lookup(client)(objects(50)))
+    settles(lambda: sockets() <= before)
+
+
+def test_a_sweep_that_is_left_early_asks_nothing_more(server: S3Server, way: str, settles: Settles) -> None:
+    """Closing the iterator ends the requests; what was not read of the input stays unread."""
+    read = [0]
+    client = server.client()
+    before = threads()
+    answers = choose_lookup(client)(objects(100_000, read))
+    next(answers), next(answers)
+    answers.close()  # type: ignore[attr-defined]
+    assert read[0] <= under_way(way) + 2
+    settles(lambda: server.under_way == 0)
+    asked = len(server.requests)
+    assert asked <= under_way(way) + 2
+    client.close()
+    settles(lambda: threads() <= before)
+    assert len(server.requests) == asked
+
+
+def test_a_stop_is_an_error_not_an_end(server: S3Server, way: str) -> None:
+    """A sweep that is stopped raises: a caller could take a silent end for "all answered"."""
+    stop = threading.Event()
+    answers = choose_lookup(server.client())(objects(1000), stop=stop)
+    next(answers)
+    stop.set()
+    with pytest.raises(LookupFailed, match="stopped"):
+        list(answers)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_stop_before_the_first_request_sends_none(server: S3Server, way: str, count: int) -> None:
+    """A stop that is already set means that nothing is asked."""
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(LookupFailed, match="stopped"):
+        list(choose_lookup(server.client())(objects(count), stop=stop))
+    assert server.requests == []
+
+
+def test_a_stop_is_noticed_while_s3_is_silent(server: S3Server, way: str) -> None:
+    """A stop does not wait for an answer that may never come."""
+    stop = threading.Event()
+
+    def silent(bucket: str, key: str, version: str | None) -> Answer:
+        stop.set()
+        return stored("COMPLETED", gate=threading.Event())
+
+    server.default = silent
+    started = time.monotonic()
+    with pytest.raises(LookupFailed, match="stopped"):
+        list(choose_lookup(server.client())(objects(3), stop=stop))
+    assert time.monotonic() - started < 10
+
+
+def test_a_signal_interrupts_the_wait(server: S3Server, way: str) -> None:
+    """What a signal handler raises, as Airflow's do for timeouts, ends a sweep of a silent S3 at once."""
+
+    class Timeout(Exception):
+        pass
+
+    def handler(*_: Any) -> None:
+        raise Timeout
+
+    def silent(bucket: str, key: str, version: str | None) -> Answer:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        return stored("COMPLETED", gate=threading.Event())
+
+    server.default = silent
+    previous = signal.signal(signal.SIGUSR1, handler)
+    try:
+        started = time.monotonic()
+        with pytest.raises(Timeout):
+            list(choose_lookup(server.client())(objects(2)))
+        assert time.monotonic() - started < 10
+    finally:
+        signal.signal(signal.SIGUSR1, previous)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("midway", [False, True])
+def test_a_forked_process_can_ask_too(server: S3Server, way: str, midway: bool) -> None:
+    """A child forked after a sweep, or amid one, makes its own client: Airflow forks its task processes."""
+    client = server.client()
+    answers = choose_lookup(client)(objects(600))
+    next(answers) if midway else list(answers)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        found = [each.state for each in choose_lookup(client)(objects(100))]
+        os.write(writer, f"{len(found)} {set(found) == {'COMPLETED'}}".encode())
+        os._exit(0)
+    os.close(writer)
+    assert os.waitpid(child, 0)[1] == 0
+    assert os.read(reader, 100) == b"100 True"
+    os.close(reader)
+    assert len(list(answers)) == (599 if midway else 0)
+    assert server.faults() == []
+
+
+def test_the_pace_is_kept(server: S3Server) -> None:
+    """A capped sweep takes the time that its cap gives it, within 5 %."""
+    ask = choose_lookup(server.client(), max_requests_per_second=200)
+    list(ask(objects(2)))
+    started = time.monotonic()
+    assert len(list(ask(objects(400)))) == 400
+    assert time.monotonic() - started == pytest.approx(2.0, rel=0.05, abs=CATCH_UP)
+
+
+def test_a_pause_is_caught_up_by_a_bounded_burst() -> None:
+    """After a pause no more leaves at once than 50 ms are worth, and then the pace is kept exactly."""
+    now = 0.0
+    pacer = Pacer(1000, clock=lambda: now)
+    now = 100.0
+    burst = 0
+    while pacer.delay() == 0:
+        pacer.spend()
+        burst += 1
+    assert burst == pytest.approx(CATCH_UP * 1000, abs=2)
+    sent = 0
+    while now < 110:
+        now += max(pacer.delay(), 1e-6)
+        pacer.spend()
+        sent += 1
+    assert sent == pytest.approx(10_000, rel=0.001)
+
+
+@pytest.mark.parametrize("rate", [0, -1, float("nan")])
+def test_a_cap_that_lets_nothing_through_is_refused(server: S3Server, rate: float) -> None:
+    """A rate of nothing would wait for ever."""
+    with pytest.raises(InvalidArgument, match="max_requests_per_second"):
+        choose_lookup(server.client(), max_requests_per_second=rate)
