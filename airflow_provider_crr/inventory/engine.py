@@ -72,7 +72,7 @@ class Engine:
         self._depth = prefix_depth
         self._merged_rows = MERGE_ROWS
         self._encoded = manifest.file_format == "CSV"
-        #: Statements that group one file; the next one is tried where DuckDB cannot run the one before.
+        #: Statements that group one file; the next one is tried where the one before raises.
         self._grouping = [
             query.groups_sql(
                 report, manifest.fields, prefix_depth=prefix_depth, versions=versions, encoded=self._encoded
@@ -118,7 +118,7 @@ class Engine:
             try:
                 self._run(f"CREATE OR REPLACE TABLE groups AS {statement}", parameters)
                 return
-            except duckdb.NotImplementedException:
+            except (duckdb.NotImplementedException, duckdb.InvalidInputException, duckdb.ConversionException):
                 if statement is self._grouping[-1]:
                     raise
 

@@ -30,8 +30,8 @@ def csv_sql(fields: Collection[str], *, parallel: bool = True) -> str:
     Return the relation of an unpacked CSV file, whose path is ``$path``; nothing about it is guessed or forgiven.
 
     :param fields: the columns of the report, in order.
-    :param parallel: whether several threads read the file. DuckDB notices when it cannot split one, which takes line
-        breaks inside fields, and raises ``duckdb.NotImplementedException``.
+    :param parallel: whether several threads read the file, each from a place of its own. If that place is inside a field
+        with line breaks, DuckDB notices, at the latest where the next thread began, and raises: then one thread reads it.
     """
     names = [name if name in TYPES else f"column{number}" for number, name in enumerate(fields)]
     columns = ", ".join(f"{name}: '{TYPES.get(name, 'VARCHAR')}'" for name in names)

@@ -20,8 +20,8 @@ class Store:
     """
     The server, as a context manager.
 
-    ``objects`` maps a key to its content, or to the code of the error to answer; ``cuts`` says how often the connection breaks
-    in the middle of a key, ``gets`` which keys were asked for.
+    ``objects`` maps a key to its content, or to the code of the error to answer; ``cuts`` says how often the connection
+    breaks in the middle of a key, ``gets`` which keys were asked for.
     """
 
     def __init__(self) -> None:

@@ -1,0 +1,163 @@
+"""Every example DAG loads, is documented, and does what its text says."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from local_aws.buckets import replicated_pair, replication_rule, versioned_bucket
+from local_aws.inventory.report import deliver, write_report
+from local_aws.inventory.scan import scan
+
+
+def put(pair, *keys: str) -> None:
+    for key in keys:
+        pair.source_client.put_object(Bucket=pair.source, Key=key, Body=b"x")
+
+
+def keys_left(pair) -> list[str]:
+    found = pair.source_client.list_object_versions(Bucket=pair.source)
+    return sorted(version["Key"] for version in found.get("Versions", ()))
+
+
+def test_dag_bag_has_no_import_errors(metadata_database, examples) -> None:
+    """Airflow imports every example; each has a description, its documentation and tags."""
+    try:
+        from airflow.dag_processing.dagbag import DagBag
+    except ImportError:  # Airflow 3.0
+        from airflow.models.dagbag import DagBag
+
+    bag = DagBag(str(examples))
+    assert bag.import_errors == {}
+    assert set(bag.dags) == {path.stem for path in examples.glob("*.py")}
+    for dag in bag.dags.values():
+        assert dag.description
+        assert dag.doc_md
+        assert dag.tags
+
+
+def test_objects_from_upstream_are_gated_until_completed(run_example, aws_conn, pair) -> None:
+    """The gate waits for the versions that the upstream task returned; then the downstream task runs."""
+    aws_conn.hold(pair.source)
+
+    def release_after_second_sweep() -> None:
+        deadline = time.monotonic() + 60
+        while aws_conn.heads(pair.source) < 4 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        aws_conn.release(pair.source)
+
+    watcher = threading.Thread(target=release_after_second_sweep, daemon=True)
+    watcher.start()
+    run = run_example("gate_objects_from_upstream", bucket=pair.source)
+    watcher.join(60)
+    assert run.states == {"land": "success", "gate": "success", "publish": "success"}
+    assert (run.returned["gate"]["total"], run.returned["gate"]["statuses"]) == (3, {"COMPLETED": 3})
+    assert run.returned["gate"]["head_requests"] >= 6
+    assert run.returned["publish"] == "3 objects are replicated: {'COMPLETED': 3}"
+
+
+def test_failed_object_from_upstream_stops_what_is_downstream(run_example, denied_pair) -> None:
+    """A destination that refuses fails the gate, and nothing runs behind it."""
+    run = run_example("gate_objects_from_upstream", bucket=denied_pair.source)
+    assert run.states == {"land": "success", "gate": "failed", "publish": "upstream_failed"}
+    assert run.returned["gate"]["statuses"] == {"FAILED": 3}
+    assert "S3 does not retry" in run.returned["gate"]["sample"][0]["reason"]
+
+
+def test_partition_is_gated_by_marker_and_pattern(run_example, pair) -> None:
+    """The gate counts what is in the day's partition, marker included, and nothing else."""
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    put(pair, *(f"events/dt={today}/{name}" for name in ("part-0", "part-1", "_SUCCESS")), "events/dt=1999-12-31/part-0")
+    run = run_example("gate_partition", bucket=pair.source)
+    assert run.states == {"gate": "success", "load": "success"}
+    assert (run.returned["gate"]["statuses"], run.returned["load"]) == ({"COMPLETED": 3}, 3)
+
+
+@pytest.fixture
+def inventoried(aws, pair):
+    """Deliver a report of what is in the bucket now; return the params of the example."""
+
+    def deliver_report(reports: str) -> dict[str, str]:
+        destination = f"{pair.source}-inventory"
+        versioned_bucket(pair.source_client, destination)
+        report = write_report(
+            scan(pair.source_client, pair.source),
+            file_format="CSV",
+            source_bucket=pair.source,
+            destination_bucket=destination,
+            created_at=datetime.now(UTC) - timedelta(hours=3),
+        )
+        deliver(pair.source_client, report)
+        return {"inventory": report.folder_uri, "reports": reports}
+
+    return deliver_report
+
+
+def test_inventory_check_passes_and_writes_report(run_example, pair, inventoried, tmp_path) -> None:
+    """A bucket whose every object is replicated passes; the report is there, the manifest of failures is not."""
+    put(pair, "a/1", "a/2", "b/1")
+    run = run_example("inventory_check", **inventoried(str(tmp_path)))
+    assert run.states == {"report": "success", "summary": "success"}
+    summary = run.returned["summary"]
+    assert (summary["objects"], set(summary["statuses"])) == (3, {"COMPLETED"})
+    assert [row["prefix"] for row in summary["prefixes"]] == ["a/", "b/"]
+    assert summary["report_uri"] == str(next(tmp_path.glob("*.html")))
+    assert summary["failed_manifest_uri"] is None
+
+
+def test_inventory_check_fails_on_failed_object_after_writing(run_example, aws, denied_pair, tmp_path) -> None:
+    """One FAILED version fails the check, and is listed in the manifest for S3 Batch Replication."""
+    put(denied_pair, "a/1")
+    denied_pair.allow()
+    put(denied_pair, "a/2")
+    destination = f"{denied_pair.source}-inventory"
+    versioned_bucket(denied_pair.source_client, destination)
+    report = write_report(
+        scan(denied_pair.source_client, denied_pair.source),
+        file_format="Parquet",
+        source_bucket=denied_pair.source,
+        destination_bucket=destination,
+        created_at=datetime.now(UTC),
+    )
+    deliver(denied_pair.source_client, report)
+    run = run_example("inventory_check", inventory=report.folder_uri, reports=f"s3://{destination}/checks")
+    assert run.states == {"report": "success", "summary": "failed"}
+    assert {name: count["objects"] for name, count in run.returned["summary"]["statuses"].items()} == {
+        "COMPLETED": 1,
+        "FAILED": 1,
+    }
+    written = run.returned["summary"]["failed_manifest_uri"].removeprefix(f"s3://{destination}/")
+    manifest = denied_pair.source_client.get_object(Bucket=destination, Key=written)["Body"].read().decode()
+    assert manifest.startswith(f"{denied_pair.source},a/1,") or manifest.startswith(f'"{denied_pair.source}","a/1",')
+
+
+@pytest.fixture
+def half_replicated(aws, pair):
+    """A bucket whose ``orders/`` has two replicated versions of one key, and an object that no rule covers."""
+    name = f"{pair.source}-half"
+    half = replicated_pair(aws, name, f"{name}-replica", [replication_rule(f"{name}-replica", "orders/in/")])
+    put(half, "orders/in/1", "orders/in/1", "orders/tmp/1")
+    return half
+
+
+def test_delete_safely_is_a_dry_run_by_default(run_example, half_replicated) -> None:
+    """Without a word about dry_run, nothing is deleted, and the check says what could be."""
+    run = run_example("delete_safely", bucket=half_replicated.source)
+    assert run.states == {"check": "success", "is_meant": "success", "delete": "skipped"}
+    check = run.returned["check"]
+    assert (check["dry_run"], check["deleted"], check["refused_statuses"]) == (True, 2, {"NONE": 1})
+    assert keys_left(half_replicated) == ["orders/in/1", "orders/in/1", "orders/tmp/1"]
+
+
+def test_delete_safely_deletes_what_is_replicated_and_nothing_else(run_example, half_replicated) -> None:
+    """With dry_run=False the COMPLETED versions go for good, the replicas stay, and so does what is refused."""
+    run = run_example("delete_safely", bucket=half_replicated.source, dry_run=False)
+    assert run.states == {"check": "success", "is_meant": "success", "delete": "success"}
+    deleted = run.returned["delete"]
+    assert (deleted["dry_run"], deleted["deleted"], deleted["refused_statuses"]) == (False, 2, {"NONE": 1})
+    assert keys_left(half_replicated) == ["orders/tmp/1"]
+    replicas = half_replicated.destination_client.list_object_versions(Bucket=half_replicated.destination)
+    assert [version["Key"] for version in replicas["Versions"]] == ["orders/in/1", "orders/in/1"]
