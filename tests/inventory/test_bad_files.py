@@ -33,8 +33,8 @@ from tests.inventory.store import Store
 GOOD = f'"{SOURCE}","k","v1","true","false","5","2026-11-20T00:00:00.000Z","","","","COMPLETED",""\n'
 
 
-def report(file_format: Any = "CSV", **more: Any) -> Report:
-    rows = [row(f"k{number}", "FAILED") for number in range(6)]
+def report(file_format: Any = "CSV", *, objects: int = 6, **more: Any) -> Report:
+    rows = [row(f"k{number}", "FAILED") for number in range(objects)]
     return write_report(
         rows,
         file_format=file_format,
@@ -244,14 +244,6 @@ def test_disk_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         seen.append(sum(1 for entry in path.parent.iterdir() if entry.is_file()))
 
     monkeypatch.setattr(files, "_store", counting)
-    rows = [row(f"k{number}") for number in range(40)]
-    many = write_report(
-        rows,
-        file_format="CSV",
-        source_bucket=SOURCE,
-        destination_bucket="reports",
-        created_at=CREATED_AT,
-        rows_per_file=1,
-    )
+    many = report(objects=40)
     assert summarize_local(store.s3, store.hold(many)).volume.objects == 40
     assert max(seen) <= files.FILES_AHEAD + 1

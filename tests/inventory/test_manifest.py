@@ -84,7 +84,7 @@ def test_the_checksum_may_end_with_a_line_break_and_be_upper_case() -> None:
 @pytest.mark.parametrize("checksum", [b"", b"\xff\xfe", "0" * 32, md5(body())[:-1]])
 def test_a_manifest_that_does_not_match_its_checksum_is_refused(checksum: bytes | str) -> None:
     """Another checksum means another manifest: nothing of it is read."""
-    with pytest.raises(InventoryManifestInvalid, match="manifest.checksum says") as raised:
+    with pytest.raises(InventoryManifestInvalid, match=r"manifest\.checksum says") as raised:
         Manifest.parse(body(), uri=URI, checksum=checksum)
     assert raised.value.uri == URI
     assert raised.value.remedy

@@ -160,7 +160,7 @@ def test_statuses_nobody_knows_are_one(store: Store) -> None:
 
 @pytest.mark.parametrize(("fakes", "count"), [(150, 3000), (25_000, 60)])
 def test_line_breaks_in_fields_are_read(store: Store, fakes: int, count: int) -> None:
-    """Fields full of lines that look like rows, where a thread may begin to read, are fields: no row is lost or made up."""
+    """Fields full of lines that look like rows, where a thread may begin to read, are still fields."""
     fake = f"\n{SOURCE},fake,v,true,false,9,2026-11-20T00:00:00.000Z,,,,FAILED," * fakes
     rows = [row(f"k{number}", storage_class=fake) for number in range(count)]
     summary = summarize_local(store.s3, store.hold(report(rows, "CSV")), threads=4)
