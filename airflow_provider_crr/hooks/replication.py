@@ -49,6 +49,21 @@ class S3ReplicationHook(S3Hook):
         self.max_requests_per_second = max_requests_per_second
         self._rules: dict[str, tuple[rules.ReplicationRule, ...]] = {}
 
+    def get_client_type(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the boto3 client, which adds bucket owner and payer to every request that knows them."""
+        client: Any = super().get_client_type(*args, **kwargs)
+        added = {
+            **({"ExpectedBucketOwner": self.expected_bucket_owner} if self.expected_bucket_owner else {}),
+            **({"RequestPayer": "requester"} if self._requester_pays else {}),
+        }
+
+        def add(params: dict[str, Any], model: Any, **_: Any) -> dict[str, Any]:
+            return {**{name: added[name] for name in added if name in model.input_shape.members}, **params}
+
+        if added:
+            client.meta.events.register("provide-client-params.s3", add)
+        return client
+
     def get_replication_status(
         self, key: str, bucket_name: str | None = None, version_id: str | None = None
     ) -> ObjectReplication:
@@ -65,7 +80,7 @@ class S3ReplicationHook(S3Hook):
         obj = S3Object.parse(key, bucket_name)
         if version_id is not None:
             obj = S3Object(obj.bucket, obj.key, version_id)
-        return head_one(self.get_conn(), obj, **self._lookup_options)
+        return head_one(self.get_conn(), obj)
 
     def get_replication_statuses(
         self,
@@ -120,7 +135,7 @@ class S3ReplicationHook(S3Hook):
         client: Any = self.get_conn()
         with translated(uri, "read the replication rules", permission="s3:GetReplicationConfiguration"):
             try:
-                found = client.get_bucket_replication(Bucket=bucket_name, **self._owner)
+                found = client.get_bucket_replication(Bucket=bucket_name)
             except ClientError as error:
                 if error.response["Error"]["Code"] == "ReplicationConfigurationNotFoundError":
                     return ()
@@ -134,7 +149,7 @@ class S3ReplicationHook(S3Hook):
         :param pattern: the bucket, and a Unix shell-style pattern as its key.
         :raises LookupFailed: if the bucket cannot be listed.
         """
-        return list_matching(self.get_conn(), pattern, **self.request_options)
+        return list_matching(self.get_conn(), pattern)
 
     def list_versions(self, pattern: S3Object, *, exact: bool) -> Iterator[S3Object]:
         """
@@ -144,7 +159,7 @@ class S3ReplicationHook(S3Hook):
         :param exact: whether the key is a key rather than a pattern.
         :raises LookupFailed: if the versions cannot be listed.
         """
-        return list_versions(self.get_conn(), pattern, exact=exact, **self.request_options)
+        return list_versions(self.get_conn(), pattern, exact=exact)
 
     def check_bucket(self, bucket_name: str) -> None:
         """
@@ -157,7 +172,7 @@ class S3ReplicationHook(S3Hook):
 
         client: Any = self.get_conn()
         try:
-            client.head_bucket(Bucket=bucket_name, **self._owner)
+            client.head_bucket(Bucket=bucket_name)
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
                 raise no_such_bucket(f"s3://{bucket_name}") from error
@@ -180,22 +195,4 @@ class S3ReplicationHook(S3Hook):
 
     @cached_property
     def _lookup(self) -> HeadLookup:
-        return choose_lookup(
-            self.get_conn(), max_requests_per_second=self.max_requests_per_second, **self._lookup_options
-        )
-
-    @property
-    def _lookup_options(self) -> dict[str, Any]:
-        return {
-            "expected_bucket_owner": self.expected_bucket_owner,
-            "request_payer": bool(self._requester_pays),
-        }
-
-    @property
-    def request_options(self) -> dict[str, str]:
-        """What this hook adds to every request about objects."""
-        return {**self._owner, **({"RequestPayer": "requester"} if self._requester_pays else {})}
-
-    @property
-    def _owner(self) -> dict[str, str]:
-        return {"ExpectedBucketOwner": self.expected_bucket_owner} if self.expected_bucket_owner else {}
+        return choose_lookup(self.get_conn(), max_requests_per_second=self.max_requests_per_second)

@@ -80,7 +80,7 @@ class S3DeleteReplicatedObjectsOperator(HookOperator):
         targets = self._targets()
         for bucket in sorted({obj.bucket for obj in (*targets.objects, *targets.patterns)}):
             hook.check_bucket(bucket)
-        deletion = Deletion(hook.get_conn(), self.only_check, hook.request_options)
+        deletion = Deletion(hook.get_conn(), self.only_check)
         deletion.run(hook.get_replication_statuses(self._to_check(hook, targets, deletion)))
         found = deletion.to_dict()
         verb = "would delete" if self.only_check else "deleted"
@@ -96,17 +96,17 @@ class S3DeleteReplicatedObjectsOperator(HookOperator):
 
     def _to_check(self, hook: S3ReplicationHook, targets: Targets, deletion: Deletion) -> Iterator[S3Object]:
         """Yield the versions to look up; what does not exist is refused."""
-        for named in (*targets.objects, *targets.patterns):
-            exact = named in targets.objects
-            if named.version_id is not None or (exact and self.versions == "current"):
-                yield named
-                continue
-            found = False
-            for obj in hook.list_versions(named, exact=exact) if self.versions == "all" else _current(hook, named):
-                found = True
+        for obj in targets.objects:
+            if obj.version_id is not None or self.versions == "current":
                 yield obj
-            if not found:
-                deletion.refuse(str(named), ObjectState.MISSING.value, REASONS[ObjectState.MISSING])
+            else:
+                yield from _at_least_one(hook.list_versions(obj, exact=True), obj, deletion)
+        for pattern in targets.patterns:
+            if self.versions == "all":
+                found = hook.list_versions(pattern, exact=False)
+            else:
+                found = (listed.object for listed in hook.list_matching(pattern))
+            yield from _at_least_one(found, pattern, deletion)
 
     def _targets(self) -> Targets:
         if self._bucket_key_is_template:
@@ -119,5 +119,10 @@ class S3DeleteReplicatedObjectsOperator(HookOperator):
         )
 
 
-def _current(hook: S3ReplicationHook, pattern: S3Object) -> Iterator[S3Object]:
-    return (listed.object for listed in hook.list_matching(pattern))
+def _at_least_one(found: Iterator[S3Object], named: S3Object, deletion: Deletion) -> Iterator[S3Object]:
+    first = next(found, None)
+    if first is None:
+        deletion.refuse(str(named), ObjectState.MISSING.value, REASONS[ObjectState.MISSING])
+        return
+    yield first
+    yield from found

@@ -28,12 +28,10 @@ class Deletion:
 
     :param client: boto3 S3 client.
     :param dry_run: whether to send no delete at all.
-    :param request: further arguments of DeleteObjects, such as ExpectedBucketOwner.
     """
 
     client: Any
     dry_run: bool
-    request: dict[str, Any] = field(default_factory=dict)
     deleted: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     deleted_sample: list[str] = field(default_factory=list)
@@ -69,9 +67,7 @@ class Deletion:
         if not self.dry_run:
             names = [{"Key": obj.key, "VersionId": obj.version_id} for obj in batch]
             with translated(str(batch[0]), "delete objects", permission="s3:DeleteObjectVersion"):
-                found = self.client.delete_objects(
-                    Bucket=batch[0].bucket, Delete={"Objects": names, "Quiet": True}, **self.request
-                )
+                found = self.client.delete_objects(Bucket=batch[0].bucket, Delete={"Objects": names, "Quiet": True})
             refusals = {
                 (error["Key"], error.get("VersionId", "")): f"S3 did not delete it: {error.get('Code')}"
                 for error in found.get("Errors", ())

@@ -25,18 +25,15 @@ class ListedObject(NamedTuple):
     last_modified: datetime | None
 
 
-def list_matching(client: Any, pattern: S3Object, **request: Any) -> Iterator[ListedObject]:
+def list_matching(client: Any, pattern: S3Object) -> Iterator[ListedObject]:
     """
     Return the current objects whose keys match a pattern, in key order.
 
     :param client: boto3 S3 client.
     :param pattern: the bucket, and the pattern as its key.
-    :param request: further arguments of ListObjectsV2, such as ExpectedBucketOwner.
     :raises LookupFailed: if the bucket cannot be listed.
     """
-    pages = client.get_paginator("list_objects_v2").paginate(
-        Bucket=pattern.bucket, Prefix=literal_prefix(pattern.key), **request
-    )
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=pattern.bucket, Prefix=literal_prefix(pattern.key))
     with translated(str(pattern), "list objects", permission="s3:ListBucket"):
         for page in pages:
             for line in page.get("Contents", ()):
@@ -45,21 +42,22 @@ def list_matching(client: Any, pattern: S3Object, **request: Any) -> Iterator[Li
                     yield ListedObject(S3Object(pattern.bucket, line["Key"]), etag, line.get("LastModified"))
 
 
-def list_versions(client: Any, pattern: S3Object, *, exact: bool, **request: Any) -> Iterator[S3Object]:
+def list_versions(client: Any, pattern: S3Object, *, exact: bool) -> Iterator[S3Object]:
     """
     Return every version of the objects that match, without delete markers.
 
     :param client: boto3 S3 client.
     :param pattern: the bucket, and a key or a pattern as its key.
     :param exact: whether the key is a key rather than a pattern.
-    :param request: further arguments of ListObjectVersions.
     :raises LookupFailed: if the versions cannot be listed.
     """
     prefix = pattern.key if exact else literal_prefix(pattern.key)
-    pages = client.get_paginator("list_object_versions").paginate(Bucket=pattern.bucket, Prefix=prefix, **request)
+    pages = client.get_paginator("list_object_versions").paginate(Bucket=pattern.bucket, Prefix=prefix)
     with translated(str(pattern), "list object versions", permission="s3:ListBucketVersions"):
         for page in pages:
             for line in page.get("Versions", ()):
                 key = line["Key"]
-                if key == pattern.key if exact else matches(pattern.key, key):
+                if exact and key != pattern.key:
+                    return  # S3 lists in key order: the longer keys that begin alike come after the key itself
+                if exact or matches(pattern.key, key):
                     yield S3Object(pattern.bucket, key, line["VersionId"])

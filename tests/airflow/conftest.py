@@ -70,7 +70,8 @@ def _run(path: Path, dag_id: str) -> TaskRun:
     from airflow.utils.session import create_session
 
     spec = importlib.util.spec_from_file_location(dag_id, path)
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     raised = _record_errors(module.dag.get_task("task"))
@@ -91,8 +92,8 @@ def _plain(stored: Any) -> Any:
 
 def _record_errors(task: Any) -> list[BaseException]:
     """Note what the task's methods raise; Airflow 3.0 does not hand it to callbacks."""
-    from airflow.providers.common.compat.sdk import TaskDeferred
     from airflow.exceptions import AirflowRescheduleException
+    from airflow.providers.common.compat.sdk import TaskDeferred
 
     raised: list[BaseException] = []
 

@@ -67,8 +67,13 @@ def test_pending_fails_once_older_than_the_limit(age: float | None, outcome: Out
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"on_failed": "done"}, {"on_none": "skip"}, {"on_missing": None}, {"max_pending_age": -1.0}]
-    + [{"max_pending_age": float("nan")}],
+    [
+        {"on_failed": "done"},
+        {"on_none": "skip"},
+        {"on_missing": None},
+        {"max_pending_age": -1.0},
+        {"max_pending_age": float("nan")},
+    ],
 )
 def test_policy_refuses_what_means_nothing(arguments: dict[str, object]) -> None:
     """A policy value outside its choices, or a negative age, is refused with the choices."""

@@ -191,3 +191,16 @@ def test_waited_time_counts_from_the_first_question(hook: S3ReplicationHook) -> 
     assert gate.value() == {"head_requests": 0, "waited_seconds": 5.0}
     assert gate.progress() == "no sweep has ended"
     assert gate.warnings() == []
+
+
+def test_owner_and_payer_go_with_every_request(s3: S3Server) -> None:
+    """The expected bucket owner and the payer are in every request about a bucket, bulk lookups included."""
+    s3.listings["b"] = {f"x/{number}": Listed() for number in range(3)}
+    s3.default = lambda bucket, key, version: stored()
+    hook = S3ReplicationHook(expected_bucket_owner="111122223333", requester_pays=True)
+    hook.get_replication_status("s3://b/x/0")
+    watch(hook, "s3://b/x/*", wildcard_match=True).sweep()
+    hook.check_bucket("b")
+    assert {request.method for request in s3.requests} == {"HEAD", "GET"}
+    assert {request.headers.get("x-amz-expected-bucket-owner") for request in s3.requests} == {"111122223333"}
+    assert {request.headers.get("x-amz-request-payer") for request in s3.heads()} == {"requester"}

@@ -22,7 +22,12 @@ ANSWER = ObjectReplication(S3Object("landing", "raw/a.csv"), ObjectState.NONE)
             ReplicationRule("v1", True, "raw/", destination_bucket="copy"),
         ),
         (
-            {"ID": "v2", "Filter": {"Prefix": "raw/"}, "Status": "Disabled", "Destination": {"Bucket": "arn:aws-cn:s3:::c"}},
+            {
+                "ID": "v2",
+                "Filter": {"Prefix": "raw/"},
+                "Status": "Disabled",
+                "Destination": {"Bucket": "arn:aws-cn:s3:::c"},
+            },
             ReplicationRule("v2", False, "raw/", destination_bucket="c"),
         ),
         (

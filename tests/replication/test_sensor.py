@@ -179,7 +179,7 @@ def test_cancelled_trigger_ends_its_sweep(s3: S3Server) -> None:
 
     async def cancel() -> None:
         running = asyncio.ensure_future(anext(trigger.run()))
-        while not s3.under_way:
+        while not s3.under_way:  # noqa: ASYNC110 - the server is a thread
             await asyncio.sleep(0.01)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
