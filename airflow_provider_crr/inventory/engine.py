@@ -119,7 +119,7 @@ class Engine:
                 self._run(f"CREATE OR REPLACE TABLE groups AS {statement}", parameters)
                 return
             except (duckdb.NotImplementedException, duckdb.InvalidInputException, duckdb.ConversionException):
-                if statement is self._grouping[-1]:
+                if statement is self._grouping[-1] or relations.is_cut_short(path):
                     raise
 
     def _merge(self) -> None:

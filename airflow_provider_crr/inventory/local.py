@@ -17,7 +17,7 @@ from airflow_provider_crr.inventory.result import summary_from_rows
 from airflow_provider_crr.inventory.summary import Summary
 
 #: What DuckDB may hold in memory; the rest goes to disk. The process needs about 150 MB more.
-MEMORY_LIMIT = "400MB"
+MEMORY_LIMIT = "300MB"
 
 
 def summarize_local(

@@ -116,26 +116,26 @@ def facts_sql(groups: str, fields: Collection[str], *, created_at: datetime, enc
     band = " ".join(f"WHEN {age} < {bound * 1000} THEN '{index}'" for index, bound in enumerate(upper))
     uri = f"concat({decoded('key', encoded)}, '?versionId=' || version)"
     return f"""
-WITH groups AS MATERIALIZED ({groups})
+WITH grouped AS MATERIALIZED ({groups})
 SELECT 'defect' AS kind, '' AS name, '' AS status, max(CASE
         WHEN defect = 0 AND status = 'PENDING' AND {str(dated).lower()} AND modified_ms IS NULL THEN 2
         ELSE defect END)::BIGINT AS at_ms,
     0::HUGEINT AS objects, 0::HUGEINT AS bytes, 0::HUGEINT AS noncurrent
-FROM groups
+FROM grouped
 UNION ALL
-SELECT 'marker', '', '', NULL, sum(objects), 0, 0 FROM groups WHERE status = '{_MARKER}'
+SELECT 'marker', '', '', NULL, sum(objects), 0, 0 FROM grouped WHERE status = '{_MARKER}'
 UNION ALL
 SELECT 'prefix', {decoded("prefix", encoded)}, status, NULL, sum(objects), sum(bytes), sum(noncurrent)
-FROM groups WHERE status <> '{_MARKER}' GROUP BY ALL
+FROM grouped WHERE status <> '{_MARKER}' GROUP BY ALL
 UNION ALL
 SELECT 'age', CASE {band} ELSE '{len(upper)}' END, 'PENDING', NULL, sum(objects), sum(bytes), 0
-FROM groups WHERE status = 'PENDING' AND modified_ms IS NOT NULL GROUP BY ALL
+FROM grouped WHERE status = 'PENDING' AND modified_ms IS NOT NULL GROUP BY ALL
 UNION ALL
 (SELECT 'oldest', {uri}, 'PENDING', modified_ms, objects, bytes, 0
-FROM groups WHERE status = 'PENDING' AND modified_ms IS NOT NULL ORDER BY modified_ms, {uri} LIMIT 1)
+FROM grouped WHERE status = 'PENDING' AND modified_ms IS NOT NULL ORDER BY modified_ms, {uri} LIMIT 1)
 UNION ALL
 (SELECT DISTINCT 'failed', {uri} AS name, 'FAILED', NULL::BIGINT, 0, 0, 0
-FROM groups WHERE status = 'FAILED' ORDER BY name LIMIT {MAX_FAILED_SAMPLE})"""
+FROM grouped WHERE status = 'FAILED' ORDER BY name LIMIT {MAX_FAILED_SAMPLE})"""
 
 
 def merged_sql(facts: str) -> str:
@@ -158,8 +158,8 @@ def summary_sql(facts: str, *, prefix_depth: int = 0) -> str:
     """
     unsettled = f"status NOT IN ({', '.join(repr(status) for status in sorted(SETTLED))})"
     return f"""
-WITH facts AS MATERIALIZED ({merged_sql(facts)}),
-statuses AS (SELECT * FROM facts WHERE kind = 'prefix'),
+WITH every_fact AS MATERIALIZED ({merged_sql(facts)}),
+statuses AS (SELECT * FROM every_fact WHERE kind = 'prefix'),
 prefixes AS MATERIALIZED (
     SELECT name, sum(CASE WHEN {unsettled} THEN bytes ELSE 0 END) AS worst_bytes,
         sum(CASE WHEN {unsettled} THEN objects ELSE 0 END) AS worst_objects
@@ -177,11 +177,13 @@ FROM statuses ANTI JOIN worst USING (name) WHERE {int(prefix_depth)} > 0 GROUP B
 UNION ALL
 SELECT 'prefixes', 0, '', '', NULL, count(*), 0, 0 FROM prefixes
 UNION ALL
-SELECT kind, 0, name, status, at_ms, objects, bytes, 0 FROM facts WHERE kind IN ('age', 'marker', 'defect')
+SELECT kind, 0, name, status, at_ms, objects, bytes, 0 FROM every_fact WHERE kind IN ('age', 'marker', 'defect')
 UNION ALL
-(SELECT kind, 0, name, status, at_ms, objects, bytes, 0 FROM facts WHERE kind = 'oldest' ORDER BY at_ms, name LIMIT 1)
+(SELECT kind, 0, name, status, at_ms, objects, bytes, 0
+FROM every_fact WHERE kind = 'oldest' ORDER BY at_ms, name LIMIT 1)
 UNION ALL
-(SELECT kind, 0, name, status, at_ms, 0, 0, 0 FROM facts WHERE kind = 'failed' ORDER BY name LIMIT {MAX_FAILED_SAMPLE})
+(SELECT kind, 0, name, status, at_ms, 0, 0, 0
+FROM every_fact WHERE kind = 'failed' ORDER BY name LIMIT {MAX_FAILED_SAMPLE})
 ORDER BY kind, rank, name, status"""
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_crr.errors import CrrError, InventoryFileInvalid
+from airflow_provider_crr.inventory.files import CHUNK_BYTES
 
 #: The columns that the query reads, and their types. Only these names ever become SQL; a manifest can hold any other.
 TYPES = {
@@ -30,8 +31,9 @@ def csv_sql(fields: Collection[str], *, parallel: bool = True) -> str:
     Return the relation of an unpacked CSV file, whose path is ``$path``; nothing about it is guessed or forgiven.
 
     :param fields: the columns of the report, in order.
-    :param parallel: whether several threads read the file, each from a place of its own. If that place is inside a field
-        with line breaks, DuckDB notices, at the latest where the next thread began, and raises: then one thread reads it.
+    :param parallel: whether several threads read the file, each from a place of its own. If that place is inside a
+        field with line breaks, DuckDB notices, at the latest where the next thread began, and raises: then it takes
+        one thread to read the file.
     """
     names = [name if name in TYPES else f"column{number}" for number, name in enumerate(fields)]
     columns = ", ".join(f"{name}: '{TYPES.get(name, 'VARCHAR')}'" for name in names)
@@ -41,6 +43,17 @@ def csv_sql(fields: Collection[str], *, parallel: bool = True) -> str:
         "null_padding = false, ignore_errors = false, compression = 'none', "
         f"parallel = {str(parallel).lower()})"
     )
+
+
+def is_cut_short(path: Path) -> bool:
+    """
+    Return whether a CSV file ends inside quotes: DuckDB drops such a row without a word where one thread reads.
+
+    :param path: the unpacked file.
+    """
+    with path.open("rb") as text:
+        # Also a quote within quotes is written as two.
+        return sum(chunk.count(b'"') for chunk in iter(lambda: text.read(CHUNK_BYTES), b"")) % 2 == 1
 
 
 def parquet_sql(fields: Collection[str]) -> str:

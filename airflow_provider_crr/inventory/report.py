@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
 
+from airflow_provider_crr.aws_errors import translated
 from airflow_provider_crr.errors import (
-    BucketNotFound,
-    CredentialsNotFound,
-    CrrError,
     InvalidArgument,
     InventoryError,
     InventoryManifestInvalid,
     InventoryNotFound,
-    LookupFailed,
 )
 from airflow_provider_crr.inventory.location import (
     InventoryLocation,
@@ -67,7 +63,7 @@ def newest_manifest_uri(s3_client: Any, location_uri: str, *, newer_than: dateti
     location = InventoryLocation.parse(location_uri)
     if newer_than is not None and newer_than.tzinfo is None:
         raise InvalidArgument(f"newer_than {newer_than} has no time zone", remedy="Give an aware datetime")
-    with s3_errors(str(location), action="s3:ListBucket"):
+    with s3_errors(str(location), permission="s3:ListBucket"):
         pages = s3_client.get_paginator("list_objects_v2").paginate(
             Bucket=location.bucket, Prefix=location.prefix, Delimiter="/"
         )
@@ -92,44 +88,14 @@ def _read(s3_client: Any, uri: str, *, limit: int) -> bytes:
     return body
 
 
-@contextmanager
-def s3_errors(uri: str, *, action: str = "s3:GetObject and, for an encrypted report, kms:Decrypt") -> Iterator[None]:
+def s3_errors(
+    uri: str, *, permission: str = "s3:GetObject and, for an encrypted report, kms:Decrypt"
+) -> AbstractContextManager[None]:
     """
     Raise what botocore raises as an error of this provider, with the original as its cause.
 
     :param uri: what was asked for.
-    :param action: the permission that this needs.
+    :param permission: the permission that this needs.
     """
-    import botocore.exceptions
-
-    try:
-        yield
-    except botocore.exceptions.ClientError as error:
-        raise _meaning(error, uri, action) from error
-    except (
-        botocore.exceptions.NoCredentialsError,
-        botocore.exceptions.PartialCredentialsError,
-        botocore.exceptions.CredentialRetrievalError,
-    ) as error:
-        raise CredentialsNotFound(
-            str(error), uri=uri, remedy="Give the Airflow connection credentials, or the worker a role"
-        ) from error
-    except botocore.exceptions.BotoCoreError as error:
-        raise LookupFailed(f"S3 gave no answer: {error}", uri=uri, remedy="Run the task again") from error
-
-
-def _meaning(error: Any, uri: str, action: str) -> CrrError:
-    code = str(error.response.get("Error", {}).get("Code"))
-    if code == "NoSuchBucket":
-        return BucketNotFound("no such bucket", uri=uri, remedy="Check its name, region and account")
-    if code in ("NoSuchKey", "NoSuchVersion", "404"):
-        return InventoryNotFound("no such object", uri=uri, remedy=_WAIT_OR_NAME)
-    if code in ("AccessDenied", "AllAccessDisabled", "403"):
-        return InventoryError(
-            f"S3 denies access: {error}",
-            uri=uri,
-            remedy=f"Allow the role {action}; without s3:ListBucket a missing object is denied too",
-        )
-    if code == "InvalidObjectState":
-        return InventoryError("the object is archived", uri=uri, remedy="Restore it, or name a newer report")
-    return LookupFailed(f"S3 refused: {error}", uri=uri, remedy="Check the connection's region and endpoint")
+    missing = InventoryNotFound("no such object", uri=uri, remedy=_WAIT_OR_NAME)
+    return translated(uri, "read the inventory", permission=permission, denied=InventoryError, missing=missing)

@@ -98,6 +98,14 @@ def test_a_row_that_does_not_fit_is_refused(store: Store, tmp_path: Path, text: 
     assert len(str(error)) < 1200
 
 
+@pytest.mark.parametrize("tail", ['"landing","k', '"', GOOD[:-2]])
+def test_a_last_row_that_ends_in_quotes_is_refused(store: Store, tmp_path: Path, tail: str) -> None:
+    """A file cut short is refused, also one whose line breaks make one thread read it."""
+    fake = f"\n{SOURCE},fake,v,true,false,9,2026-11-20T00:00:00.000Z,,,,FAILED," * 150
+    text = GOOD.replace('"","","","COMPLETED"', f'"","{fake}","","COMPLETED"') * 3000 + tail
+    refused(store, with_text(store, text), tmp_path)
+
+
 @pytest.mark.parametrize("file_format", ["CSV", "ORC", "Parquet"])
 def test_a_file_that_is_not_the_listed_one_is_refused(store: Store, tmp_path: Path, file_format: str) -> None:
     """Same size and another MD5: refused before a row of it counts."""
