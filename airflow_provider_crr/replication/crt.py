@@ -1,30 +1,16 @@
-"""
-HEAD through the AWS Common Runtime: AWS's own client in C, several times the rate of boto3's for less CPU.
-
-A client is made for each sweep and closed with it: that costs a few milliseconds, and leaves nothing that a
-process forked later could inherit.
-"""
+"""HEAD through the AWS Common Runtime: AWS's own client in C, at several times boto3's rate for less CPU."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from airflow_provider_crr.errors import CredentialsNotFound
-from airflow_provider_crr.replication.boto import BotoAsker, S3Client, head, judge, translate
+from airflow_provider_crr.replication.boto import BotoAsker, S3Client, head, judge
+from airflow_provider_crr.replication.runtime import CONNECTIONS, Runtime
 from airflow_provider_crr.replication.status import ObjectReplication, S3Object, without_answer
 from airflow_provider_crr.replication.wire import Wire, prepare
 
-#: Connections of one sweep: what S3's 5,500 HEADs a second for a prefix need at 23 ms each.
-CONNECTIONS = 128
-#: Gbit/s from which the client derives how many connections it may open; this allows 250.
-_TARGET_GBPS = 100.0
-#: Seconds for which credentials are used before they are asked for again; botocore renews minutes ahead.
-_CREDENTIALS_AGE = 1.0
-#: Seconds that an abandoned sweep waits for the client to close.
-_FAREWELL = 5.0
 #: What the client says after its own retries of a server error.
 _SERVER_ERRORS = {"AWS_ERROR_S3_SLOW_DOWN": 503, "AWS_ERROR_S3_INTERNAL_ERROR": 500}
 
@@ -66,26 +52,14 @@ class CrtAsker:
     limit = 4 * CONNECTIONS
 
     def __init__(self, client: S3Client, arguments: Mapping[str, str]) -> None:
-        from awscrt import http, io, s3
-
+        self._runtime = Runtime(client)
         self._client = client
         self._arguments = arguments
-        self._credentials = client._get_credentials()  # what boto3's own Common Runtime transfers use
-        if self._credentials is None:
-            raise CredentialsNotFound(
-                "no AWS credentials", remedy="Set them in the Airflow connection, or give the worker a role"
-            )
-        self._http, self._s3 = http, s3
         self._answers: SimpleQueue[Any] = SimpleQueue()
         self._under_way: dict[_Question, Any] = {}
         self._wires: dict[tuple[str, bool], Wire | None] = {}
         self._settled: set[str] = set()
-        self._signing: dict[str, Any] = {}
-        self._signing_made = float("-inf")
-        self._frozen: Any = None
-        self._senders: dict[str, Any] = {}
         self._boto: BotoAsker | None = None
-        self._loop = io.EventLoopGroup(1)
 
     def ask(self, obj: S3Object) -> None:
         """Send one HEAD."""
@@ -100,14 +74,7 @@ class CrtAsker:
             self._ask_boto(obj)
             return
         question = _Question(obj, wire, again, self._answers.put)
-        self._under_way[question] = self._sender(wire.scheme).make_request(
-            type=self._s3.S3RequestType.DEFAULT,
-            operation_name="HeadObject",
-            request=self._http.HttpRequest("HEAD", wire.path(obj), self._http.HttpHeaders(wire.headers)),
-            signing_config=self._signing_for(wire.region, obj),
-            on_headers=question.on_headers,
-            on_done=question.on_done,
-        )
+        self._under_way[question] = self._runtime.send(obj, wire, question.on_headers, question.on_done)
 
     def _ask_boto(self, obj: S3Object) -> None:
         if self._boto is None:
@@ -170,85 +137,10 @@ class CrtAsker:
             self._settled.add(obj.bucket)  # boto3 knows no better place either
         return found
 
-    def _signing_for(self, region: str, obj: S3Object) -> Any:
-        now = time.monotonic()
-        if now - self._signing_made > _CREDENTIALS_AGE:
-            try:
-                frozen = self._credentials.get_frozen_credentials()
-            except Exception as error:
-                raise translate(error, obj) from error
-            if frozen != self._frozen:
-                self._frozen = frozen
-                self._signing.clear()
-            self._signing_made = now
-        if region not in self._signing:
-            self._signing[region] = _signing_config(region, self._frozen)
-        return self._signing[region]
-
-    def _sender(self, scheme: str) -> Any:
-        if scheme not in self._senders:
-            self._senders[scheme] = _s3_client(self._client, self._loop, secure=scheme == "https")
-        return self._senders[scheme]
-
     def close(self) -> None:
         """Cancel what is under way, and wait until threads and sockets are released."""
         if self._boto is not None:
             self._boto.close()
-        for request in self._under_way.values():
-            request.cancel()
-        closed = [sender.shutdown_event for sender in self._senders.values()]
-        closed.append(self._loop.shutdown_event)
-        self._under_way.clear()
-        self._senders.clear()
-        del self._loop  # the last reference: the client closes when nothing refers to it
-        deadline = time.monotonic() + _FAREWELL
-        for event in closed:
-            event.wait(max(0.0, deadline - time.monotonic()))
-
-
-def _signing_config(region: str, frozen: Any) -> Any:
-    from awscrt import auth, s3
-
-    provider = auth.AwsCredentialsProvider.new_static(frozen.access_key, frozen.secret_key, frozen.token)
-    return s3.create_default_s3_signing_config(region=region, credential_provider=provider)
-
-
-def _s3_client(client: S3Client, loop: Any, *, secure: bool) -> Any:
-    from awscrt import io, s3
-
-    config = client.meta.config
-    retries = config.retries or {}
-    attempts = retries.get("total_max_attempts") or retries.get("max_attempts", -1) + 1
-    return s3.S3Client(
-        bootstrap=io.ClientBootstrap(loop, io.DefaultHostResolver(loop)),
-        region=client.meta.region_name or "us-east-1",  # each request names its own
-        tls_mode=s3.S3RequestTlsMode.ENABLED if secure else s3.S3RequestTlsMode.DISABLED,
-        tls_connection_options=_tls(client) if secure else None,
-        throughput_target_gbps=_TARGET_GBPS,
-        max_active_connections_override=CONNECTIONS,
-        retry_config=s3.S3RetryConfig(max_retries=max(1, attempts - 1) if attempts else 0),
-    )
-
-
-def _tls(client: S3Client) -> Any:
-    from awscrt import io
-    from botocore.httpsession import get_cert_path
-
-    options = io.TlsContextOptions()
-    verify: Any = certificates(client)
-    if verify is False:
-        options.verify_peer = False
-    else:  # the very authorities that boto3 trusts, which slim images often do not have system-wide
-        options.override_default_trust_store_from_path(ca_filepath=get_cert_path(verify))
-    return io.ClientTlsContext(options).new_connection_options()
-
-
-def certificates(client: S3Client) -> bool | str:
-    """
-    Return how the client checks certificates: False, True, or the file of the authorities that it trusts.
-
-    :param client: a boto3 S3 client.
-    :raises AttributeError: if this botocore keeps it elsewhere.
-    """
-    verify: bool | str = client._endpoint.http_session._verify
-    return verify
+        while self._under_way:
+            self._under_way.popitem()[1].cancel()
+        self._runtime.close()

@@ -115,9 +115,11 @@ def why_not_crt(client: S3Client) -> str | None:
     try:
         import awscrt.s3  # noqa: F401
 
-        from airflow_provider_crr.replication.crt import certificates
+        from airflow_provider_crr.replication.runtime import certificates, forked_amid_sweep
     except ImportError as error:
         return f"awscrt is not usable: {error}"
+    if forked_amid_sweep():
+        return "this process was forked amid a sweep"
     config = client.meta.config
     endpoint = client.meta.endpoint_url
     proxies = get_environ_proxies(endpoint) if config.proxies is None else config.proxies

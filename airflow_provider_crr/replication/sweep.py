@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Generator, Iterable
-from contextlib import closing
 from threading import Event
 from typing import Protocol
 
@@ -48,15 +48,28 @@ def sweep(
     :raises LookupFailed: if ``stop`` is set before every answer is in: an end without an error would look
         like a finished sweep.
     """
+    process = os.getpid()
+
+    def check() -> None:
+        if stop is not None and stop.is_set():
+            raise LookupFailed(
+                "lookup was stopped", remedy="Ask again: nothing is known of the objects not yet answered"
+            )
+        if os.getpid() != process:
+            raise LookupFailed("lookup belongs to the process that forked this one", remedy="Begin one here")
+
     remaining = iter(objects)
-    with closing(open_asker()) as asker:
-        exhausted, under_way = False, 0
+    exhausted, under_way = False, 0
+    check()
+    asker = open_asker()
+    try:
         while not exhausted or under_way:
-            delay = PATIENCE
+            patience = PATIENCE
             while not exhausted and under_way < asker.limit:
-                _check(stop)
-                delay = pacer.delay()
-                if delay > 0:
+                check()
+                due = pacer.delay()
+                if due:
+                    patience = min(due, PATIENCE)
                     break
                 try:
                     obj = next(remaining)
@@ -66,22 +79,16 @@ def sweep(
                 pacer.spend()
                 asker.ask(obj)
                 under_way += 1
-            else:
-                delay = PATIENCE
-            _check(stop)
-            if not under_way:
-                if not exhausted:
-                    time.sleep(min(delay, PATIENCE))
-                continue
-            found = asker.answer(min(delay, PATIENCE) if delay else PATIENCE)
-            while found is not None:
-                under_way -= 1
-                yield found
-                _check(stop)
-                found = asker.answer(0) if under_way else None
-
-
-def _check(stop: Event | None) -> None:
-    if stop is not None and stop.is_set():
-        remedy = "Ask again: nothing is known of the objects not yet answered"
-        raise LookupFailed("lookup was stopped", remedy=remedy)
+            check()
+            if under_way:
+                found = asker.answer(patience)
+                while found is not None:
+                    under_way -= 1
+                    yield found
+                    check()
+                    found = asker.answer(0) if under_way else None
+            elif not exhausted:
+                time.sleep(patience)
+    finally:
+        if os.getpid() == process:  # a forked process has neither the threads nor the right to end them
+            asker.close()

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 #: Airflow's own timeout of a deferred sensor comes this much later than the trigger's, which says what was missing.
 _GRACE = timedelta(seconds=30)
 
+#: A worker's supervisor notices the end of a task's process within one heartbeat interval. Airflow fails a task as
+#: "killed externally" whose trigger fires before that, which a gate that is decided at once would (seen on 3.3.2).
+_HEARTBEATS_TO_NOTICE = 1.5
+
 
 class PollingSensor(BaseSensorOperator):
     """
@@ -101,6 +105,7 @@ class PollingSensor(BaseSensorOperator):
             poke_interval=self.poke_interval,
             started_at=now,
             deadline=now + self.timeout,
+            not_before=now + _HEARTBEATS_TO_NOTICE * conf.getfloat("workers", "min_heartbeat_interval", fallback=5.0),
             exponential_backoff=self.exponential_backoff,
             max_wait=self.max_wait.total_seconds() if self.max_wait else None,
             silent_fail=self.silent_fail,

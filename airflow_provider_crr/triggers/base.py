@@ -28,6 +28,7 @@ class PollingTrigger(BaseTrigger):
     :param poke_interval: seconds between the end of a poll and the next.
     :param started_at: when the task first asked, seconds since the epoch.
     :param deadline: when it gives up, seconds since the epoch.
+    :param not_before: no event is sent before this moment, seconds since the epoch.
     :param exponential_backoff: double the interval after each poll.
     :param max_wait: longest interval in seconds, None for no bound.
     :param silent_fail: log errors of asking S3, and go on.
@@ -41,6 +42,7 @@ class PollingTrigger(BaseTrigger):
         poke_interval: float,
         started_at: float,
         deadline: float,
+        not_before: float = 0,
         exponential_backoff: bool = False,
         max_wait: float | None = None,
         silent_fail: bool = False,
@@ -51,6 +53,7 @@ class PollingTrigger(BaseTrigger):
         self.poke_interval = poke_interval
         self.started_at = started_at
         self.deadline = deadline
+        self.not_before = not_before
         self.exponential_backoff = exponential_backoff
         self.max_wait = max_wait
         self.silent_fail = silent_fail
@@ -65,6 +68,7 @@ class PollingTrigger(BaseTrigger):
                 "poke_interval": self.poke_interval,
                 "started_at": self.started_at,
                 "deadline": self.deadline,
+                "not_before": self.not_before,
                 "exponential_backoff": self.exponential_backoff,
                 "max_wait": self.max_wait,
                 "silent_fail": self.silent_fail,
@@ -82,7 +86,9 @@ class PollingTrigger(BaseTrigger):
         # A thread of its own: a poll of a million objects must not hold one of the loop's few shared threads.
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="crr-trigger")
         try:
-            yield TriggerEvent(await self._wait(stop, thread))  # type: ignore[no-untyped-call]
+            ended = await self._wait(stop, thread)
+            await asyncio.sleep(max(0.0, self.not_before - time.time()))
+            yield TriggerEvent(ended)  # type: ignore[no-untyped-call]
         finally:
             stop.set()
             thread.shutdown(wait=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,7 +46,8 @@ def run_example(metadata_database: None, airflow_home: Path, aws_conn: Any) -> C
         path = Path(shutil.copy(EXAMPLES / f"{name}.py", airflow_home / "dags"))
         try:
             spec = importlib.util.spec_from_file_location(f"example_{name}", path)
-            assert spec and spec.loader
+            assert spec is not None
+            assert spec.loader is not None
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
             for task in module.dag.tasks:
@@ -66,8 +66,6 @@ def _outcome(run: Any) -> DagOutcome:
 
     with create_session() as session:
         found = session.query(XComModel).filter_by(dag_id=run.dag_id, run_id=run.run_id, key="return_value")
-        returned = {
-            row.task_id: json.loads(row.value) if isinstance(row.value, str) else row.value for row in found
-        }
+        returned = {row.task_id: XComModel.deserialize_value(row) for row in found}
     states = {instance.task_id: str(instance.state) for instance in run.get_task_instances()}
     return DagOutcome(str(run.state), states, returned)

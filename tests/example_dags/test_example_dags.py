@@ -70,7 +70,9 @@ def test_failed_object_from_upstream_stops_what_is_downstream(run_example, denie
 def test_partition_is_gated_by_marker_and_pattern(run_example, pair) -> None:
     """The gate counts what is in the day's partition, marker included, and nothing else."""
     today = f"{datetime.now(UTC):%Y-%m-%d}"
-    put(pair, *(f"events/dt={today}/{name}" for name in ("part-0", "part-1", "_SUCCESS")), "events/dt=1999-12-31/part-0")
+    put(
+        pair, *(f"events/dt={today}/{name}" for name in ("part-0", "part-1", "_SUCCESS")), "events/dt=1999-12-31/part-0"
+    )
     run = run_example("gate_partition", bucket=pair.source)
     assert run.states == {"gate": "success", "load": "success"}
     assert (run.returned["gate"]["statuses"], run.returned["load"]) == ({"COMPLETED": 3}, 3)
@@ -131,7 +133,7 @@ def test_inventory_check_fails_on_failed_object_after_writing(run_example, aws, 
     }
     written = run.returned["summary"]["failed_manifest_uri"].removeprefix(f"s3://{destination}/")
     manifest = denied_pair.source_client.get_object(Bucket=destination, Key=written)["Body"].read().decode()
-    assert manifest.startswith(f"{denied_pair.source},a/1,") or manifest.startswith(f'"{denied_pair.source}","a/1",')
+    assert manifest.splitlines()[0].replace('"', "").startswith(f"{denied_pair.source},a/1,")
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ssl
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,9 +16,11 @@ import pytest
 from botocore import UNSIGNED
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
+from botocore.httpsession import get_cert_path
 
-from airflow_provider_crr.errors import CredentialsNotFound, InvalidArgument, LookupFailed
+from airflow_provider_crr.errors import CredentialsNotFound, InvalidArgument
 from airflow_provider_crr.replication import crt as crt_module
+from airflow_provider_crr.replication import runtime as runtime_module
 from airflow_provider_crr.replication.lookup import choose_lookup, head_one, why_not_crt
 from airflow_provider_crr.replication.status import S3Object
 from tests.support.s3_server import S3Server, stored
@@ -161,7 +162,7 @@ def test_credentials_are_renewed_during_a_sweep(server: S3Server, way: str, monk
     renewed = server.client()
     credentials = RefreshableCredentials.create_from_metadata(renew(), renew, "test")
     monkeypatch.setattr(renewed._request_signer, "_credentials", credentials)
-    monkeypatch.setattr(crt_module, "_CREDENTIALS_AGE", 0.0)
+    monkeypatch.setattr(runtime_module, "_CREDENTIALS_AGE", 0.0)
     assert set(states(renewed)) == {"COMPLETED"}
     used = {request.headers["authorization"].split("/")[0] for request in server.heads()}
     assert len(used) == 2
@@ -243,16 +244,28 @@ def test_a_private_authority_is_trusted_where_boto3_trusts_it(
     assert server.faults() == []
 
 
-@pytest.mark.usefixtures("crt")
-def test_an_unknown_authority_is_never_asked(https: tuple[S3Server, str], way: str) -> None:
-    """By default a private certificate is refused, and no request is sent to whoever holds it."""
-    server, _ = https
-    stop = threading.Event()
-    # s2n waits for up to half a minute before it reports a refused certificate: the server sees it at once.
-    threading.Thread(target=lambda: server.refused.wait() and stop.set()).start()
-    with pytest.raises(LookupFailed, match="stopped"):
-        list(choose_lookup(server.client(retries={"total_max_attempts": 9}))(PAIR, stop=stop))
-    assert server.requests == []
+@pytest.mark.parametrize("trusted", [None, True, False, "bundle"])
+def test_the_common_runtime_trusts_whom_boto3_trusts(
+    https: tuple[S3Server, str], trusted: str | bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The very file of authorities that boto3 uses replaces the system's, unless checking is switched off."""
+    import awscrt.io
+
+    made: list[Any] = []
+    real = awscrt.io.ClientTlsContext
+
+    class Context(real):  # type: ignore[misc, valid-type]
+        def __init__(self, options: Any) -> None:
+            made.append(options)
+            super().__init__(options)
+
+    monkeypatch.setattr(awscrt.io, "ClientTlsContext", Context)
+    verify = https[1] if trusted == "bundle" else trusted
+    asked = https[0].client(verify=verify)
+    runtime_module._tls(asked)
+    assert made[0].verify_peer is (trusted is not False)
+    used = get_cert_path(runtime_module.certificates(asked))
+    assert made[0].ca_buffer == (Path(used).read_bytes() if used else None)
 
 
 def test_importing_it_loads_no_client_library() -> None:

@@ -146,6 +146,18 @@ def test_hundred_thousand_objects_fit_their_limits(s3: S3Server) -> None:
     assert len(json.dumps(event)) < 16_000
 
 
+def test_event_is_held_back_until_the_worker_is_surely_gone(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gate that is decided at once sends its event only when Airflow has noticed that the deferring process ended."""
+    monkeypatch.setenv("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "0.5")
+    s3.answers["b", "k"] = stored("COMPLETED")
+    trigger = deferred().trigger
+    before = trigger.started_at
+    assert trigger.not_before == pytest.approx(before + 0.75)
+    (event,) = events(trigger)
+    assert time.time() >= before + 0.75
+    assert event["status"] == waiting.DONE
+
+
 def test_trigger_asks_until_done(s3: S3Server) -> None:
     """The trigger asks again for what is PENDING, backs off if told to, and sends one event when all is COMPLETED."""
     s3.answers["b", "k"] = [stored("PENDING")] * 3 + [stored("COMPLETED")]

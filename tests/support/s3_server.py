@@ -112,8 +112,6 @@ class S3Server:
         #: Most requests that were under way at once.
         self.peak = 0
         self.closing = threading.Event()
-        #: Set once a client broke a connection off, as for a certificate that it does not trust.
-        self.refused = threading.Event()
         self.lock = threading.Lock()
         self.under_way = 0
         self._turns: dict[tuple[str, ...], int] = {}
@@ -156,6 +154,11 @@ class S3Server:
         if self.token:
             extra["aws_session_token"] = self.token
         return json.dumps({"conn_type": "aws", "login": key, "password": secret, "extra": extra})
+
+    @property
+    def connections(self) -> int:
+        """Connections that clients have open."""
+        return self._http.count()
 
     def heads(self, bucket: str | None = None, key: str | None = None) -> list[Request]:
         """Return the HEADs of objects, of one bucket or of one key."""
@@ -208,6 +211,9 @@ class _Http(ThreadingHTTPServer):
         self._connections.discard(request)
         super().shutdown_request(request)
 
+    def count(self) -> int:
+        return len(self._connections)
+
     def hang_up(self) -> None:
         """End the connections that clients keep open."""
         for connection in list(self._connections):
@@ -215,8 +221,7 @@ class _Http(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Note that a client hung up."""
-        self.s3.refused.set()
+        """Clients may hang up at any time."""
 
 
 class _Handler(BaseHTTPRequestHandler):

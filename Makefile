@@ -1,0 +1,68 @@
+# Every target is complete on a machine that has Python >= 3.11, make and a package index. See `make help`.
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+MIN_COVERAGE = 95
+
+VENV = .venv
+OLDEST = .venv-oldest
+BIN = $(VENV)/bin
+# -qq: errors only.
+INSTALL = -m pip --disable-pip-version-check install -qq --no-deps
+
+.PHONY: help demo test test-oldest lint format wheel pins clean distclean
+.DEFAULT_GOAL := help
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
+		printf '  make %-12s %s\n' "$$name" "$$text"; done
+
+demo: $(VENV)/.project ## See the gate and the inventory summary at work, on this machine (two minutes)
+	@$(BIN)/python -m demo
+
+test: lint ## Lint, then run all tests on the newest Airflow, with coverage
+	@echo "== Tests on the newest Airflow"
+	@$(BIN)/python -m pytest -q --cov --cov-branch --cov-report=term --cov-fail-under=$(MIN_COVERAGE) $(PYTEST_ARGS)
+
+test-oldest: $(OLDEST)/.project ## Run all tests on the oldest Airflow that is supported
+	@echo "== Tests on the oldest Airflow"
+	@$(OLDEST)/bin/python -m pytest -q $(PYTEST_ARGS)
+
+lint: $(VENV)/.project ## Check style and types
+	@echo "== Lint"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(VENV)/.project ## Rewrite the code in the project's style
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format .
+
+wheel: $(VENV)/.project ## Build the wheel and the source distribution into dist/
+	@$(BIN)/python -m hatchling build
+
+pins: ## Renew requirements/*.txt from what the package index has today (see CONTRIBUTING.md)
+	@PYTHON="$(PYTHON)" sh requirements/renew.sh
+
+clean: ## Remove what was built and cached
+	@rm -rf build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
+
+distclean: clean ## Remove the environments, too
+	@rm -rf $(VENV) $(OLDEST)
+
+# An environment is made anew when its list changes, so that nothing in it is left over from an earlier list.
+$(VENV)/.packages: requirements/dev.txt
+$(OLDEST)/.packages: requirements/dev-oldest.txt
+%/.packages:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	@echo "== Installing $< into $* (a minute or two)"
+	@$(PYTHON) -m venv --clear $*
+	@$*/bin/python $(INSTALL) -r $<
+	@touch $@
+
+%/.project: %/.packages pyproject.toml
+	@$*/bin/python $(INSTALL) --no-build-isolation -e .
+	@$*/bin/python -m pip --disable-pip-version-check check >/dev/null || $*/bin/python -m pip check
+	@touch $@
+.PRECIOUS: %/.packages %/.project

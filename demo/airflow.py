@@ -1,0 +1,258 @@
+"""An Airflow of its own: API server, scheduler and triggerer as processes, and what the demo says to them."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+HOST = "127.0.0.1"
+EXAMPLES = Path(__file__).resolve().parent.parent / "example_dags"
+
+#: Airflow's own way to change DAGs from outside: the examples have schedules, and poll every 30 seconds or more.
+POLICY = """\
+from airflow.timetables.simple import NullTimetable
+
+
+def dag_policy(dag):
+    dag.timetable = NullTimetable()
+
+
+def task_policy(task):
+    if hasattr(task, "poke_interval"):
+        task.poke_interval = 2.0
+"""
+
+
+#: The processes that stay, and their commands.
+_COMMANDS = {
+    "api-server": ["api-server"],
+    "scheduler": ["scheduler", "--skip-serve-logs"],
+    "triggerer": ["triggerer", "--skip-serve-logs"],
+}
+
+
+class DemoFailed(Exception):
+    """The demo did not go as it should."""
+
+
+class Airflow:
+    """
+    Airflow with SQLite and LocalExecutor below one directory, for the time of a ``with`` block.
+
+    :param home: directory that is made anew, for the database and all logs.
+    :param connection: value of ``AIRFLOW_CONN_AWS_DEFAULT``.
+    :param dags: folder of the DAG files.
+    :param policy: Python text of the cluster policies.
+    """
+
+    def __init__(self, home: Path, connection: str, *, dags: Path = EXAMPLES, policy: str = POLICY) -> None:
+        self._dags = dags
+        self._policy = policy
+        self.logs = home / "logs"
+        self._home = home
+        self._port = _free_port()
+        self._connection = connection
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._token = ""
+
+    @property
+    def url(self) -> str:
+        """Address of the web interface."""
+        return f"http://{HOST}:{self._port}"
+
+    def __enter__(self) -> Self:
+        """Make the database, start the processes, and wait until they answer."""
+        shutil.rmtree(self._home, ignore_errors=True)
+        (self._home / "config").mkdir(parents=True)
+        (self._home / "config" / "airflow_local_settings.py").write_text(self._policy)
+        self.logs.mkdir()
+        try:
+            self._finish("db-migrate", self._start("db-migrate", "db", "migrate"))
+            for name in _COMMANDS:
+                self.start(name)
+            # Once: the examples do not change while the demo runs.
+            self._finish("dag-processor", self._start("dag-processor", "dag-processor", "--num-runs", "1"))
+            self._wait_until_healthy()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End the processes."""
+        self._stop()
+
+    def start(self, name: str) -> None:
+        """Start one of Airflow's processes."""
+        self._processes[name] = self._start(name, *_COMMANDS[name])
+
+    def kill(self, name: str) -> None:
+        """End one of Airflow's processes as a machine that fails does: with SIGKILL, its children with it."""
+        process = self._processes.pop(name)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def trigger(self, dag_id: str, **params: Any) -> str:
+        """Start a run of a DAG, and return its id."""
+        self._ask("PATCH", f"dags/{dag_id}", {"is_paused": False})
+        body = {"logical_date": datetime.now(UTC).isoformat(), "conf": params}
+        return str(self._ask("POST", f"dags/{dag_id}/dagRuns", body)["dag_run_id"])
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """Return the state of a run."""
+        return str(self._ask("GET", f"dags/{dag_id}/dagRuns/{run_id}")["state"])
+
+    def task_states(self, dag_id: str, run_id: str) -> dict[str, str]:
+        """Return the state of every task of a run, in the order in which they started."""
+        self._check_alive()
+        found = self._ask("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
+        found.sort(key=lambda instance: instance["start_date"] or "~")
+        return {instance["task_id"]: str(instance["state"]) for instance in found}
+
+    def returned(self, dag_id: str, run_id: str, task_id: str) -> Any:
+        """Return what a task pushed to XCom."""
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value?deserialize=true"
+        return self._ask("GET", path)["value"]
+
+    def messages(self, dag_id: str, run_id: str, task_id: str) -> list[str]:
+        """Return what the provider has logged in a task so far, on a worker or in the triggerer."""
+        folder = self.logs / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}"
+        found = []
+        for path in sorted(folder.glob("attempt=*"), key=lambda path: path.stat().st_ctime):
+            for line in path.read_text(errors="replace").splitlines():
+                try:
+                    message = json.loads(line)
+                except ValueError:  # a line that is being written
+                    continue
+                if "airflow_provider_crr" in str(message.get("logger")):
+                    found.append(str(message["event"]))
+        return found
+
+    def _wait_until_healthy(self) -> None:
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline:
+            self._check_alive()
+            try:
+                health = self._ask("GET", "monitor/health")
+                if all(health[name]["status"] == "healthy" for name in ("scheduler", "triggerer")):
+                    # Without a password: this Airflow listens on the loopback only, and takes everybody for an admin.
+                    self._token = self._send("GET", f"{self.url}/auth/token", None)["access_token"]
+                    return
+            except OSError:
+                pass
+            time.sleep(0.2)
+        raise DemoFailed("Airflow did not become healthy within 90 seconds")
+
+    def _check_alive(self) -> None:
+        for name, process in self._processes.items():
+            if process.poll() is not None:
+                raise DemoFailed(f"Airflow's {name} ended with exit code {process.returncode}")
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        return self._send(method, f"{self.url}/api/v2/{path.replace('+', '%2B')}", body)
+
+    def _send(self, method: str, url: str, body: dict[str, Any] | None) -> dict[str, Any]:
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._token}"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(url, data, headers, method=method)
+        # No proxy for the loopback, whatever the environment says.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=30) as answer:
+                found: dict[str, Any] = json.load(answer)
+                return found
+        except urllib.error.HTTPError as error:
+            raise DemoFailed(f"{method} {url}: HTTP {error.code}: {error.read().decode(errors='replace')}") from error
+
+    def _start(self, name: str, *command: str) -> subprocess.Popen[bytes]:
+        with (self.logs / f"{name}.log").open("wb") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "airflow", *command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self._environment(),
+                cwd=self._home,
+                start_new_session=True,  # so that its children can be ended with it
+            )
+
+    def _finish(self, name: str, process: subprocess.Popen[bytes]) -> None:
+        self._processes[name] = process
+        try:
+            if process.wait(90):
+                raise DemoFailed(f"airflow {name} ended with exit code {process.returncode}")
+        except subprocess.TimeoutExpired as error:
+            raise DemoFailed(f"airflow {name} did not end within 90 seconds") from error
+        del self._processes[name]
+
+    def _stop(self) -> None:
+        for number, patience in ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
+            for process in self._processes.values():
+                try:
+                    os.killpg(process.pid, number)
+                except ProcessLookupError:
+                    continue
+            deadline = time.monotonic() + patience
+            for process in self._processes.values():
+                try:
+                    process.wait(max(0.1, deadline - time.monotonic()))
+                except subprocess.TimeoutExpired:
+                    continue
+        self._processes.clear()
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "AWS_"))}
+        settings = {
+            "CORE__DAGS_FOLDER": str(self._dags),
+            "CORE__LOAD_EXAMPLES": "False",
+            "CORE__EXECUTOR": "LocalExecutor",
+            "CORE__PARALLELISM": "2",
+            "CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "API__HOST": HOST,
+            "API__PORT": str(self._port),
+            "API__WORKERS": "1",
+            "API__SECRET_KEY": self._secret,
+            "API_AUTH__JWT_SECRET": self._secret,
+            "LOGGING__BASE_LOG_FOLDER": str(self.logs),
+            "SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+            "TRIGGERER__JOB_HEARTBEAT_SEC": "1",
+            "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "5",
+            # The event of a deferred task is held back for one and a half of these; the default is 5 seconds.
+            "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+            "USAGE_DATA_COLLECTION__ENABLED": "False",
+        }
+        return {
+            **kept,
+            **{f"AIRFLOW__{name}": value for name, value in settings.items()},
+            "AIRFLOW_HOME": str(self._home),
+            "AIRFLOW_CONN_AWS_DEFAULT": self._connection,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "NO_PROXY": HOST,
+            "no_proxy": HOST,
+            "PYTHONWARNINGS": "ignore",
+        }
+
+    _secret = secrets.token_urlsafe(48)
+
+
+def _free_port() -> int:
+    with socket.create_server((HOST, 0)) as listener:
+        return int(listener.getsockname()[1])

@@ -1,0 +1,75 @@
+"""What imports what: the inner modules need the standard library only, and the Airflow faces stay light."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import airflow_provider_crr
+
+ROOT = Path(airflow_provider_crr.__file__).parent
+#: The modules that speak Airflow.
+FACES = ("hooks", "sensors", "triggers", "operators", "_task_failures")
+#: Modules that are pure by design, each tried in an interpreter of its own; all others together.
+PURE = [
+    "airflow_provider_crr",
+    "airflow_provider_crr.errors",
+    "airflow_provider_crr.provider_info",
+    "airflow_provider_crr.replication.status",
+    "airflow_provider_crr.replication.gate",
+    "airflow_provider_crr.replication.rules",
+    "airflow_provider_crr.replication.targets",
+    "airflow_provider_crr.replication.watch",
+    "airflow_provider_crr.inventory.manifest",
+    "airflow_provider_crr.inventory.query",
+    "airflow_provider_crr.inventory.summary",
+    "airflow_provider_crr.inventory.render",
+]
+SCRIPT = """
+import importlib, json, sys
+before = set(sys.modules)  # what the environment loads into every interpreter
+for module in sys.argv[1:]:
+    importlib.import_module(module)
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+
+def loaded_by(*modules: str) -> set[str]:
+    """Import modules in an interpreter of their own; return the names of all modules that this loaded."""
+    run = subprocess.run([sys.executable, "-c", SCRIPT, *modules], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    return set(json.loads(run.stdout.splitlines()[-1]))
+
+
+def foreign(modules: set[str]) -> set[str]:
+    return {name.partition(".")[0] for name in modules} - set(sys.stdlib_module_names) - {"airflow_provider_crr"}
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_pure_module_imports_standard_library_only(module) -> None:
+    """A pure module, imported by itself, loads nothing but the standard library and this package."""
+    assert foreign(loaded_by(module)) == set()
+
+
+def test_everything_but_the_airflow_faces_imports_standard_library_only() -> None:
+    """No module outside the Airflow faces loads a third-party package before it is used."""
+    paths = [path.relative_to(ROOT.parent).with_suffix("") for path in ROOT.rglob("*.py")]
+    modules = [".".join(path.parts).removesuffix(".__init__") for path in paths if path.parts[1] not in FACES]
+    assert len(modules) > len(PURE)
+    assert foreign(loaded_by(*modules)) == set()
+
+
+def test_airflow_faces_import_no_engine() -> None:
+    """Parsing a DAG loads neither DuckDB nor pyarrow, nor the module that drives the AWS Common Runtime."""
+    found = loaded_by(
+        "airflow_provider_crr.sensors.replication",
+        "airflow_provider_crr.sensors.inventory",
+        "airflow_provider_crr.operators.replication",
+        "airflow_provider_crr.operators.inventory",
+    )
+    # Not awscrt itself: botocore imports it wherever it is installed.
+    assert found & {"duckdb", "pyarrow", "airflow_provider_crr.replication.crt"} == set()
