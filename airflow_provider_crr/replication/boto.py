@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from queue import Empty, SimpleQueue
 from typing import Any, TypeAlias
 
-from airflow_provider_crr.errors import CredentialsNotFound, CrrError, InvalidArgument, LookupFailed
+from airflow_provider_crr.aws_errors import not_asked
 from airflow_provider_crr.replication.status import ObjectReplication, S3Object, from_head, without_answer
 
 #: A boto3 S3 client, whose methods botocore makes at run time.
@@ -40,7 +40,7 @@ def head(client: S3Client, obj: S3Object, arguments: Mapping[str, str]) -> Objec
     except (boto.HTTPClientError, boto.ConnectionError) as error:
         return without_answer(obj, f"no answer: {error}")
     except boto.BotoCoreError as error:
-        raise translate(error, obj) from error
+        raise not_asked(error, str(obj), "look up") from error
     except Exception as error:  # parsers raise plain ValueError and the like for a garbled answer
         return without_answer(obj, f"unreadable answer: {type(error).__name__}: {error}")
     metadata = response["ResponseMetadata"]
@@ -57,31 +57,6 @@ def judge(obj: S3Object, http_status: int, headers: Mapping[str, str]) -> Object
     if http_status == 200 and not ("etag" in headers and "content-length" in headers):
         return without_answer(obj, "HTTP 200 without ETag and Content-Length, which S3 always sends")
     return from_head(obj, http_status, headers)
-
-
-def translate(error: Exception, obj: S3Object) -> CrrError:
-    """
-    Return our error for one that botocore raised before anything was sent.
-
-    :param error: what botocore raised.
-    :param obj: what was to be asked for.
-    """
-    import botocore.exceptions as boto
-
-    if isinstance(error, (boto.NoCredentialsError, boto.PartialCredentialsError)):
-        return CredentialsNotFound(
-            f"no AWS credentials: {error}",
-            remedy="Set them in the Airflow connection, or give the worker a role",
-        )
-    if isinstance(error, (boto.CredentialRetrievalError, boto.SSOError, boto.TokenRetrievalError)):
-        return CredentialsNotFound(
-            f"AWS credentials could not be obtained: {error}",
-            remedy="Check the role or profile of the connection",
-        )
-    if isinstance(error, boto.ParamValidationError):
-        return InvalidArgument(str(error), uri=str(obj), remedy="Check the bucket name and the key")
-    remedy = "Check the connection's configuration"
-    return LookupFailed(f"boto3 cannot ask: {error}", uri=str(obj), remedy=remedy)
 
 
 class BotoAsker:

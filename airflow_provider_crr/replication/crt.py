@@ -97,7 +97,7 @@ class CrtAsker:
 
     def _read(self, question: _Question) -> ObjectReplication | None:
         obj, status = question.obj, question.http_status
-        if not status:
+        if not status or (status == 200 and question.error):  # good headers count only of a request that ended well
             name = getattr(question.error, "name", "")
             if name == "AWS_ERROR_CRT_CALLBACK_EXCEPTION":  # not UTF-8; boto3 reads headers as ISO-8859-1
                 self._ask_boto(obj)
@@ -105,10 +105,9 @@ class CrtAsker:
             if name in _SERVER_ERRORS:
                 return judge(obj, _SERVER_ERRORS[name], {})
             return without_answer(obj, f"no answer: {question.error}")
-        headers: dict[str, str] = {}
-        for header, value in question.headers:
-            header = header.lower()
-            headers[header] = f"{headers[header]}, {value}" if header in headers else value
+        headers = {name.lower(): value for name, value in question.headers}
+        if len(headers) < len(question.headers):
+            headers = _joined(question.headers)
         if status != 200 and not question.again and self._is_elsewhere(question, headers):
             return self._follow(question)
         return judge(obj, status, headers)
@@ -144,3 +143,12 @@ class CrtAsker:
         while self._under_way:
             self._under_way.popitem()[1].cancel()
         self._runtime.close()
+
+
+def _joined(headers: list[tuple[str, str]]) -> dict[str, str]:
+    """Return headers of which some are repeated, their values joined as boto3 joins them."""
+    joined: dict[str, str] = {}
+    for name, value in headers:
+        name = name.lower()
+        joined[name] = f"{joined[name]}, {value}" if name in joined else value
+    return joined

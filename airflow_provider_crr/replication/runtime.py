@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from airflow_provider_crr.errors import CredentialsNotFound
-from airflow_provider_crr.replication.boto import S3Client, translate
+from airflow_provider_crr.aws_errors import no_credentials, not_asked
+from airflow_provider_crr.replication.boto import S3Client
 from airflow_provider_crr.replication.status import S3Object
 from airflow_provider_crr.replication.wire import Wire
 
@@ -44,9 +44,7 @@ class Runtime:
         self._client = client
         self._credentials = client._get_credentials()  # what boto3's own Common Runtime transfers use
         if self._credentials is None:
-            raise CredentialsNotFound(
-                "no AWS credentials", remedy="Set them in the Airflow connection, or give the worker a role"
-            )
+            raise no_credentials(None, "none are configured")
         self._http, self._s3 = http, s3
         self._frozen: Any = None
         self._frozen_at = float("-inf")
@@ -74,7 +72,7 @@ class Runtime:
             try:
                 frozen = self._credentials.get_frozen_credentials()
             except Exception as error:
-                raise translate(error, obj) from error
+                raise not_asked(error, str(obj), "look up") from error
             if frozen != self._frozen:
                 self._frozen = frozen
                 self._signing.clear()
@@ -91,13 +89,15 @@ class Runtime:
     def close(self) -> None:
         """Wait until threads and sockets are released; nothing else may refer to a request any more."""
         deadline = time.monotonic() + _FAREWELL
-        while self._senders:
-            # popitem leaves no reference behind: a client closes when nothing refers to it.
-            self._senders.popitem()[1].shutdown_event.wait(max(0.0, deadline - time.monotonic()))
-        loop_ended = self._loop.shutdown_event
-        del self._loop
-        loop_ended.wait(max(0.0, deadline - time.monotonic()))
-        _forks.open.discard(self)
+        try:
+            while self._senders:
+                # popitem leaves no reference behind: a client closes when nothing refers to it.
+                self._senders.popitem()[1].shutdown_event.wait(max(0.0, deadline - time.monotonic()))
+            loop_ended = self._loop.shutdown_event
+            del self._loop
+            loop_ended.wait(max(0.0, deadline - time.monotonic()))
+        finally:  # also when a signal ends the wait: the rest ends by itself
+            _forks.open.discard(self)
 
 
 class _Forks:

@@ -9,7 +9,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from airflow_provider_crr.replication.boto import S3Client, translate
+from airflow_provider_crr.aws_errors import not_asked
+from airflow_provider_crr.replication.boto import S3Client
 from airflow_provider_crr.replication.status import S3Object
 
 _CREDENTIAL = re.compile(r"AWS4-HMAC-SHA256 Credential=[^,]+/\d{8}/([^/,]+)/s3/aws4_request,")
@@ -84,7 +85,7 @@ def prepare(client: S3Client, obj: S3Object, arguments: Mapping[str, str]) -> Wi
     except (ClientError, HTTPClientError, ConnectionError):  # a directory bucket's session, or somebody's double
         return None
     except BotoCoreError as error:
-        raise translate(error, obj) from error
+        raise not_asked(error, str(obj), "look up") from error
     finally:
         client.meta.events.unregister("before-send", catch)
     if answer["ResponseMetadata"]["HTTPHeaders"].get("x-caught") != key:
