@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,15 +23,18 @@ def hook_arguments(task: Any, *, for_trigger: bool = False) -> dict[str, Any]:
     :raises InvalidArgument: if they cannot be stored, or if ``max_requests_per_second`` is not above 0.
     """
     limit = getattr(task, "max_requests_per_second", None)
-    if limit is not None and not limit > 0:
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float) or not limit > 0):
         raise InvalidArgument(
             f"max_requests_per_second is {limit!r}", remedy="Give a number above 0, or None for no limit"
         )
-    if for_trigger and task.botocore_config is not None and not isinstance(task.botocore_config, Mapping):
-        raise InvalidArgument(
-            "botocore_config is a Config object, which a deferrable task cannot store",
-            remedy="Give the same settings as a mapping",
-        )
+    if for_trigger and task.botocore_config is not None:
+        try:
+            json.dumps(task.botocore_config)
+        except TypeError as error:
+            raise InvalidArgument(
+                f"botocore_config cannot be stored for a deferrable task: {error}",
+                remedy="Give its settings as a mapping of plain values",
+            ) from error
     return {
         "aws_conn_id": task.aws_conn_id,
         "region_name": task.region_name,
@@ -49,20 +54,7 @@ def is_template(value: object) -> bool:
         return any(map(is_template, value.values()))
     if isinstance(value, list | tuple | set):
         return any(map(is_template, value))
-    return hasattr(value, "resolve")
-
-
-def refuse_text_of_list(value: object, name: str) -> None:
-    """
-    Refuse a template that rendered to the text of a list, which would be taken for one strange key.
-
-    :raises InvalidArgument: naming the two ways that hand a list on as a list.
-    """
-    if isinstance(value, str) and value.startswith("[") and value.endswith("]"):
-        raise InvalidArgument(
-            f"{name} rendered to the text of a list: {value[:80]}",
-            remedy=f"Pass {name}=task.output, or set render_template_as_native_obj=True on the DAG",
-        )
+    return hasattr(value, "iter_references")  # Airflow's ResolveMixin
 
 
 def seconds(value: timedelta | float | None, name: str) -> float | None:
@@ -72,7 +64,9 @@ def seconds(value: timedelta | float | None, name: str) -> float | None:
     :raises InvalidArgument: if it is negative or not a duration.
     """
     found = value.total_seconds() if isinstance(value, timedelta) else value
-    if found is not None and (isinstance(found, bool) or not isinstance(found, int | float) or not found >= 0):
+    if found is not None and (
+        isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < math.inf
+    ):
         raise InvalidArgument(f"{name} is {value!r}", remedy="Give seconds or a timedelta, 0 or more, or None")
     return found
 
@@ -88,14 +82,26 @@ def one_of(value: str, name: str, choices: tuple[str, ...]) -> str:
     return value
 
 
-def number(value: int, name: str) -> int:
+def number(value: int, name: str, most: int | None = None) -> int:
     """
-    Return the value if it is a whole number of 0 or more.
+    Return the value if it is a whole number of 0 or more, and not above ``most``.
 
     :raises InvalidArgument: if it is not.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise InvalidArgument(f"{name} is {value!r}", remedy="Give a whole number of 0 or more")
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0 or (most is not None and value > most):
+        remedy = "Give a whole number of 0 or more" if most is None else f"Give a whole number from 0 to {most}"
+        raise InvalidArgument(f"{name} is {value!r}", remedy=remedy)
+    return value
+
+
+def text(value: object, name: str) -> str:
+    """
+    Return the value if it is text.
+
+    :raises InvalidArgument: if it is not.
+    """
+    if not isinstance(value, str) or not value:
+        raise InvalidArgument(f"{name} is {value!r}", remedy="Give an S3 URI")
     return value
 
 

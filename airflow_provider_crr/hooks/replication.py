@@ -18,7 +18,7 @@ from airflow_provider_crr.replication.lookup import HeadLookup, choose_lookup, h
 from airflow_provider_crr.replication.status import ObjectReplication, S3Object
 
 #: Answers handed from the lookup's thread to an event loop at a time.
-_ASYNC_CHUNK = 500
+_ASYNC_CHUNK = 100
 
 
 class S3ReplicationHook(S3Hook):
@@ -108,11 +108,13 @@ class S3ReplicationHook(S3Hook):
         from asgiref.sync import sync_to_async
 
         stop = Event()
-        answers = self.get_replication_statuses(objects, bucket_name, stop=stop)
+        answers: list[Iterator[ObjectReplication]] = []
 
         @sync_to_async(thread_sensitive=False)
         def chunk() -> list[ObjectReplication]:
-            return list(islice(answers, _ASYNC_CHUNK))
+            if not answers:  # here, because the client is made with it, which takes a while
+                answers.append(self.get_replication_statuses(objects, bucket_name, stop=stop))
+            return list(islice(answers[0], _ASYNC_CHUNK))
 
         try:
             while found := await chunk():

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_crr.arguments import text
 from airflow_provider_crr.aws_errors import translated
 from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.inventory.location import split_uri
@@ -23,6 +24,7 @@ def check_destination(uri: str | None, *, rendered: bool = False) -> None:
 
     if uri is None:
         return
+    text(uri, "the place to write to")
     if uri.startswith("s3://"):
         split_uri(uri)
     elif not _path(uri).is_absolute():

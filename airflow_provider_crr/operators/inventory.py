@@ -9,11 +9,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_crr import errors
-from airflow_provider_crr.arguments import HOOK_FIELDS, is_template, number, one_of, seconds
+from airflow_provider_crr.arguments import HOOK_FIELDS, is_template, number, one_of, seconds, text
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.inventory.limits import Limits
 from airflow_provider_crr.inventory.location import InventoryLocation, is_manifest_uri
 from airflow_provider_crr.inventory.output import check_destination, write
+from airflow_provider_crr.inventory.query import MAX_PREFIX_DEPTH
 from airflow_provider_crr.inventory.summary import Summary
 from airflow_provider_crr.operators.base import HookOperator
 
@@ -42,7 +43,8 @@ class S3InventorySummaryOperator(HookOperator):
     :param report_uri: where to write the report: an ``s3://`` or ``file://`` URI, or a path, that ends in ``.html``,
         ``.md`` or ``.json``; templated.
     :param failed_manifest_uri: where to write the FAILED versions as an S3 Batch Operations manifest
-        (``S3BatchOperations_CSV_20180820``); not written if there are none; templated.
+        (``S3BatchOperations_CSV_20180820``); templated. If there are none it is not written, ``failed_manifest_uri``
+        is None in the XCom, and what an earlier run wrote there stays.
     :param failed_manifest_pending_age: list there, too, what was PENDING for longer than this; seconds or a timedelta.
     :param engine: ``"local"``: read by this worker.
     :param work_dir: directory for temporary files, None for the system's. It holds up to three unpacked data files.
@@ -73,7 +75,7 @@ class S3InventorySummaryOperator(HookOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.inventory = inventory
-        self.prefix_depth = number(prefix_depth, "prefix_depth")
+        self.prefix_depth = number(prefix_depth, "prefix_depth", MAX_PREFIX_DEPTH)
         self.versions = one_of(versions, "versions", ("all", "current"))
         self.limits = Limits(
             max_report_age=seconds(max_report_age, "max_report_age"),
@@ -85,7 +87,7 @@ class S3InventorySummaryOperator(HookOperator):
         self.failed_manifest_pending_age = seconds(failed_manifest_pending_age, "failed_manifest_pending_age")
         self.engine = one_of(engine, "engine", ("local",))
         self.work_dir = work_dir
-        if not is_template(inventory) and not is_manifest_uri(inventory):
+        if not is_template(inventory) and not is_manifest_uri(text(inventory, "inventory")):
             InventoryLocation.parse(inventory)
         if not is_template(report_uri):
             check_destination(report_uri, rendered=True)

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_crr import errors, humanize
-from airflow_provider_crr.arguments import HOOK_FIELDS, is_template, one_of, refuse_text_of_list
+from airflow_provider_crr.arguments import HOOK_FIELDS, is_template, one_of
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
+from airflow_provider_crr.legible import legible
 from airflow_provider_crr.operators.base import HookOperator
 from airflow_provider_crr.replication.deletion import Deletion
 from airflow_provider_crr.replication.gate import REASONS
 from airflow_provider_crr.replication.status import ObjectState, S3Object
-from airflow_provider_crr.replication.targets import Targets
+from airflow_provider_crr.replication.targets import Targets, distinct
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -70,7 +71,6 @@ class S3DeleteReplicatedObjectsOperator(HookOperator):
         self.versions = one_of(versions, "versions", ("all", "current"))
         self.only_check = dry_run  # BaseOperator has a method of the name dry_run
         self.on_refused = one_of(on_refused, "on_refused", ("fail", "report"))
-        self._bucket_key_is_template = is_template(bucket_key)
         if not any(map(is_template, (bucket_key, bucket_name, version_id))):
             self._targets()
 
@@ -81,12 +81,18 @@ class S3DeleteReplicatedObjectsOperator(HookOperator):
         for bucket in sorted({obj.bucket for obj in (*targets.objects, *targets.patterns)}):
             hook.check_bucket(bucket)
         deletion = Deletion(hook.get_conn(), self.only_check)
-        deletion.run(hook.get_replication_statuses(self._to_check(hook, targets, deletion)))
+        try:
+            deletion.run(hook.get_replication_statuses(self._to_check(hook, targets, deletion)))
+        except Exception:
+            context["ti"].xcom_push(key="return_value", value=deletion.to_dict())  # deletes cannot be asked for again
+            raise
         found = deletion.to_dict()
         verb = "would delete" if self.only_check else "deleted"
         line = f"{verb} {humanize.count(found['deleted'])} object versions, refused {humanize.count(found['refused'])}"
         self.log.info(line)
-        refusals = [f"  {named['uri']} {named['status']}: {named['reason']}" for named in found["refused_sample"]]
+        refusals = [
+            f"  {legible(named['uri'])} {named['status']}: {named['reason']}" for named in found["refused_sample"]
+        ]
         if refusals and self.on_refused == "fail" and not self.only_check:
             context["ti"].xcom_push(key="return_value", value=found)
             raise errors.ObjectsNotDeleted("\n".join([line, *refusals]), summary=found)
@@ -95,22 +101,21 @@ class S3DeleteReplicatedObjectsOperator(HookOperator):
         return found
 
     def _to_check(self, hook: S3ReplicationHook, targets: Targets, deletion: Deletion) -> Iterator[S3Object]:
-        """Yield the versions to look up; what does not exist is refused."""
-        for obj in targets.objects:
-            if obj.version_id is not None or self.versions == "current":
-                yield obj
-            else:
-                yield from _at_least_one(hook.list_versions(obj, exact=True), obj, deletion)
-        for pattern in targets.patterns:
+        """Yield the versions to look up, each once; what does not exist is refused."""
+
+        def versions(named: S3Object) -> Iterator[S3Object]:
+            exact = bool(targets.objects)
+            if exact and (named.version_id is not None or self.versions == "current"):
+                return iter((named,))
             if self.versions == "all":
-                found = hook.list_versions(pattern, exact=False)
+                found = hook.list_versions(named, exact=exact)
             else:
-                found = (listed.object for listed in hook.list_matching(pattern))
-            yield from _at_least_one(found, pattern, deletion)
+                found = (listed.object for listed in hook.list_matching(named))
+            return _at_least_one(found, named, deletion)
+
+        return distinct(map(versions, (*targets.objects, *targets.patterns)), key=lambda obj: obj)
 
     def _targets(self) -> Targets:
-        if self._bucket_key_is_template:
-            refuse_text_of_list(self.bucket_key, "bucket_key")
         return Targets.parse(
             self.bucket_key,
             bucket_name=self.bucket_name,

@@ -37,6 +37,7 @@ class Deletion:
     deleted_sample: list[str] = field(default_factory=list)
     refused_sample: list[dict[str, str]] = field(default_factory=list)
     _batches: dict[str, list[S3Object]] = field(default_factory=dict)
+    _errors: dict[tuple[str | None, str | None], str] = field(default_factory=dict)
 
     def run(self, answers: Iterable[ObjectReplication]) -> None:
         """
@@ -63,23 +64,30 @@ class Deletion:
             self.refused_sample.append({"uri": uri, "status": state, "reason": reason})
 
     def _delete(self, batch: list[S3Object]) -> None:
-        refusals: dict[tuple[str, str], str] = {}
-        if not self.dry_run:
-            names = [{"Key": obj.key, "VersionId": obj.version_id} for obj in batch]
-            with translated(str(batch[0]), "delete objects", permission="s3:DeleteObjectVersion"):
-                found = self.client.delete_objects(Bucket=batch[0].bucket, Delete={"Objects": names, "Quiet": True})
-            refusals = {
-                (error["Key"], error.get("VersionId", "")): f"S3 did not delete it: {error.get('Code')}"
-                for error in found.get("Errors", ())
-            }
+        gone = set(batch) if self.dry_run else self._ask(batch)
         for obj in batch:
-            refusal = refusals.get((obj.key, obj.version_id or ""))
-            if refusal is not None:
-                self.refuse(str(obj), "NOT_DELETED", refusal)
+            if obj not in gone:
+                self.refuse(
+                    str(obj),
+                    "NOT_DELETED",
+                    self._errors.pop((obj.key, obj.version_id), "S3 did not say that it is deleted"),
+                )
                 continue
             self.deleted += 1
             if len(self.deleted_sample) < MAX_SAMPLE:
                 self.deleted_sample.append(str(obj))
+
+    def _ask(self, batch: list[S3Object]) -> set[S3Object]:
+        """Return what S3 says that it deleted; only its word counts."""
+        bucket = batch[0].bucket
+        names = [{"Key": obj.key, "VersionId": obj.version_id} for obj in batch]
+        with translated(str(batch[0]), "delete objects", permission="s3:DeleteObjectVersion"):
+            found = self.client.delete_objects(Bucket=bucket, Delete={"Objects": names})
+        self._errors = {
+            (error.get("Key"), error.get("VersionId")): f"S3 did not delete it: {error.get('Code')}"
+            for error in found.get("Errors", ())
+        }
+        return {S3Object(bucket, gone["Key"], gone.get("VersionId")) for gone in found.get("Deleted", ())}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plain JSON form, bounded in size."""

@@ -17,6 +17,7 @@ from typing import Any
 
 from airflow_provider_crr import humanize
 from airflow_provider_crr.errors import InvalidArgument
+from airflow_provider_crr.legible import legible
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
 
 #: How many objects a verdict names, and how many bytes of text they may take: events and XComs stay small.
@@ -236,14 +237,14 @@ class Verdict:
     def warnings(self) -> list[str]:
         """Return a line for each object named whose answer nobody can read; the gate waits for those."""
         unknown = ObjectState.UNKNOWN.value
-        return [f"{named['uri']}: {named['reason']}" for named in self.sample if named["status"] == unknown]
+        return [f"{legible(named['uri'])}: {named['reason']}" for named in self.sample if named["status"] == unknown]
 
     def failure(self) -> str:
         """Return the message of a failed gate, which names the objects that decided it."""
         counts = ", ".join(f"{humanize.count(count)} {state}" for state, count in self.deciding.items())
         lines = [f"the gate stays shut: {counts}; {self.progress()}"]
         named = [entry for entry in self.sample if "reason" in entry and entry["status"] in self.deciding]
-        lines += [f"  {entry['uri']} {entry['status']}: {entry['reason']}" for entry in named]
+        lines += [f"  {legible(entry['uri'])} {entry['status']}: {entry['reason']}" for entry in named]
         unnamed = sum(self.deciding.values()) - len(named)
         if unnamed > 0:
             lines.append(f"  and {humanize.count(unnamed)} more")

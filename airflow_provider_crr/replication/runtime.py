@@ -150,9 +150,6 @@ def _signing_config(region: str, frozen: Any) -> Any:
 def _s3_client(client: S3Client, loop: Any, *, secure: bool) -> Any:
     from awscrt import io, s3
 
-    config = client.meta.config
-    retries = config.retries or {}
-    attempts = retries.get("total_max_attempts") or retries.get("max_attempts", -1) + 1
     return s3.S3Client(
         bootstrap=io.ClientBootstrap(loop, io.DefaultHostResolver(loop)),
         region=client.meta.region_name or "us-east-1",  # each request names its own
@@ -160,8 +157,18 @@ def _s3_client(client: S3Client, loop: Any, *, secure: bool) -> Any:
         tls_connection_options=_tls(client) if secure else None,
         throughput_target_gbps=_TARGET_GBPS,
         max_active_connections_override=CONNECTIONS,
-        retry_config=s3.S3RetryConfig(max_retries=max(1, attempts - 1) if attempts else 0),
+        **_retries(client.meta.config.retries or {}),
     )
+
+
+def _retries(configured: dict[str, Any]) -> dict[str, Any]:
+    """Return as many retries as boto3 was told to make; at least one, and the runtime's own five if told nothing."""
+    from awscrt import s3
+
+    attempts = configured.get("total_max_attempts") or configured.get("max_attempts", -1) + 1
+    if not attempts or not hasattr(s3, "S3RetryConfig"):  # which came after awscrt 0.31
+        return {}
+    return {"retry_config": s3.S3RetryConfig(max_retries=max(1, attempts - 1))}
 
 
 def _tls(client: S3Client) -> Any:

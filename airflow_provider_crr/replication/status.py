@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any
@@ -194,6 +194,9 @@ def from_head(obj: S3Object, http_status: int, headers: Mapping[str, str]) -> Ob
     :param headers: headers of the answer, names in lower case.
     """
     state, detail = _state(http_status, headers)
+    answered = headers.get("x-amz-version-id")
+    if http_status == 200 and obj.version_id is not None and answered not in (None, obj.version_id):
+        state, detail = ObjectState.UNKNOWN, f"S3 was asked for version {obj.version_id} and answered for {answered}"
     return ObjectReplication(
         object=obj,
         state=state,
@@ -235,6 +238,7 @@ def _state(http_status: int, headers: Mapping[str, str]) -> tuple[ObjectState, s
 
 def _http_date(value: str | None) -> datetime | None:
     try:
-        return parsedate_to_datetime(value) if value else None
+        found = parsedate_to_datetime(value) if value else None
     except ValueError:
         return None
+    return found.replace(tzinfo=UTC) if found and found.tzinfo is None else found  # "-0000" says no zone

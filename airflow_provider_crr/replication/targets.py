@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import json
 import lzma
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from hashlib import blake2b
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.replication.status import S3Object
 
-#: Longest stored form of a list of objects, in characters: what a trigger row or a state entry of Airflow holds.
-MAX_STORED = 60_000
+#: Longest stored form of a list of objects, in characters. Airflow encrypts a trigger's kwargs, which adds a third,
+#: into a column that MySQL ends at 65,535 bytes; the rest is for the other kwargs.
+MAX_STORED = 45_000
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,8 @@ class Targets:
                 "bucket_key is an empty list: no object is not the same as a replicated object",
                 remedy="Skip the task upstream when there is nothing to wait for",
             )
+        for value in values:
+            _refuse_text_of_list(value)
         parsed = tuple(dict.fromkeys(S3Object.parse(value, bucket_name) for value in values))
         if version_id is not None:
             if len(parsed) != 1 or wildcard_match or parsed[0].version_id is not None:
@@ -99,6 +106,40 @@ class Targets:
         """Return what :meth:`to_stored` stored."""
         patterns = tuple(S3Object.parse(pattern) for pattern in stored["patterns"])
         return cls(tuple(unpack(stored["objects"])), patterns)
+
+
+def distinct(groups: Iterable[Iterator[_T]], key: Callable[[_T], S3Object]) -> Iterator[_T]:
+    """
+    Yield what several patterns match, each object once.
+
+    :param groups: what each pattern matches.
+    :param key: returns the object of an element. Of each, 16 bytes are kept, unless there is one group only.
+    """
+    seen: set[bytes] | None = None
+    for group in groups:
+        first, seen = seen is None, seen if seen is not None else set()
+        for element in group:
+            obj = key(element)
+            name = "\0".join((obj.bucket, obj.key, obj.version_id or "")).encode()
+            mark = blake2b(name, digest_size=16).digest()
+            if first or mark not in seen:
+                seen.add(mark)
+                yield element
+
+
+def _refuse_text_of_list(value: object) -> None:
+    """Refuse the text of a list, which a template without native rendering makes of one: it is no key."""
+    if not isinstance(value, str) or not value.strip().startswith(("[", "(", "{")):
+        return
+    try:
+        found = ast.literal_eval(value.strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return
+    if isinstance(found, list | tuple | set | dict):
+        raise InvalidArgument(
+            f"bucket_key holds the text of a list: {value[:80]}",
+            remedy="Pass bucket_key=task.output, or set render_template_as_native_obj=True on the DAG",
+        )
 
 
 def literal_prefix(pattern: str) -> str:

@@ -11,10 +11,14 @@ from threading import Event
 from typing import Any, Protocol
 
 from airflow_provider_crr import waiting
+from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication.gate import GatePolicy, Outcome, Tally, Verdict
 from airflow_provider_crr.replication.listing import ListedObject
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, S3Object
-from airflow_provider_crr.replication.targets import Targets, matches
+from airflow_provider_crr.replication.targets import Targets, distinct
+
+#: What an object can be that was deleted between its listing and its HEAD.
+_GONE = frozenset({ObjectState.MISSING, ObjectState.DELETED})
 
 
 class Source(Protocol):
@@ -39,8 +43,9 @@ class Watch:
     """
     A gate that is swept until it is decided. Not thread-safe: one sweep at a time.
 
-    A terminal answer is asked for once. Explicit objects leave the list when they are done; a pattern is listed
-    again at each sweep, and a done object is asked again only if the listing shows another ETag or time.
+    A terminal answer is asked for once. An explicit object leaves the list with the answer that says it is done, also
+    if its key is overwritten afterwards. A pattern is listed again at each sweep, and a done object is asked again
+    only if the listing shows another ETag or time.
 
     :param targets: what to wait for.
     :param policy: what the answers mean.
@@ -82,14 +87,18 @@ class Watch:
         :raises LookupFailed: if S3 cannot be asked; what earlier sweeps found is kept.
         """
         tally = Tally(self._clock())
-        listing = _Listing(self)
+        listing = _Listing(self, stop)
         still_open: list[S3Object] = []
         done: Counter[ObjectState] = Counter()
         missing: set[str] = set()
-        to_ask = chain(self._open, listing.unfinished())
-        for answer in self._source.get_replication_statuses(to_ask, stop=stop):
+        asked = _Counted(chain(self._open, listing.unfinished()))
+        answered = 0
+        for answer in self._source.get_replication_statuses(asked, stop=stop):
+            answered += 1
             self.head_requests += 1
             outcome = self._policy.judge(answer, tally.now)
+            if answer.state in _GONE and self._patterns and answer.object.version_id is None:
+                outcome = Outcome.WAIT  # deleted since it was listed; the next listing tells what the pattern matches
             tally.add(answer, outcome)
             if outcome is not Outcome.DONE:
                 if answer.state is ObjectState.MISSING:
@@ -102,6 +111,10 @@ class Watch:
                 self._done_listed[found] = answer.state
             else:
                 done[answer.state] += 1
+        if answered != asked.count:
+            raise LookupFailed(
+                f"{asked.count:,} objects were asked for and {answered:,} answers came", remedy="Run the task again"
+            )
         for bucket in sorted(missing - self._checked_buckets):
             self._source.check_bucket(bucket)
             self._checked_buckets.add(bucket)
@@ -150,30 +163,47 @@ class Watch:
         return blake2b("\0".join(parts).encode(), digest_size=16).digest()
 
 
+class _Counted:
+    """An iteration that knows how many elements it has handed out."""
+
+    def __init__(self, objects: Iterable[S3Object]) -> None:
+        self.count = 0
+        self._objects = objects
+
+    def __iter__(self) -> Iterator[S3Object]:
+        for obj in self._objects:
+            self.count += 1
+            yield obj
+
+
 class _Listing:
     """The patterns of a watch, listed once: what is done is counted, the rest is handed out to be asked."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: Watch, stop: Event | None) -> None:
         self.done: Counter[ObjectState] = Counter()
         self._watch = watch
-        self._unmatched = list(watch._patterns)
+        self._stop = stop
+        self._unmatched = dict.fromkeys(watch._patterns)
 
     def unfinished(self) -> Iterator[S3Object]:
         watch = self._watch
         pinned = {(obj.bucket, obj.key) for obj in watch._open}
-        for position, pattern in enumerate(watch._patterns):
-            earlier = [other.key for other in watch._patterns[:position] if other.bucket == pattern.bucket]
-            for listed in watch._source.list_matching(pattern):
-                if pattern in self._unmatched:
-                    self._unmatched.remove(pattern)
-                obj = listed.object
-                if any(matches(other, obj.key) for other in earlier) or (obj.bucket, obj.key) in pinned:
-                    continue
-                state = watch._done_listed.get(watch._fingerprint(obj, listed.etag, listed.last_modified))
-                if state is None:
-                    yield obj
-                else:
-                    self.done[state] += 1
+        for listed in distinct(map(self._matching, watch._patterns), key=lambda listed: listed.object):
+            if self._stop is not None and self._stop.is_set():
+                raise LookupFailed("the listing was stopped", remedy="Ask again: nothing is known of the rest")
+            obj = listed.object
+            if (obj.bucket, obj.key) in pinned:
+                continue
+            state = watch._done_listed.get(watch._fingerprint(obj, listed.etag, listed.last_modified))
+            if state is None:
+                yield obj
+            else:
+                self.done[state] += 1
+
+    def _matching(self, pattern: S3Object) -> Iterator[ListedObject]:
+        for listed in self._watch._source.list_matching(pattern):
+            self._unmatched.pop(pattern, None)
+            yield listed
 
     def unmatched(self) -> list[ObjectReplication]:
         return [

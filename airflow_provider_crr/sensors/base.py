@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -87,8 +88,10 @@ class PollingSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Wait on the worker, or hand the waiting to the triggerer."""
+        self._poller = None
         if self.deferrable:
-            self._defer()
+            with self._never_failing():
+                self._defer()
         try:
             return super().execute(context)
         except (AirflowSensorTimeout, AirflowSkipException) as error:
@@ -96,7 +99,9 @@ class PollingSensor(BaseSensorOperator):
                 raise
             ended = waiting.timed_out(self._poller, humanize.age(self.timeout))
             self._push(context, ended["value"])
-            raise type(error)(ended["message"]) from error
+            # After a deferral Airflow skips for a timeout under never_fail; a poke does as much.
+            skipped = self.never_fail or isinstance(error, AirflowSkipException)
+            raise (AirflowSkipException if skipped else AirflowSensorTimeout)(ended["message"]) from error
 
     def _defer(self) -> None:
         now = time.time()
@@ -131,10 +136,15 @@ class PollingSensor(BaseSensorOperator):
 
         :param event: one of :mod:`airflow_provider_crr.waiting`.
         """
-        try:
+        with self._never_failing():
             return self._conclude(context, event or {})
+
+    @contextmanager
+    def _never_failing(self) -> Iterator[None]:
+        """Skip under never_fail as a poke does, for every error; outside of pokes Airflow does so for its own only."""
+        try:
+            yield
         except errors.CrrError as error:
-            # A poke under never_fail skips for every exception; after a deferral Airflow does so for its own only.
             if self.never_fail and not isinstance(error, AirflowException):
                 raise AirflowSkipException(f"Skipping due to never_fail is set to True: {error}") from error
             raise

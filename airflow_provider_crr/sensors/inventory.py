@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow_provider_crr.arguments import HOOK_FIELDS, hook_arguments, is_template, moment
+from airflow_provider_crr.arguments import HOOK_FIELDS, hook_arguments, is_template, moment, text
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.inventory.arrival import ReportArrival
 from airflow_provider_crr.inventory.location import InventoryLocation
@@ -43,7 +43,7 @@ class S3InventorySensor(PollingSensor):
         self.inventory = inventory
         self.newer_than = newer_than
         if not is_template(inventory):
-            InventoryLocation.parse(inventory)
+            InventoryLocation.parse(text(inventory, "inventory"))
         if not is_template(newer_than):
             moment(newer_than, "newer_than")
 

@@ -7,7 +7,8 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow_provider_crr.arguments import HOOK_FIELDS, hook_arguments, is_template, refuse_text_of_list, seconds
+from airflow_provider_crr.arguments import HOOK_FIELDS, hook_arguments, is_template, seconds
+from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.replication.gate import GatePolicy
 from airflow_provider_crr.replication.targets import Targets
@@ -20,9 +21,11 @@ class S3ReplicationSensor(PollingSensor):
     """
     Wait until S3 says that objects are replicated; fail when it says that they never will be.
 
-    The gate opens only when S3 answered COMPLETED (or REPLICA) for every object. It is judged at the end of a
-    sweep over all of them, so that one message names every object that decides it. Poke, reschedule and
-    deferrable runs give the same verdict, message and XCom.
+    The gate opens only when S3 answered COMPLETED (or REPLICA, or what the policy below calls done) for every object.
+    It is judged at the end of a sweep over all of them, so that one message names every object that decides it. Poke,
+    reschedule and deferrable runs give the same verdict, message and XCom. They differ in what they remember: a poke
+    or a trigger asks once for an object that is done, also if its key is overwritten afterwards; each poke of
+    ``mode="reschedule"``, each retry and each restart of the triggerer asks for all.
 
     Returns (XCom) ``{"total", "statuses": {state: objects}, "head_requests", "waited_seconds",
     "oldest_pending_seconds", "sample": [{"uri", "status", "reason"}]}``; pushed before a failure, too.
@@ -39,7 +42,8 @@ class S3ReplicationSensor(PollingSensor):
     :param on_replica: REPLICA: ``"done"`` or ``"fail"``.
     :param max_pending_age: fail once an object is PENDING for longer than this since its Last-Modified; seconds
         or a timedelta; None never.
-    :param pin_versions: wait for the version that answers first, even if the key is overwritten meanwhile.
+    :param pin_versions: wait for the version that answers first, even if the key is overwritten meanwhile; not with
+        ``mode="reschedule"``. A retry or a restarted triggerer takes the version that is current then.
     :param max_requests_per_second: most HEAD requests in a second; None for no limit. S3 allows 5,500 a second
         and prefix, of which replication itself uses up to five an object.
     :param kwargs: those of :class:`~airflow_provider_crr.sensors.base.PollingSensor`, and of every sensor.
@@ -78,7 +82,11 @@ class S3ReplicationSensor(PollingSensor):
         self.on_replica = on_replica
         self.max_pending_age = max_pending_age
         self.pin_versions = pin_versions
-        self._bucket_key_is_template = is_template(bucket_key)
+        if pin_versions and self.reschedule and not self.deferrable:
+            raise InvalidArgument(
+                "pin_versions does not go with mode='reschedule', whose pokes know nothing of each other",
+                remedy="Use mode='poke' or deferrable=True, or name the versions in bucket_key",
+            )
         self._policy()
         if not any(map(is_template, (bucket_key, bucket_name, version_id))):
             targets = self._targets()
@@ -95,8 +103,6 @@ class S3ReplicationSensor(PollingSensor):
         )
 
     def _targets(self) -> Targets:
-        if self._bucket_key_is_template:
-            refuse_text_of_list(self.bucket_key, "bucket_key")
         return Targets.parse(
             self.bucket_key,
             bucket_name=self.bucket_name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Any
@@ -15,6 +15,19 @@ from asgiref.sync import sync_to_async
 
 from airflow_provider_crr import humanize, waiting
 from airflow_provider_crr.errors import CrrError
+
+#: Seconds that a poll may go on after the deadline; less than the grace of the sensor's own timeout.
+_OVERTIME = 15.0
+
+
+async def _in_thread(function: Callable[..., Any], *arguments: Any) -> Any:
+    # A thread of its own: a poll of a million objects must not hold one of the loop's few shared threads.
+    # sync_to_async, because the hook reads its connection through the triggerer's own loop.
+    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="crr-trigger")
+    try:
+        return await sync_to_async(function, thread_sensitive=False, executor=thread)(*arguments)
+    finally:
+        thread.shutdown(wait=False)
 
 
 class PollingTrigger(BaseTrigger):
@@ -83,29 +96,25 @@ class PollingTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Send how the wait ended."""
         stop = Event()
-        # A thread of its own: a poll of a million objects must not hold one of the loop's few shared threads.
-        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="crr-trigger")
+        # A poll that goes on after the deadline is ended before Airflow's own timeout, which has no evidence to show.
+        late = asyncio.get_running_loop().call_later(self.deadline - time.time() + _OVERTIME, stop.set)
         try:
-            ended = await self._wait(stop, thread)
+            ended = await self._wait(stop)
             await asyncio.sleep(max(0.0, self.not_before - time.time()))
             yield TriggerEvent(ended)  # type: ignore[no-untyped-call]
         finally:
+            late.cancel()
             stop.set()
-            thread.shutdown(wait=False)
 
-    async def _wait(self, stop: Event, thread: ThreadPoolExecutor) -> dict[str, Any]:
-        def in_thread(function: Any) -> Any:
-            # sync_to_async, because the hook reads its connection through the triggerer's own loop.
-            return sync_to_async(function, thread_sensitive=False, executor=thread)
-
+    async def _wait(self, stop: Event) -> dict[str, Any]:
         poller: waiting.Poller | None = None
         interval = self.poke_interval
         while True:
             try:
-                poller = poller or await in_thread(self.poller)()
-                decided: dict[str, Any] | None = await in_thread(poller.poll)(stop)
+                poller = poller or await _in_thread(self.poller)
+                decided: dict[str, Any] | None = await _in_thread(poller.poll, stop)
             except CrrError as error:
-                if not self.silent_fail:
+                if not self.silent_fail and not stop.is_set():
                     return waiting.could_not_ask(error)
                 self.log.error("cannot ask S3, going on: %s", error)
             else:

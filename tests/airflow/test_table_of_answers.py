@@ -106,19 +106,25 @@ def test_pattern_without_match_waits(run_task, s3: S3Server) -> None:
 
 @pytest.mark.parametrize(
     ("option", "gate", "poked"),
-    [("soft_fail", "FAILED", "skipped"), ("never_fail", "FAILED", "skipped"), ("never_fail", "no bucket", "skipped")],
+    [
+        ("soft_fail", "FAILED", "skipped"),
+        ("never_fail", "FAILED", "skipped"),
+        ("never_fail", "no bucket", "skipped"),
+        ("soft_fail", "PENDING", "skipped"),
+        ("never_fail", "PENDING", "skipped"),
+    ],
 )
 def test_skipping_options_act_alike_in_every_mode(run_task, s3: S3Server, option: str, gate: str, poked: str) -> None:
-    """soft_fail and never_fail turn a failed gate into a skip in all three modes alike."""
-    s3.answers["landing", "a/key"] = stored("FAILED")
+    """soft_fail and never_fail turn a gate that fails or times out into a skip in all three modes alike."""
+    s3.answers["landing", "a/key"] = stored(gate)
     s3.missing_buckets.add("nowhere")
-    bucket = "landing" if gate == "FAILED" else "nowhere"
+    bucket = "nowhere" if gate == "no bucket" else "landing"
     for mode in MODES:
         run = run_task(
             S3ReplicationSensor,
             bucket_key=f"s3://{bucket}/a/key",
             poke_interval=0.1,
-            timeout=5,
+            timeout=0.4 if gate == "PENDING" else 5,
             **{option: True},
             **mode,
         )

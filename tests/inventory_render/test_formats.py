@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.inventory.render import CONTENT_TYPES, Format, format_for, render
 from airflow_provider_crr.inventory.render.findings import level, parts, verdict
-from airflow_provider_crr.inventory.render.legible import legible, shortened
 from airflow_provider_crr.inventory.render.markdown import escaped
 from airflow_provider_crr.inventory.summary import Summary, Volume
+from airflow_provider_crr.legible import legible, shortened
 from tests.inventory_render import samples
 
 

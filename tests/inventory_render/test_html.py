@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_crr.inventory.render import render
-from airflow_provider_crr.inventory.render.legible import legible
 from airflow_provider_crr.inventory.summary import OtherPrefixes, PrefixStatuses, Summary, Volume
+from airflow_provider_crr.legible import legible
 from tests.inventory_render import samples
 from tests.inventory_render.pages import Page
 

@@ -147,7 +147,7 @@ class Answering:
     def delete_objects(self, **request: Any) -> Any:
         objects = request["Delete"]["Objects"]
         self.sizes.append(len(objects))
-        return {"Errors": [{**objects[0], "Code": "AccessDenied"}]}
+        return {"Deleted": objects[1:], "Errors": [{**objects[0], "Code": "AccessDenied"}]}
 
 
 def test_batches_are_bounded_and_errors_counted() -> None:
@@ -158,6 +158,49 @@ def test_batches_are_bounded_and_errors_counted() -> None:
     assert client.sizes == [BATCH, 5]
     assert (deletion.deleted, deletion.refused) == (BATCH + 3, {"NOT_DELETED": 2})
     assert deletion.to_dict()["refused_sample"][0]["reason"].endswith("AccessDenied")
+
+
+def test_only_what_s3_says_is_deleted_counts_as_deleted() -> None:
+    """An error that names no version leaves nothing counted as deleted that S3 did not list as deleted."""
+
+    class Vague:
+        def delete_objects(self, **request: Any) -> Any:
+            return {"Errors": [{"Key": "k", "Code": "AccessDenied"}]}
+
+    deletion = Deletion(Vague(), dry_run=False)
+    deletion.run([ObjectReplication(S3Object("b", "k", "v"), ObjectState.COMPLETED)])
+    assert (deletion.deleted, deletion.refused) == (0, {"NOT_DELETED": 1})
+
+
+def test_evidence_of_deletes_survives_an_error(aws_conn, pair: ReplicatedPair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was deleted before an error is in the XCom of the failed task."""
+    put(pair, "a", "b")
+    monkeypatch.setattr("airflow_provider_crr.replication.deletion.BATCH", 1)
+    asked: list[Any] = []
+    ask = Deletion._ask
+
+    def fail_later(self: Deletion, batch: list[S3Object]) -> set[S3Object]:
+        asked.append(batch)
+        if len(asked) == 2:
+            raise LookupFailed("the network is gone")
+        return ask(self, batch)
+
+    monkeypatch.setattr(Deletion, "_ask", fail_later)
+    context = Context()
+    operator = S3DeleteReplicatedObjectsOperator(task_id="d", bucket_key=["a", "b"], bucket_name=pair.source)
+    with pytest.raises(LookupFailed):
+        operator.execute(context)
+    assert context.pushed["return_value"]["deleted"] == 1
+
+
+@pytest.mark.usefixtures("aws_conn")
+def test_overlapping_patterns_delete_once(pair: ReplicatedPair) -> None:
+    """A version that two patterns match, or a key and a mapping name, is looked up and deleted once."""
+    (version,) = put(pair, "ab")
+    found = delete(bucket_key=["a*", "*b"], bucket_name=pair.source, wildcard_match=True, dry_run=True)
+    assert found["deleted"] == 1
+    found = delete(bucket_key=["ab", {"key": "ab", "version_id": version}], bucket_name=pair.source, dry_run=True)
+    assert found["deleted"] == 1
 
 
 def test_bucket_that_does_not_exist_is_found_before_any_delete(aws_conn, pair: ReplicatedPair) -> None:
@@ -188,8 +231,10 @@ def test_bad_arguments_fail_when_the_dag_is_parsed(arguments: dict[str, Any]) ->
 @pytest.mark.usefixtures("aws_conn")
 def test_rendered_list_text_is_refused() -> None:
     """A template that rendered to the text of a list is refused rather than taken for a key."""
-    operator = S3DeleteReplicatedObjectsOperator(task_id="delete", bucket_key="{{ keys }}", bucket_name="b")
-    operator.bucket_key = "['a', 'b']"
+    operator = S3DeleteReplicatedObjectsOperator(
+        task_id="delete", bucket_key=["{{ keys }}"], bucket_name="b", wildcard_match=True
+    )
+    operator.bucket_key = ["['a', 'b']"]
     with pytest.raises(InvalidArgument, match=r"task\.output"):
         operator.execute(Context())
 

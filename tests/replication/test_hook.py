@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import islice
 
 import pytest
 
@@ -147,6 +149,54 @@ def test_every_pattern_needs_a_match(s3: S3Server, hook: S3ReplicationHook) -> N
     verdict = watch(hook, ["s3://b/x/*", "s3://b/x/1", "s3://b/y/*"], wildcard_match=True).sweep()
     assert (verdict.outcome, verdict.statuses) == (Outcome.WAIT, {"COMPLETED": 2, "MISSING": 1})
     assert len(s3.heads()) == 2
+
+
+def test_object_that_appears_between_two_listings_is_asked(s3: S3Server, hook: S3ReplicationHook) -> None:
+    """An object that only a later pattern's listing shows is asked for, though an earlier pattern matches it too."""
+    s3.listings["b"] = {"aa": Listed(), "xb": Listed()}
+    s3.default = lambda bucket, key, version: stored("COMPLETED" if key == "aa" else "PENDING")
+    gate = watch(hook, ["s3://b/a*", "s3://b/*b"], wildcard_match=True)
+    listed = hook.list_matching
+
+    def later(pattern: S3Object) -> Iterator[object]:
+        yield from listed(pattern)
+        s3.listings["b"] = {"aa": Listed(), "ab": Listed()}
+
+    hook.list_matching = later  # type: ignore[method-assign, assignment]
+    assert gate.sweep().statuses == {"COMPLETED": 1, "PENDING": 1}
+    assert {request.key for request in s3.heads()} == {"aa", "ab"}
+
+
+@pytest.mark.parametrize("marker", [{}, {"x-amz-delete-marker": "true"}])
+def test_object_deleted_since_it_was_listed_is_waited_for(
+    s3: S3Server, hook: S3ReplicationHook, marker: dict[str, str]
+) -> None:
+    """An object that a pattern listed and that is gone at its HEAD does not fail the gate: the next listing tells."""
+    s3.listings["b"] = {"t/_temporary": Listed(), "t/a": Listed()}
+    s3.answers["b", "t/a"] = stored("COMPLETED")
+    s3.answers["b", "t/_temporary"] = Answer(404, marker)
+    gate = watch(hook, "s3://b/t/*", wildcard_match=True)
+    assert gate.sweep().outcome is Outcome.WAIT
+    del s3.listings["b"]["t/_temporary"]
+    assert gate.sweep().outcome is Outcome.DONE
+
+
+def test_lost_answer_keeps_the_gate_shut(s3: S3Server, hook: S3ReplicationHook) -> None:
+    """A lookup that answers for fewer objects than it was asked for is an error, not a verdict."""
+    s3.default = lambda bucket, key, version: stored("COMPLETED")
+    whole = hook.get_replication_statuses
+    hook.get_replication_statuses = lambda objects, **more: islice(whole(objects, **more), 1, None)  # type: ignore[method-assign]
+    with pytest.raises(LookupFailed, match="3 objects were asked for and 2 answers came"):
+        watch(hook, ["s3://b/1", "s3://b/2", "s3://b/3"]).sweep()
+
+
+def test_stopped_listing_is_an_error(s3: S3Server, hook: S3ReplicationHook) -> None:
+    """A sweep that is stopped while it lists ends with an error."""
+    s3.listings["b"] = {"t/a": Listed()}
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(LookupFailed, match="stopped"):
+        watch(hook, "s3://b/t/*", wildcard_match=True).sweep(stop)
 
 
 @pytest.mark.parametrize("wildcard_match", [False, True])

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -77,7 +78,12 @@ def restarted(trigger: S3ReplicationTrigger) -> S3ReplicationTrigger:
         ({"max_pending_age": -1}, "max_pending_age"),
         ({"max_pending_age": timedelta(seconds=-1)}, "max_pending_age"),
         ({"max_pending_age": "soon"}, "max_pending_age"),
+        ({"max_pending_age": float("inf")}, "max_pending_age"),
         ({"max_requests_per_second": 0}, "max_requests_per_second"),
+        ({"max_requests_per_second": "5"}, "max_requests_per_second"),
+        ({"pin_versions": True, "mode": "reschedule"}, "pin_versions"),
+        ({"deferrable": True, "botocore_config": {"read_timeout": object()}}, "botocore_config"),
+        ({"bucket_key": Path("/k")}, "bucket_key"),
         ({"deferrable": True, "botocore_config": object()}, "botocore_config"),
     ],
 )
@@ -181,6 +187,34 @@ def test_silent_fail_goes_on_after_errors(s3: S3Server) -> None:
     assert event["status"] == waiting.TIMEOUT
     with pytest.raises(AirflowSensorTimeout):
         sensor().execute_complete({"ti": Instance()}, event)
+
+
+def test_sweep_that_outlasts_the_deadline_ends_with_its_evidence(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep still under way some seconds after the deadline is ended, and the event says what was known."""
+    monkeypatch.setattr("airflow_provider_crr.triggers.base._OVERTIME", 0.3)
+    opened = threading.Event()
+    s3.default = lambda bucket, key, version: stored("PENDING", gate=opened)
+    (event,) = events(deferred(bucket_key=["s3://b/1", "s3://b/2"], timeout=0.1).trigger)
+    opened.set()
+    assert event["status"] == waiting.TIMEOUT
+
+
+def test_never_fail_skips_when_deferring_fails_as_a_poke_does() -> None:
+    """never_fail turns an argument that is found wrong at run time into a skip, deferrable or not."""
+    for deferrable in (False, True):
+        task = sensor(bucket_key="{{ keys }}", bucket_name="b", never_fail=True, deferrable=deferrable)
+        task.bucket_key = []
+        with pytest.raises(AirflowSkipException):
+            task.execute({"ti": Instance()})
+
+
+def test_sensor_asks_again_when_it_runs_again(s3: S3Server) -> None:
+    """A sensor object that is executed twice does not answer from the first time."""
+    s3.answers["b", "k"] = [stored("COMPLETED"), stored("FAILED")]
+    task = sensor(deferrable=False)
+    assert task.execute({"ti": Instance()})["total"] == 1
+    with pytest.raises(errors.ReplicationFailed):
+        task.execute({"ti": Instance()})
 
 
 def test_cancelled_trigger_ends_its_sweep(s3: S3Server) -> None:

@@ -75,6 +75,21 @@ def test_unreadable_time_is_no_time() -> None:
     assert from_head(OBJ, 200, {"last-modified": "yesterday"}).last_modified is None
 
 
+def test_answer_for_another_version_says_nothing() -> None:
+    """An answer that names another version than the one asked for is UNKNOWN, whatever it says."""
+    asked = S3Object("b", "k", "v1")
+    headers = {"x-amz-replication-status": "COMPLETED", "x-amz-version-id": "v2"}
+    assert from_head(asked, 200, headers).state is ObjectState.UNKNOWN
+    assert from_head(asked, 200, {**headers, "x-amz-version-id": "v1"}).state is ObjectState.COMPLETED
+    assert from_head(OBJ, 200, headers).state is ObjectState.COMPLETED
+
+
+def test_time_without_zone_is_utc() -> None:
+    """A Last-Modified of unknown zone is taken for UTC, so that its age can be told."""
+    found = from_head(OBJ, 200, {"last-modified": "Mon, 05 Oct 2026 20:00:00 -0000"}).last_modified
+    assert found == datetime(2026, 10, 5, 20, tzinfo=UTC)
+
+
 def test_no_answer_has_no_status() -> None:
     """Without an answer there is no replication status, and the state is UNKNOWN."""
     answer = without_answer(OBJ, "connection reset")

@@ -44,6 +44,20 @@ def test_list_too_large_to_store_is_refused() -> None:
     assert f"{MAX_STORED:,}" in str(caught.value)
 
 
+def test_pattern_that_begins_with_a_class_is_no_list() -> None:
+    """A pattern in brackets that is not the text of a list is a pattern."""
+    (pattern,) = Targets.parse("[ab]/dt=1/part-[0-9]", bucket_name="b", wildcard_match=True).patterns
+    assert pattern.key == "[ab]/dt=1/part-[0-9]"
+
+
+def test_stored_list_fits_the_narrowest_database() -> None:
+    """The largest list that is stored fits MySQL's 65,535 bytes after Airflow's encryption, with room for the rest."""
+    from cryptography.fernet import Fernet
+
+    encrypted = Fernet(Fernet.generate_key()).encrypt(b"x" * (MAX_STORED + 2_000))
+    assert len(encrypted) < 65_535
+
+
 def test_patterns_are_stored_as_they_are() -> None:
     """Patterns read back from their stored form, and are not expanded."""
     targets = Targets.parse("s3://b/dt=1/*", wildcard_match=True)
@@ -66,6 +80,9 @@ def test_version_id_goes_to_the_one_key() -> None:
     [
         ({"bucket_key": []}, "empty list"),
         ({"bucket_key": 7}, "bucket_key is 7"),
+        ({"bucket_key": "['a', 'b']", "bucket_name": "b"}, r"task\.output"),
+        ({"bucket_key": ["['a', 'b']"], "bucket_name": "b", "wildcard_match": True}, r"task\.output"),
+        ({"bucket_key": " {'key': 'a'}", "bucket_name": "b"}, r"task\.output"),
         ({"bucket_key": ["s3://b/k", "s3://b/"]}, "needs a key"),
         ({"bucket_key": ["s3://b/k", "s3://b/l"], "version_id": "v"}, "version_id is for the one key"),
         ({"bucket_key": "s3://b/*", "version_id": "v", "wildcard_match": True}, "version_id is for the one key"),

@@ -19,7 +19,6 @@ from airflow_provider_crr.inventory.render.findings import (
     unlisted,
     verdict,
 )
-from airflow_provider_crr.inventory.render.legible import legible
 from airflow_provider_crr.inventory.render.markup import Markup, element, found, together
 from airflow_provider_crr.inventory.render.prefixes import prefixes
 from airflow_provider_crr.inventory.render.sections import (
@@ -29,6 +28,7 @@ from airflow_provider_crr.inventory.render.sections import (
     status_shares,
 )
 from airflow_provider_crr.inventory.summary import SETTLED, Summary
+from airflow_provider_crr.legible import legible
 
 #: Nothing from anywhere; the style sheet is in the page, the icon is empty.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"

@@ -18,8 +18,8 @@ from airflow_provider_crr.inventory.render.findings import (
     unlisted,
     verdict,
 )
-from airflow_provider_crr.inventory.render.legible import legible
 from airflow_provider_crr.inventory.summary import Statuses, Summary, total, unsettled
+from airflow_provider_crr.legible import legible
 
 #: Everything with which a text could start markup, end its table cell, or become a link by itself. Character
 #: references rather than backslashes: in a table, "\\\\|" does not mean the same to every reader.

@@ -14,8 +14,8 @@ from airflow_provider_crr.inventory.render.findings import (
     unlisted,
     verdict,
 )
-from airflow_provider_crr.inventory.render.legible import legible, shortened
 from airflow_provider_crr.inventory.summary import Statuses, Summary, total, unsettled
+from airflow_provider_crr.legible import legible, shortened
 
 #: A log names this many prefixes and FAILED objects; the report names more.
 MAX_NAMED_IN_LOG = 10
