@@ -19,13 +19,12 @@ MAX_THREADS = 32
 FAREWELL = 5.0
 
 
-def head(client: S3Client, obj: S3Object, arguments: Mapping[str, str]) -> ObjectReplication:
+def head(client: S3Client, obj: S3Object) -> ObjectReplication:
     """
     Ask for one object.
 
     :param client: a boto3 S3 client.
     :param obj: what to ask for.
-    :param arguments: further arguments of ``head_object``.
     :raises CredentialsNotFound: if the client has no credentials.
     :raises InvalidArgument: if boto3 cannot make a request of it, such as for a malformed bucket name.
     :raises LookupFailed: if the connection is configured in a way that can never work.
@@ -34,7 +33,7 @@ def head(client: S3Client, obj: S3Object, arguments: Mapping[str, str]) -> Objec
 
     version = {"VersionId": obj.version_id} if obj.version_id else {}
     try:
-        response = client.head_object(Bucket=obj.bucket, Key=obj.key, **version, **arguments)
+        response = client.head_object(Bucket=obj.bucket, Key=obj.key, **version)
     except boto.ClientError as error:
         response = error.response
     except (boto.HTTPClientError, boto.ConnectionError) as error:
@@ -64,16 +63,14 @@ class BotoAsker:
     Asks through boto3, a thread for each request under way.
 
     :param client: a boto3 S3 client.
-    :param arguments: further arguments of ``head_object``.
     :param answers: where answers are put, if another asker shares them.
     """
 
-    def __init__(self, client: S3Client, arguments: Mapping[str, str], answers: SimpleQueue[Any] | None = None) -> None:
+    def __init__(self, client: S3Client, answers: SimpleQueue[Any] | None = None) -> None:
         # More threads than pooled connections would open a new connection for most requests.
         threads = min(MAX_THREADS, client.meta.config.max_pool_connections)
         self.limit = 2 * threads
         self._client = client
-        self._arguments = arguments
         self._answers: SimpleQueue[Any] = SimpleQueue() if answers is None else answers
         self._under_way: set[Future[None]] = set()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="s3-head")
@@ -86,7 +83,7 @@ class BotoAsker:
 
     def _head(self, obj: S3Object) -> None:
         try:
-            self._answers.put(head(self._client, obj, self._arguments))
+            self._answers.put(head(self._client, obj))
         except BaseException as error:
             self._answers.put(error)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -45,16 +45,14 @@ class CrtAsker:
     Asks through ``awscrt.s3.S3Client``; what needs boto3 is asked through boto3.
 
     :param client: the boto3 client whose endpoint, credentials and certificates are used.
-    :param arguments: further arguments of ``head_object``.
     :raises CredentialsNotFound: if the client has no credentials.
     """
 
     limit = 4 * CONNECTIONS
 
-    def __init__(self, client: S3Client, arguments: Mapping[str, str]) -> None:
+    def __init__(self, client: S3Client) -> None:
         self._runtime = Runtime(client)
         self._client = client
-        self._arguments = arguments
         self._answers: SimpleQueue[Any] = SimpleQueue()
         self._under_way: dict[_Question, Any] = {}
         self._wires: dict[tuple[str, bool], Wire | None] = {}
@@ -68,7 +66,7 @@ class CrtAsker:
     def _ask(self, obj: S3Object, again: bool) -> None:
         kind = (obj.bucket, obj.version_id is not None)
         if kind not in self._wires:
-            self._wires[kind] = prepare(self._client, obj, self._arguments)
+            self._wires[kind] = prepare(self._client, obj)
         wire = self._wires[kind]
         if wire is None:
             self._ask_boto(obj)
@@ -78,7 +76,7 @@ class CrtAsker:
 
     def _ask_boto(self, obj: S3Object) -> None:
         if self._boto is None:
-            self._boto = BotoAsker(self._client, self._arguments, self._answers)
+            self._boto = BotoAsker(self._client, self._answers)
         self._boto.ask(obj)
 
     def answer(self, timeout: float) -> ObjectReplication | None:
@@ -130,8 +128,8 @@ class CrtAsker:
         if self._wires[kind] is not question.wire:  # learnt meanwhile
             self._ask(obj, again=True)
             return None
-        found = head(self._client, obj, self._arguments)
-        self._wires[kind] = prepare(self._client, obj, self._arguments)
+        found = head(self._client, obj)
+        self._wires[kind] = prepare(self._client, obj)
         if self._wires[kind] == question.wire:
             self._settled.add(obj.bucket)  # boto3 knows no better place either
         return found

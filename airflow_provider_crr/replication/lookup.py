@@ -38,43 +38,33 @@ class HeadLookup(Protocol):
         """
 
 
-def choose_lookup(
-    client: S3Client,
-    *,
-    expected_bucket_owner: str | None = None,
-    request_payer: bool = False,
-    max_requests_per_second: float | None = None,
-) -> HeadLookup:
+def choose_lookup(client: S3Client, *, max_requests_per_second: float | None = None) -> HeadLookup:
     """
     Return the fastest lookup that honours everything the client is configured with.
 
     :param client: boto3 S3 client.
-    :param expected_bucket_owner: account that must own the buckets; S3 answers 403 if another does.
-    :param request_payer: agree to be charged, for buckets whose requester pays.
     :param max_requests_per_second: requests that may leave each second; None for as many as possible.
     :raises InvalidArgument: if ``max_requests_per_second`` is not above zero.
     """
     Pacer(max_requests_per_second)
-    arguments = _arguments(expected_bucket_owner, request_payer)
     reason = why_not_crt(client)
     open_asker: Callable[[], Asker]
     if reason:
         log.debug("Asking S3 through boto3: %s", reason)
-        open_asker = partial(BotoAsker, client, arguments)
+        open_asker = partial(BotoAsker, client)
     else:
         from airflow_provider_crr.replication.crt import CrtAsker
 
         log.debug("Asking S3 through the AWS Common Runtime")
-        open_asker = partial(CrtAsker, client, arguments)
+        open_asker = partial(CrtAsker, client)
 
     def lookup(objects: Iterable[S3Object], *, stop: Event | None = None) -> Iterator[ObjectReplication]:
-        reasons = Reasons(client, arguments)
+        reasons = Reasons(client)
         remaining = iter(objects)
         first = list(islice(remaining, 2))
         if len(first) == 1 and not (stop is not None and stop.is_set()):
-            yield reasons.explain(
-                head(client, first[0], arguments)
-            )  # boto3 is the authority, and may have a connection open
+            # boto3 is the authority, and may have a connection open.
+            yield reasons.explain(head(client, first[0]))
         else:
             with closing(sweep(chain(first, remaining), open_asker, Pacer(max_requests_per_second), stop)) as answers:
                 yield from map(reasons.explain, answers)
@@ -82,24 +72,15 @@ def choose_lookup(
     return lookup
 
 
-def head_one(
-    client: S3Client,
-    obj: S3Object,
-    *,
-    expected_bucket_owner: str | None = None,
-    request_payer: bool = False,
-) -> ObjectReplication:
+def head_one(client: S3Client, obj: S3Object) -> ObjectReplication:
     """
     Ask for one object through boto3.
 
     :param client: boto3 S3 client.
     :param obj: what to ask for.
-    :param expected_bucket_owner: account that must own the bucket.
-    :param request_payer: agree to be charged, for a bucket whose requester pays.
     :raises LookupFailed: if S3 could not be asked at all, such as without credentials.
     """
-    arguments = _arguments(expected_bucket_owner, request_payer)
-    return Reasons(client, arguments).explain(head(client, obj, arguments))
+    return Reasons(client).explain(head(client, obj))
 
 
 def why_not_crt(client: S3Client) -> str | None:
@@ -134,12 +115,3 @@ def why_not_crt(client: S3Client) -> str | None:
     except AttributeError as error:
         return f"cannot tell which certificates are trusted: {error}"
     return None
-
-
-def _arguments(expected_bucket_owner: str | None, request_payer: bool) -> dict[str, str]:
-    arguments = {}
-    if expected_bucket_owner:
-        arguments["ExpectedBucketOwner"] = expected_bucket_owner
-    if request_payer:
-        arguments["RequestPayer"] = "requester"
-    return arguments

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from airflow_provider_crr.replication.boto import S3Client
@@ -17,12 +16,10 @@ class Reasons:
     Adds to answers what S3 says about refusing them, for one sweep.
 
     :param client: a boto3 S3 client.
-    :param arguments: further arguments of ``head_object``.
     """
 
-    def __init__(self, client: S3Client, arguments: Mapping[str, str]) -> None:
+    def __init__(self, client: S3Client) -> None:
         self._client = client
-        self._arguments = arguments
         self._codes: dict[tuple[str, int], str] = {}
 
     def explain(self, found: ObjectReplication) -> ObjectReplication:
@@ -48,9 +45,7 @@ class Reasons:
         obj = found.object
         version = {"VersionId": obj.version_id} if obj.version_id else {}
         try:
-            answer = self._client.get_object(
-                Bucket=obj.bucket, Key=obj.key, Range="bytes=0-0", **version, **self._arguments
-            )
+            answer = self._client.get_object(Bucket=obj.bucket, Key=obj.key, Range="bytes=0-0", **version)
             answer["Body"].close()
         except ClientError as error:
             code, message = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -53,7 +53,7 @@ class Wire:
         return path
 
 
-def prepare(client: S3Client, obj: S3Object, arguments: Mapping[str, str]) -> Wire | None:
+def prepare(client: S3Client, obj: S3Object) -> Wire | None:
     """
     Return how a HEAD to the bucket of ``obj`` looks; None if only boto3 can send it.
 
@@ -62,7 +62,6 @@ def prepare(client: S3Client, obj: S3Object, arguments: Mapping[str, str]) -> Wi
 
     :param client: a boto3 S3 client.
     :param obj: an object of the bucket; its key and version id are not used.
-    :param arguments: further arguments of ``head_object``.
     """
     from botocore.awsrequest import AWSResponse
     from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
@@ -81,7 +80,7 @@ def prepare(client: S3Client, obj: S3Object, arguments: Mapping[str, str]) -> Wi
     # The least specific event, last: if anybody else answers, theirs is the answer that botocore takes.
     client.meta.events.register_last("before-send", catch)
     try:
-        answer = client.head_object(Bucket=obj.bucket, Key=key, **with_version, **arguments)
+        answer = client.head_object(Bucket=obj.bucket, Key=key, **with_version)
     except (ClientError, HTTPClientError, ConnectionError):  # a directory bucket's session, or somebody's double
         return None
     except BotoCoreError as error:

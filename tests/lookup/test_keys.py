@@ -54,10 +54,13 @@ def test_keys_and_versions_arrive_as_they_are(server: S3Server, way: str, named:
 
 
 @pytest.mark.usefixtures("crt")
-def test_owner_and_payer_are_named_in_every_request(server: S3Server, way: str) -> None:
-    """The expected owner and the consent to pay are sent, signed, with each HEAD."""
+def test_what_a_client_adds_by_event_is_in_every_request(server: S3Server, way: str) -> None:
+    """The owner and the payer that a client's event handler adds are sent, signed, with each HEAD."""
     server.requests.clear()
-    ask = lookup.choose_lookup(server.client(), expected_bucket_owner="123456789012", request_payer=True)
+    client = server.client()
+    added = {"ExpectedBucketOwner": "123456789012", "RequestPayer": "requester"}
+    client.meta.events.register("provide-client-params.s3", lambda params, **_: {**params, **added})
+    ask = lookup.choose_lookup(client)
     list(ask([S3Object("bucket", "a"), S3Object("bucket", "b", "v")]))
     sent = [
         (request.headers["x-amz-expected-bucket-owner"], request.headers["x-amz-request-payer"])
