@@ -131,4 +131,4 @@ def _lifecycle(summary: Summary) -> list[Step]:
     if not summary.lifecycle_held.objects:
         return []
     text = f"{lifecycle(summary)}. What should have expired is kept, and billed, until they are replicated."
-    return [Step("Lifecycle rules wait", lifecycle(summary), text)]
+    return [Step("Expiry and transition", lifecycle(summary), text)]
