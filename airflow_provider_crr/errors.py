@@ -2,7 +2,7 @@
 Every error that this provider raises, in one tree.
 
 Each error carries its data as attributes, names the S3 URI that it is about and the remedy, and keeps its
-cause. Importing this module imports the standard library only: the two errors that end a task without a retry
+cause. Importing this module imports the standard library only: the three errors that end a task without a retry
 also derive from Airflow's ``AirflowFailException``, and are therefore loaded when they are first named.
 """
 

@@ -34,7 +34,7 @@ def main() -> int:
     """Run the acts; return the exit code."""
     signal.signal(signal.SIGTERM, _end)
     began = time.monotonic()
-    say("Everything here runs on this machine: a local AWS, and a real Airflow that runs the DAGs of example_dags/.")
+    say("Everything here runs on this machine: a local AWS, and a real Airflow that runs DAGs of example_dags/.")
     try:
         with LocalAws() as aws:
             say(f"Local AWS    {aws.endpoint_url}")
@@ -83,7 +83,7 @@ def gate_fails(aws: LocalAws, airflow: Airflow) -> None:
     sample = run.returned("gate")["sample"]
     expect([named["status"] for named in sample] == ["FAILED"] * 3, "the gate names three FAILED objects")
     expect("S3 does not retry" in sample[0]["reason"], "the gate names the remedy")
-    say("   The gate said:")
+    say("   From the gate's XCom:")
     for named in sample:
         say(f"   | {named['uri'].partition('?')[0]} {named['status']}")
     say(f"   | {sample[0]['reason']}")

@@ -32,9 +32,10 @@ with DAG(
 ) as dag:
     gate = S3ReplicationSensor(
         task_id="gate",
+        # In Airflow 3 a cron schedule runs at its logical date: ds is the day that just began.
         bucket_key=[
-            "s3://{{ params.bucket }}/{{ params.table }}/dt={{ ds }}/_SUCCESS",
-            "s3://{{ params.bucket }}/{{ params.table }}/dt={{ ds }}/*",
+            "s3://{{ params.bucket }}/{{ params.table }}/dt={{ macros.ds_add(ds, -1) }}/_SUCCESS",
+            "s3://{{ params.bucket }}/{{ params.table }}/dt={{ macros.ds_add(ds, -1) }}/*",
         ],
         wildcard_match=True,
         deferrable=True,

@@ -47,7 +47,7 @@ class S3ReplicationHook(S3Hook):
             )
         self.expected_bucket_owner = expected_bucket_owner
         self.max_requests_per_second = max_requests_per_second
-        self._rules: dict[str, tuple[rules.ReplicationRule, ...]] = {}
+        self._rules: dict[str, tuple[rules.ReplicationRule, ...] | LookupFailed] = {}
 
     def get_client_type(self, *args: Any, **kwargs: Any) -> Any:
         """Return the boto3 client, which adds bucket owner and payer to every request that knows them."""
@@ -188,12 +188,15 @@ class S3ReplicationHook(S3Hook):
         :param answer: an answer in state NONE.
         """
         bucket = answer.object.bucket
-        try:
-            if bucket not in self._rules:
+        if bucket not in self._rules:
+            try:
                 self._rules[bucket] = self.get_replication_rules(bucket)
-        except LookupFailed as error:
-            return f"S3 has no replication status for it; why is not known: {error}"
-        return rules.why_no_status(self._rules[bucket], answer)
+            except LookupFailed as error:
+                self._rules[bucket] = error
+        found = self._rules[bucket]
+        if isinstance(found, LookupFailed):
+            return f"S3 has no replication status for it; why is not known: {found}"
+        return rules.why_no_status(found, answer)
 
     @cached_property
     def _lookup(self) -> HeadLookup:

@@ -10,7 +10,7 @@ from airflow_provider_crr.arguments import HOOK_FIELDS, is_template, one_of
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.legible import legible
 from airflow_provider_crr.operators.base import HookOperator
-from airflow_provider_crr.replication.deletion import Deletion
+from airflow_provider_crr.replication.deletion import NOT_DELETED, Deletion
 from airflow_provider_crr.replication.gate import REASONS
 from airflow_provider_crr.replication.status import ObjectState, S3Object
 from airflow_provider_crr.replication.targets import Targets, distinct
@@ -39,7 +39,7 @@ class S3DeleteReplicatedObjectsOperator(HookOperator):
     :param versions: ``"all"`` versions of each key that names none, or its ``"current"`` one.
     :param dry_run: check everything, delete nothing.
     :param on_refused: ``"fail"`` the task if any version was refused, after the others are deleted, or only
-        ``"report"``. A dry run only reports.
+        ``"report"``. A dry run only reports. What S3 did not delete fails the task in any case.
     :param max_requests_per_second: most HEAD requests in a second; None for no limit.
     :param kwargs: those of :class:`~airflow_provider_crr.operators.base.HookOperator`, and of every operator.
     :raises InvalidArgument: for arguments that can never work, when the DAG is parsed.
@@ -93,7 +93,8 @@ class S3DeleteReplicatedObjectsOperator(HookOperator):
         refusals = [
             f"  {legible(named['uri'])} {named['status']}: {named['reason']}" for named in found["refused_sample"]
         ]
-        if refusals and self.on_refused == "fail" and not self.only_check:
+        undeleted = NOT_DELETED in found["refused_statuses"]
+        if undeleted or (refusals and self.on_refused == "fail" and not self.only_check):
             context["ti"].xcom_push(key="return_value", value=found)
             raise errors.ObjectsNotDeleted("\n".join([line, *refusals]), summary=found)
         for refusal in refusals:

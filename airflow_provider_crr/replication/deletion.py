@@ -19,6 +19,8 @@ from airflow_provider_crr.replication.status import ObjectReplication, ObjectSta
 
 #: Most keys of one DeleteObjects request (API reference, DeleteObjects).
 BATCH = 1000
+#: Counted in the place of a state: COMPLETED, but S3 did not say that it is deleted.
+NOT_DELETED = "NOT_DELETED"
 
 
 @dataclass(slots=True)
@@ -69,7 +71,7 @@ class Deletion:
             if obj not in gone:
                 self.refuse(
                     str(obj),
-                    "NOT_DELETED",
+                    NOT_DELETED,
                     self._errors.pop((obj.key, obj.version_id), "S3 did not say that it is deleted"),
                 )
                 continue

@@ -155,8 +155,7 @@ class PollingSensor(BaseSensorOperator):
             return value
         if status == waiting.ERROR:
             raise errors.from_dict(event["error"])
-        if value is not None:
-            self._push(context, value)
+        self._push(context, value)
         if status == waiting.FAILED:
             raise errors.ReplicationFailed(event["message"], summary=value)
         if status == waiting.TIMEOUT:
@@ -167,4 +166,6 @@ class PollingSensor(BaseSensorOperator):
         )
 
     def _push(self, context: Context, value: Any) -> None:
+        if value is None:  # which Airflow 3.0 refuses to store
+            return
         context["ti"].xcom_push(key="return_value", value=value)

@@ -172,6 +172,14 @@ def test_only_what_s3_says_is_deleted_counts_as_deleted() -> None:
     assert (deletion.deleted, deletion.refused) == (0, {"NOT_DELETED": 1})
 
 
+def test_what_s3_did_not_delete_fails_even_a_report(aws_conn, pair: ReplicatedPair, monkeypatch) -> None:
+    """A version that S3 did not delete fails the task also with on_refused="report"."""
+    put(pair, "a")
+    monkeypatch.setattr(Deletion, "_ask", lambda self, batch: set())
+    with pytest.raises(ObjectsNotDeleted, match="did not say that it is deleted"):
+        delete(bucket_key=f"s3://{pair.source}/a", on_refused="report")
+
+
 def test_evidence_of_deletes_survives_an_error(aws_conn, pair: ReplicatedPair, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was deleted before an error is in the XCom of the failed task."""
     put(pair, "a", "b")

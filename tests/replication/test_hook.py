@@ -94,9 +94,10 @@ def test_rules_of_a_bucket(s3: S3Server, hook: S3ReplicationHook) -> None:
 
 def test_denied_rules_leave_the_verdict(s3: S3Server, hook: S3ReplicationHook) -> None:
     """Without s3:GetReplicationConfiguration a NONE still fails, and the message says why no reason is given."""
-    s3.answers["denied", "k"] = stored()
+    s3.default = lambda bucket, key, version: stored()
     s3.replication["denied"] = Answer(403, code="AccessDenied")
-    verdict = watch(hook, "s3://denied/k").sweep()
+    verdict = watch(hook, ["s3://denied/k", "s3://denied/l"]).sweep()
+    assert len([request for request in s3.requests if "replication" in request.query]) == 1
     assert verdict.outcome is Outcome.FAIL
     assert "s3:GetReplicationConfiguration" in verdict.failure()
 

@@ -57,7 +57,7 @@ def _prefixes(summary: Summary) -> list[str]:
     worst = [prefix for prefix in summary.prefixes if unsettled(prefix.statuses).objects]
     if not worst:
         return []
-    rows: list[tuple[str, ...]] = [("Not replicated", "share", "objects", "of which", "prefix, worst first")]
+    rows: list[tuple[str, ...]] = [("Not replicated", "of objects", "objects", "of which", "prefix, worst first")]
     for prefix in worst[:MAX_NAMED_IN_LOG]:
         rows.append((*_prefix_row(prefix.statuses), shortened(prefix.prefix) or "(no prefix)"))
     lines = _aligned(rows, left=0, last=2)
