@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _GRACE = timedelta(seconds=30)
 
 #: A worker's supervisor notices the end of a task's process within one heartbeat interval. Airflow fails a task as
-#: "killed externally" whose trigger fires before that, which a gate that is decided at once would (seen on 3.3.2).
+#: "killed externally" whose trigger fires before that; a gate that is decided at once would (3.0.6 and 3.3.2).
 _HEARTBEATS_TO_NOTICE = 1.5
 
 
@@ -141,11 +141,11 @@ class PollingSensor(BaseSensorOperator):
 
     @contextmanager
     def _never_failing(self) -> Iterator[None]:
-        """Skip under never_fail as a poke does, for every error; outside of pokes Airflow does so for its own only."""
+        """Skip under never_fail as a poke does; outside of pokes Airflow does so for some errors only, 3.0 for none."""
         try:
             yield
-        except errors.CrrError as error:
-            if self.never_fail and not isinstance(error, AirflowException):
+        except (errors.CrrError, AirflowException) as error:
+            if self.never_fail and not isinstance(error, AirflowSkipException):
                 raise AirflowSkipException(f"Skipping due to never_fail is set to True: {error}") from error
             raise
 

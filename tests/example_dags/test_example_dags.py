@@ -69,9 +69,11 @@ def test_failed_object_from_upstream_stops_what_is_downstream(run_example, denie
 
 def test_partition_is_gated_by_marker_and_pattern(run_example, pair) -> None:
     """The gate counts what is in the day's partition, marker included, and nothing else."""
-    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    yesterday = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"
     put(
-        pair, *(f"events/dt={today}/{name}" for name in ("part-0", "part-1", "_SUCCESS")), "events/dt=1999-12-31/part-0"
+        pair,
+        *(f"events/dt={yesterday}/{name}" for name in ("part-0", "part-1", "_SUCCESS")),
+        "events/dt=1999-12-31/part-0",
     )
     run = run_example("gate_partition", bucket=pair.source)
     assert run.states == {"gate": "success", "load": "success"}

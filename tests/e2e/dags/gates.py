@@ -1,4 +1,4 @@
-"""Gates for the tests with real Airflow processes; the bucket comes with each run."""
+"""Gates for the tests with real Airflow processes; bucket and prefix come with each run."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ def behind(summary: dict[str, object]) -> object:
     return summary["statuses"]
 
 
-PATTERN = {"bucket_key": "s3://{{ params.bucket }}/dt=1/*", "wildcard_match": True, "poke_interval": 1}
+PATTERN = {"bucket_key": "s3://{{ params.bucket }}/{{ params.prefix }}*", "wildcard_match": True, "poke_interval": 1}
 
 for name, arguments in {
     "deferred": {**PATTERN, "deferrable": True},
-    "rescheduled": {**PATTERN, "deferrable": False, "mode": "reschedule"},
+    "overdue": {**PATTERN, "deferrable": True, "timeout": 20},
+    # Airflow takes a task for killed that is due again before its worker's end was noticed, up to two heartbeats late.
+    "rescheduled": {**PATTERN, "mode": "reschedule", "poke_interval": 4},
     "failing": {
         "bucket_key": ["dt=1/0", "dt=1/1"],
         "bucket_name": "{{ params.bucket }}",
@@ -28,6 +30,6 @@ for name, arguments in {
         "retry_delay": 0.1,
     },
 }.items():
-    with DAG(name, schedule=None, start_date=datetime(2026, 1, 1), params={"bucket": ""}):
-        gate = S3ReplicationSensor(task_id="gate", timeout=300, **arguments)
+    with DAG(name, schedule=None, start_date=datetime(2026, 1, 1), params={"bucket": "", "prefix": "dt=1/"}):
+        gate = S3ReplicationSensor(task_id="gate", **{"timeout": 300, "deferrable": False, **arguments})
         behind(gate.output)
