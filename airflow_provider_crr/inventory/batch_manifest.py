@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from airflow_provider_crr.inventory.query import decoded, older_than_sql
+from airflow_provider_crr.inventory.query import decoded, failed_sql, older_than_sql
 
 
 def rows_sql(
@@ -36,6 +36,6 @@ def rows_sql(
     stuck = f" OR {older_than_sql(created_at, pending_older_than)}" if pending_older_than is not None else ""
     # A slash stays as it is, as in the reports of S3; "%2F" can only be an encoded slash here, since a literal one
     # has become "%252F".
-    key = f"replace(url_encode({decoded('key', encoded)}), '%2F', '/')"
+    key = f"replace(url_encode({decoded('name', encoded)}), '%2F', '/')"
     version = ", version" if "version_id" in fields else ""
-    return f"SELECT $bucket, {key}{version} FROM {groups} WHERE status = 'FAILED'{stuck}"
+    return f"SELECT $bucket, {key}{version} FROM {groups} WHERE {failed_sql()}{stuck}"

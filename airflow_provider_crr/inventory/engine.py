@@ -80,7 +80,11 @@ class Engine:
             for report in self._reports()
         ]
         self._facts = query.facts_sql(
-            "FROM groups", manifest.fields, created_at=manifest.created_at, encoded=self._encoded
+            "FROM groups",
+            manifest.fields,
+            created_at=manifest.created_at,
+            prefix_depth=prefix_depth,
+            encoded=self._encoded,
         )
         self._run(
             "CREATE TABLE facts (kind VARCHAR, name VARCHAR, status VARCHAR, at_ms BIGINT, "

@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,14 @@ def _fetch(s3_client: Any, manifest: Manifest, file: ManifestFile, path: Path, s
         try:
             with s3_errors(uri):
                 answer = s3_client.get_object(Bucket=manifest.destination_bucket, Key=file.key)
-                if answer["ContentLength"] != file.size:
-                    raise InventoryFileInvalid(
-                        f"{answer['ContentLength']} bytes, the manifest says {file.size}", uri=uri, remedy=NAME_ANOTHER
-                    )
-                _store(answer["Body"], path, file, uri, unpack=manifest.file_format == "CSV", stop=stop)
+                with closing(answer["Body"]) as body:  # one that is not read to its end holds its connection
+                    if answer["ContentLength"] != file.size:
+                        raise InventoryFileInvalid(
+                            f"{answer['ContentLength']} bytes, the manifest says {file.size}",
+                            uri=uri,
+                            remedy=NAME_ANOTHER,
+                        )
+                    _store(body, path, file, uri, unpack=manifest.file_format == "CSV", stop=stop)
             return
         except LookupFailed:
             if attempt == FETCH_ATTEMPTS or stop.is_set():

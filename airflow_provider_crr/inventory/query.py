@@ -9,9 +9,11 @@ Files arrive one by one, so the local engine runs the first two for each file an
 That comes to the same: a fact of two files together is the sum of their facts, or the least of them.
 
 ========  ==========================================================================================
-groups    one row for each prefix and status, and one for each version that is PENDING or FAILED: those
-          are asked about one by one (the oldest, the sample, the Batch Operations manifest), all others
-          are only counted. Counts and sums alone, for DuckDB can move those to disk.
+groups    ``name, version, status, modified_ms, objects, bytes, noncurrent, defect``: one row for each
+          status and prefix, which is the name, and one for each version that is PENDING or FAILED, where
+          the key is the name: those are asked about one by one (the oldest, the sample, the Batch
+          Operations manifest), all others are only counted. Counts and sums alone, for DuckDB can move
+          those to disk; few and narrow columns to group by, for most of the time goes there (measured).
 facts     ``kind, name, status, at_ms, objects, bytes, noncurrent``; small, except for one row for each
           prefix and status.
 summary   ``kind, rank, name, status, at_ms, objects, bytes, noncurrent``; at most a few hundred rows.
@@ -40,8 +42,9 @@ SUMMARY_COLUMNS = ("kind", "rank", "name", "status", "at_ms", "objects", "bytes"
 #: More segments than any key has: a key is at most 1,024 bytes.
 MAX_PREFIX_DEPTH = 512
 
-_STATUSES = "'PENDING', 'FAILED', 'REPLICA', 'COMPLETED', 'NONE'"
-_MARKER = "DELETE MARKER"
+#: What a row of the first layer says of its versions: its column ``status`` is the place in this list.
+STATUSES = ("DELETE MARKER", "PENDING", "FAILED", "COMPLETED", "REPLICA", "NONE", "UNKNOWN")
+_MARKER, _PENDING, _FAILED, _COMPLETED, _REPLICA, _NONE, _UNKNOWN = range(len(STATUSES))
 
 
 def groups_sql(
@@ -69,16 +72,18 @@ def groups_sql(
     # Not "IS TRUE": a row that does not say whether it is the latest is kept, and then refused as a defect.
     kept = "is_latest IS NOT FALSE" if versioned and versions == "current" else "true"
     marker = "is_delete_marker IS TRUE" if versioned else "false"
-    status = f"""CASE WHEN {marker} THEN '{_MARKER}'
-        WHEN replication_status IN ({_STATUSES}) THEN replication_status
-        WHEN replication_status IS NULL OR replication_status = '' THEN 'NONE'
+    # The usual one first.
+    status = f"""CASE WHEN {marker} THEN {_MARKER}
+        WHEN replication_status = 'COMPLETED' THEN {_COMPLETED}
+        WHEN replication_status = 'PENDING' THEN {_PENDING}
+        WHEN replication_status = 'FAILED' THEN {_FAILED}
+        WHEN replication_status = 'REPLICA' THEN {_REPLICA}
+        WHEN replication_status IS NULL OR replication_status IN ('', 'NONE') THEN {_NONE}
         -- In the API model since 2015, and what some S3-compatible stores write.
-        WHEN replication_status = 'COMPLETE' THEN 'COMPLETED'
+        WHEN replication_status = 'COMPLETE' THEN {_COMPLETED}
         -- One name for whatever else: a million of them must not make a million rows.
-        ELSE 'UNKNOWN' END"""
-    # Whether S3 would ever encode "/" is not documented; a segment ends there either way.
-    slash = "(?:/|%2[Ff])" if encoded else "/"
-    prefix = rf"regexp_extract(key, '^(?s:.*?{slash}){{0,{prefix_depth}}}')" if prefix_depth else "''"
+        ELSE {_UNKNOWN} END"""
+    one_by_one = f"status IN ({_PENDING}, {_FAILED})"
     # An empty version id is the "null version", written before versioning was turned on.
     version = "coalesce(nullif(version_id, ''), 'null')" if versioned else "NULL::VARCHAR"
     modified = "epoch_ms(last_modified_date)" if "last_modified_date" in fields else "NULL::BIGINT"
@@ -86,56 +91,63 @@ def groups_sql(
         WHEN key IS NULL OR key = '' THEN 3
         WHEN {"is_latest IS NULL" if versioned else "false"} THEN 1 ELSE 0 END"""
     return f"""
-SELECT prefix, status, key, version, min(modified_ms) AS modified_ms,
-    count(*) AS objects, sum(bytes) AS bytes, sum(noncurrent) AS noncurrent, max(defect) AS defect
+SELECT name, version, status, min(modified_ms) AS modified_ms, count(*) AS objects,
+    {"coalesce(sum(size), 0)" if "size" in fields else "0"} AS bytes,
+    {"count(*) FILTER (WHERE NOT is_latest)" if versioned else "0"} AS noncurrent, max(defect) AS defect
 FROM (
-    SELECT CASE WHEN status = '{_MARKER}' THEN '' ELSE {prefix} END AS prefix, status,
-        CASE WHEN status IN ('PENDING', 'FAILED') THEN key END AS key,
-        CASE WHEN status IN ('PENDING', 'FAILED') THEN {version} END AS version,
-        CASE WHEN status = 'PENDING' THEN {modified} END AS modified_ms,
-        {"coalesce(size, 0)" if "size" in fields else "0"} AS bytes,
-        {"CASE WHEN is_latest THEN 0 ELSE 1 END" if versioned else "0"} AS noncurrent,
+    SELECT *,
+        CASE WHEN status > {_FAILED} THEN {_prefix("key", prefix_depth, encoded)}
+            WHEN {one_by_one} THEN key ELSE '' END AS name,
+        CASE WHEN {one_by_one} THEN {version} END AS version,
+        CASE WHEN status = {_PENDING} THEN {modified} END AS modified_ms,
         {defect} AS defect
-    FROM (SELECT *, {status} AS status FROM ({report}) WHERE {kept})
+    FROM (SELECT *, CAST({status} AS TINYINT) AS status FROM ({report}) WHERE {kept})
 )
-GROUP BY prefix, status, key, version"""
+GROUP BY name, version, status"""
 
 
-def facts_sql(groups: str, fields: Collection[str], *, created_at: datetime, encoded: bool = False) -> str:
+def facts_sql(
+    groups: str, fields: Collection[str], *, created_at: datetime, prefix_depth: int = 0, encoded: bool = False
+) -> str:
     """
     Return the layer that makes facts of the groups.
 
     :param groups: :func:`groups_sql`, or a table that holds what it returned.
     :param fields: as there.
     :param created_at: when S3 began the listing; ages count from then, and what was written later is 0 old.
+    :param prefix_depth: as there.
     :param encoded: as there.
     """
     dated = "last_modified_date" in fields
     upper = [bound for _, bound in AGE_BANDS if bound is not None]
     age = f"({_milliseconds(created_at)} - modified_ms)"
     band = " ".join(f"WHEN {age} < {bound * 1000} THEN '{index}'" for index, bound in enumerate(upper))
-    uri = f"concat({decoded('key', encoded)}, '?versionId=' || version)"
+    uri = f"concat({decoded('name', encoded)}, '?versionId=' || version)"
+    word = " ".join(f"WHEN {number} THEN '{name}'" for number, name in enumerate(STATUSES))
     return f"""
-WITH grouped AS MATERIALIZED ({groups})
+WITH grouped AS MATERIALIZED ({groups}),
+counted AS (
+    SELECT CASE WHEN status > {_FAILED} THEN name ELSE {_prefix("name", prefix_depth, encoded)} END AS prefix, status,
+        sum(objects) AS objects, sum(bytes) AS bytes, sum(noncurrent) AS noncurrent
+    FROM grouped WHERE status <> {_MARKER} GROUP BY ALL)
 SELECT 'defect' AS kind, '' AS name, '' AS status, max(CASE
-        WHEN defect = 0 AND status = 'PENDING' AND {str(dated).lower()} AND modified_ms IS NULL THEN 2
+        WHEN defect = 0 AND status = {_PENDING} AND {str(dated).lower()} AND modified_ms IS NULL THEN 2
         ELSE defect END)::BIGINT AS at_ms,
     0::HUGEINT AS objects, 0::HUGEINT AS bytes, 0::HUGEINT AS noncurrent
 FROM grouped
 UNION ALL
-SELECT 'marker', '', '', NULL, sum(objects), 0, 0 FROM grouped WHERE status = '{_MARKER}'
+SELECT 'marker', '', '', NULL, sum(objects), 0, 0 FROM grouped WHERE status = {_MARKER}
 UNION ALL
-SELECT 'prefix', {decoded("prefix", encoded)}, status, NULL, sum(objects), sum(bytes), sum(noncurrent)
-FROM grouped WHERE status <> '{_MARKER}' GROUP BY ALL
+SELECT 'prefix', {decoded("prefix", encoded)}, CASE status {word} END, NULL, objects, bytes, noncurrent FROM counted
 UNION ALL
 SELECT 'age', CASE {band} ELSE '{len(upper)}' END, 'PENDING', NULL, sum(objects), sum(bytes), 0
-FROM grouped WHERE status = 'PENDING' AND modified_ms IS NOT NULL GROUP BY ALL
+FROM grouped WHERE status = {_PENDING} AND modified_ms IS NOT NULL GROUP BY ALL
 UNION ALL
 (SELECT 'oldest', {uri}, 'PENDING', modified_ms, objects, bytes, 0
-FROM grouped WHERE status = 'PENDING' AND modified_ms IS NOT NULL ORDER BY modified_ms, {uri} LIMIT 1)
+FROM grouped WHERE status = {_PENDING} AND modified_ms IS NOT NULL ORDER BY modified_ms, {uri} LIMIT 1)
 UNION ALL
 (SELECT DISTINCT 'failed', {uri} AS name, 'FAILED', NULL::BIGINT, 0, 0, 0
-FROM grouped WHERE status = 'FAILED' ORDER BY name LIMIT {MAX_FAILED_SAMPLE})"""
+FROM grouped WHERE status = {_FAILED} ORDER BY name LIMIT {MAX_FAILED_SAMPLE})"""
 
 
 def merged_sql(facts: str) -> str:
@@ -196,9 +208,20 @@ def decoded(expression: str, encoded: bool) -> str:
     return f"url_decode(replace({expression}, '+', ' '))" if encoded else expression
 
 
+def failed_sql() -> str:
+    """Return the condition for groups that are FAILED."""
+    return f"status = {_FAILED}"
+
+
 def older_than_sql(created_at: datetime, age: timedelta) -> str:
     """Return the condition for groups that are PENDING for longer than the age, as the report knows it."""
-    return f"status = 'PENDING' AND modified_ms < {_milliseconds(created_at - age)}"
+    return f"status = {_PENDING} AND modified_ms < {_milliseconds(created_at - age)}"
+
+
+def _prefix(key: str, depth: int, encoded: bool) -> str:
+    # Whether S3 would ever encode "/" is not documented; a segment ends there either way.
+    slash = "(?:/|%2[Ff])" if encoded else "/"
+    return rf"regexp_extract({key}, '^(?s:.*?{slash}){{0,{depth}}}')" if depth else "''"
 
 
 def _milliseconds(moment: datetime) -> int:

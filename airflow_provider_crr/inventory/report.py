@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Collection
+from contextlib import AbstractContextManager, closing
 from datetime import datetime
 from typing import Any
 
@@ -64,25 +65,62 @@ def newest_manifest_uri(s3_client: Any, location_uri: str, *, newer_than: dateti
     if newer_than is not None and newer_than.tzinfo is None:
         raise InvalidArgument(f"newer_than {newer_than} has no time zone", remedy="Give an aware datetime")
     with s3_errors(str(location), permission="s3:ListBucket"):
-        pages = s3_client.get_paginator("list_objects_v2").paginate(
-            Bucket=location.bucket, Prefix=location.prefix, Delimiter="/"
-        )
-        folders = [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", ())]
-        reports = [(begun, folder) for folder in folders if (begun := report_time(folder)) is not None]
-        for begun, folder in sorted(reports, reverse=True):
+        for begun, uri in _newest_first(s3_client, location):
             if newer_than is not None and begun <= newer_than:
                 return None
-            found = s3_client.list_objects_v2(Bucket=location.bucket, Prefix=f"{folder}manifest.")
-            names = {entry["Key"].removeprefix(folder) for entry in found.get("Contents", ())}
-            if {"manifest.json", "manifest.checksum"} <= names:
-                return f"s3://{location.bucket}/{folder}manifest.json"
+            if _is_complete(s3_client, uri):
+                return uri
     return None
+
+
+def complete_manifest_uris(
+    s3_client: Any, location_uri: str, *, at_most: int, known: Collection[str] = frozenset()
+) -> list[str]:
+    """
+    Return the S3 URIs of the ``manifest.json`` of the newest reports, as far as they are complete.
+
+    :param s3_client: boto3 client for S3.
+    :param location_uri: ``s3://dest/prefix/source-bucket/config-id/``.
+    :param at_most: how many of the newest reports to look at.
+    :param known: URIs that an earlier call returned: each saves a request.
+    :returns: in the order in which S3 began the reports.
+    :raises InvalidArgument: if the URI names no inventory configuration.
+    :raises LookupFailed: if S3 could not be asked.
+    """
+    location = InventoryLocation.parse(location_uri)
+    with s3_errors(str(location), permission="s3:ListBucket"):
+        newest = _newest_first(s3_client, location)[:at_most]
+        return [uri for _, uri in reversed(newest) if uri in known or _is_complete(s3_client, uri)]
+
+
+def _newest_first(s3_client: Any, location: InventoryLocation) -> list[tuple[datetime, str]]:
+    """Return when each report was begun and where its manifest is or will be, complete or not."""
+    pages = s3_client.get_paginator("list_objects_v2").paginate(
+        Bucket=location.bucket, Prefix=location.prefix, Delimiter="/"
+    )
+    folders = [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", ())]
+    return sorted(
+        (
+            (begun, f"s3://{location.bucket}/{folder}manifest.json")
+            for folder in folders
+            if (begun := report_time(folder)) is not None
+        ),
+        reverse=True,
+    )
+
+
+def _is_complete(s3_client: Any, manifest_uri: str) -> bool:
+    bucket, key = split_uri(manifest_uri)
+    folder = key.removesuffix("manifest.json")
+    found = s3_client.list_objects_v2(Bucket=bucket, Prefix=f"{folder}manifest.")
+    names = {entry["Key"].removeprefix(folder) for entry in found.get("Contents", ())}
+    return {"manifest.json", "manifest.checksum"} <= names
 
 
 def _read(s3_client: Any, uri: str, *, limit: int) -> bytes:
     bucket, key = split_uri(uri)
-    with s3_errors(uri):
-        body: bytes = s3_client.get_object(Bucket=bucket, Key=key)["Body"].read(limit + 1)
+    with s3_errors(uri), closing(s3_client.get_object(Bucket=bucket, Key=key)["Body"]) as stream:
+        body: bytes = stream.read(limit + 1)
     if len(body) > limit:
         raise InventoryManifestInvalid(f"more than {limit} bytes", uri=uri, remedy="Name another report")
     return body

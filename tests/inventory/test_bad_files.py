@@ -125,6 +125,17 @@ def test_a_file_of_another_size_is_refused(store: Store, tmp_path: Path) -> None
     assert "5 bytes, the manifest says" in str(refused(store, manifest, tmp_path))
 
 
+def test_a_refused_file_leaves_no_connection_open(store: Store, tmp_path: Path) -> None:
+    """A download that is given up closes its connection, rather than leave it to the garbage collector."""
+    manifest = store.hold(report())
+    store.objects[manifest.files[0].key] = bytes(2_000_000)  # more than a socket buffers
+    bodies: list[Any] = []
+    store.s3.meta.events.register("after-call.s3.GetObject", lambda parsed, **_: bodies.append(parsed["Body"]))
+    refused(store, manifest, tmp_path)
+    assert bodies
+    assert all(body._raw_stream.closed for body in bodies)
+
+
 def test_a_missing_file_is_named(store: Store, tmp_path: Path) -> None:
     """A data file that is gone refuses the report, and is named."""
     manifest = store.hold(report())

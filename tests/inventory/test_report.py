@@ -18,7 +18,7 @@ from airflow_provider_crr.errors import (
     InventoryNotFound,
     LookupFailed,
 )
-from airflow_provider_crr.inventory.report import newest_manifest_uri, read_manifest
+from airflow_provider_crr.inventory.report import complete_manifest_uris, newest_manifest_uri, read_manifest
 from local_aws import LocalAws
 from local_aws.inventory import Report, deliver, write_report
 from tests.inventory.rows import CREATED_AT, SOURCE, row
@@ -75,6 +75,30 @@ def test_only_a_report_that_is_newer_is_found(s3: Any, destination: str) -> None
 def test_without_a_report_there_is_none(s3: Any, destination: str) -> None:
     """An empty folder has no newest report."""
     assert newest_manifest_uri(s3, f"s3://{destination}/landing/daily/") is None
+
+
+def test_complete_reports_are_found_in_the_order_of_their_begin(s3: Any, destination: str) -> None:
+    """Of the newest reports, those that are complete are returned, the oldest first."""
+    reports = [report(destination, days=days) for days in range(4)]
+    for each in (reports[3], reports[0], reports[1]):
+        deliver(s3, each)
+    deliver(s3, reports[2], upto="manifest.checksum")
+    uri = reports[0].folder_uri
+    complete = [reports[day].manifest_uri for day in (0, 1, 3)]
+    assert complete_manifest_uris(s3, uri, at_most=10) == complete
+    assert complete_manifest_uris(s3, uri, at_most=3) == complete[1:]
+
+
+def test_what_is_known_to_be_complete_is_not_asked_for(aws: LocalAws, s3: Any, destination: str) -> None:
+    """A known report costs no request; the folder and each report that is not known cost one."""
+    reports = [report(destination, days=days) for days in range(3)]
+    for each in reports:
+        deliver(s3, each)
+    known = [each.manifest_uri for each in reports[:2]]
+    before = aws.requests(destination)["GET"]
+    found = complete_manifest_uris(s3, reports[0].folder_uri, at_most=10, known=known)
+    assert found == [each.manifest_uri for each in reports]
+    assert aws.requests(destination)["GET"] - before == 2
 
 
 def test_a_time_without_zone_is_refused(s3: Any) -> None:
