@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from queue import Empty, SimpleQueue
+from threading import Event, local
 from typing import Any, TypeAlias
 
 from airflow_provider_crr.aws_errors import not_asked
+from airflow_provider_crr.replication.pace import Pacer
 from airflow_provider_crr.replication.status import ObjectReplication, S3Object, from_head, without_answer
 
 #: A boto3 S3 client, whose methods botocore makes at run time.
@@ -17,6 +19,11 @@ S3Client: TypeAlias = Any
 MAX_THREADS = 32
 #: Seconds that an abandoned sweep waits for its running requests before it leaves them to end by themselves.
 FAREWELL = 5.0
+#: botocore's events around each attempt to send a HEAD.
+_BEFORE_ATTEMPT = "before-send.s3.HeadObject"
+_AFTER_ATTEMPT = "response-received.s3.HeadObject"
+#: Whose request a thread is sending.
+_thread = local()
 
 
 def head(client: S3Client, obj: S3Object) -> ObjectReplication:
@@ -63,10 +70,11 @@ class BotoAsker:
     Asks through boto3, a thread for each request under way.
 
     :param client: a boto3 S3 client.
+    :param pacer: says when each attempt may leave, those of boto3's own retries included.
     :param answers: where answers are put, if another asker shares them.
     """
 
-    def __init__(self, client: S3Client, answers: SimpleQueue[Any] | None = None) -> None:
+    def __init__(self, client: S3Client, pacer: Pacer, answers: SimpleQueue[Any] | None = None) -> None:
         # More threads than pooled connections would open a new connection for most requests.
         threads = min(MAX_THREADS, client.meta.config.max_pool_connections)
         self.limit = 2 * threads
@@ -74,6 +82,20 @@ class BotoAsker:
         self._answers: SimpleQueue[Any] = SimpleQueue() if answers is None else answers
         self._under_way: set[Future[None]] = set()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="s3-head")
+        self._pacer = pacer
+        self._closed = Event()
+        client.meta.events.register(_BEFORE_ATTEMPT, self._wait_for_turn)
+        client.meta.events.register(_AFTER_ATTEMPT, self._take_note)
+
+    def _wait_for_turn(self, **_: Any) -> None:
+        if getattr(_thread, "asker", None) is not self:  # somebody else's request through the same client
+            return
+        if self._closed.wait(self._pacer.claim()):
+            raise InterruptedError("the sweep was abandoned")
+
+    def _take_note(self, response_dict: dict[str, Any] | None, **_: Any) -> None:
+        if response_dict and getattr(_thread, "asker", None) is self:
+            self._pacer.answered(response_dict["status_code"])
 
     def ask(self, obj: S3Object) -> None:
         """Send one HEAD."""
@@ -82,6 +104,7 @@ class BotoAsker:
         future.add_done_callback(self._under_way.discard)
 
     def _head(self, obj: S3Object) -> None:
+        _thread.asker = self
         try:
             self._answers.put(head(self._client, obj))
         except BaseException as error:
@@ -100,6 +123,9 @@ class BotoAsker:
 
     def close(self) -> None:
         """Drop what has not begun, and wait a little for what has."""
+        self._closed.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._client.meta.events.unregister(_BEFORE_ATTEMPT, self._wait_for_turn)
+        self._client.meta.events.unregister(_AFTER_ATTEMPT, self._take_note)
         if not wait(list(self._under_way), timeout=FAREWELL).not_done:
             self._pool.shutdown(wait=True)

@@ -2,113 +2,275 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import random
+import time
+from collections import deque
+from concurrent.futures import Future
+from contextlib import suppress
+from heapq import heappop, heappush
+from itertools import count
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from airflow_provider_crr.replication.boto import BotoAsker, S3Client, head, judge
-from airflow_provider_crr.replication.runtime import CONNECTIONS, Runtime
+from airflow_provider_crr.replication.boto import BotoAsker, S3Client, judge
+from airflow_provider_crr.replication.connections import CONNECTIONS, Connections
+from airflow_provider_crr.replication.pace import Pacer
+from airflow_provider_crr.replication.runtime import Runtime, attempts
 from airflow_provider_crr.replication.status import ObjectReplication, S3Object, without_answer
 from airflow_provider_crr.replication.wire import Wire, prepare
 
-#: What the client says after its own retries of a server error.
-_SERVER_ERRORS = {"AWS_ERROR_S3_SLOW_DOWN": 503, "AWS_ERROR_S3_INTERNAL_ERROR": 500}
+#: Answers that may be another one a moment later ("Error responses": SlowDown, InternalError, and those of gateways).
+_PASSING = frozenset({429, 500, 502, 503, 504})
+#: Before the n-th retry up to this much time passes, times 2 to the n-th, in seconds (full jitter); and the most.
+_BACKOFF = 0.25
+_MAX_BACKOFF = 20.0
+#: Seconds that the end of a sweep waits for its connections and threads to end.
+_FAREWELL = 5.0
+#: How the runtime calls headers that are not UTF-8; boto3 reads them as ISO-8859-1.
+_UNREADABLE = frozenset({"AWS_ERROR_UNKNOWN", "AWS_ERROR_CRT_CALLBACK_EXCEPTION", "AWS_ERROR_HTTP_CALLBACK_FAILURE"})
 
 
 class _Question:
-    """One request under way. Its callbacks run in the client's threads and only take notes."""
+    """One object's HEAD. Its callbacks run in the runtime's thread and only take notes."""
 
-    __slots__ = ("_deliver", "again", "error", "headers", "http_status", "obj", "wire")
+    __slots__ = (
+        "again",
+        "attempts",
+        "connection",
+        "events",
+        "headers",
+        "http_status",
+        "obj",
+        "pending",
+        "sent_at",
+        "stream",
+        "wire",
+    )
 
-    def __init__(self, obj: S3Object, wire: Wire, again: bool, deliver: Callable[[Any], None]) -> None:
+    def __init__(self, obj: S3Object, events: SimpleQueue[Any], again: bool = False) -> None:
         self.obj = obj
-        self.wire = wire
+        self.events = events
         self.again = again
+        self.attempts = 0
+        self.wire: Any = None
+        #: What is waited for: a connection, or the end of the stream.
+        self.pending: Future[Any] | None = None
+        self.connection: Any = None
+        self.stream: Any = None
+        self.sent_at = 0.0
         self.http_status = 0
         self.headers: list[tuple[str, str]] = []
-        self.error: Exception | None = None
-        self._deliver = deliver
 
-    def on_headers(self, status_code: int, headers: list[tuple[str, str]], **_: Any) -> None:
+    def wait_for(self, future: Future[Any]) -> None:
+        """Be told of the end of a connection's opening, or of a stream."""
+        self.pending = future
+        future.add_done_callback(self.on_done)
+
+    def on_done(self, future: Future[Any]) -> None:
+        """Hand over what was waited for."""
+        self.events.put((self, future))
+
+    def on_response(self, status_code: int, headers: list[tuple[str, str]], **_: Any) -> None:
         """Note status and headers, of a good answer or a bad one."""
         self.http_status = status_code
         self.headers = headers
 
-    def on_done(self, error: Exception | None = None, **_: Any) -> None:
-        """Hand the answer over."""
-        self.error = error
-        self._deliver(self)
-
 
 class CrtAsker:
     """
-    Asks through ``awscrt.s3.S3Client``; what needs boto3 is asked through boto3.
+    Asks through ``awscrt.http``; what needs boto3 is asked through boto3.
 
-    :param client: the boto3 client whose endpoint, credentials and certificates are used.
+    :param client: the boto3 client whose endpoint, credentials, certificates, timeouts and retries are used.
+    :param pacer: says when each attempt may leave.
     :raises CredentialsNotFound: if the client has no credentials.
     """
 
     limit = 4 * CONNECTIONS
 
-    def __init__(self, client: S3Client) -> None:
+    def __init__(self, client: S3Client, pacer: Pacer) -> None:
         self._runtime = Runtime(client)
+        self._connections = Connections(self._runtime.connect)
         self._client = client
-        self._answers: SimpleQueue[Any] = SimpleQueue()
-        self._under_way: dict[_Question, Any] = {}
+        self._pacer = pacer
+        self._attempts = attempts(client)
+        self._patience = client.meta.config.read_timeout or float("inf")
+        #: What happened: questions with what they waited for, and answers and errors from boto3.
+        self._events: SimpleQueue[Any] = SimpleQueue()
+        self._waiting: deque[_Question] = deque()
+        self._later: list[tuple[float, int, _Question]] = []
+        self._order = count()
+        #: Questions that a connection is opened for.
+        self._opening: set[_Question] = set()
+        #: Questions that S3 has, the oldest first.
+        self._under_way: dict[_Question, None] = {}
         self._wires: dict[tuple[str, bool], Wire | None] = {}
         self._settled: set[str] = set()
+        #: Buckets that boto3 is asked about because they are elsewhere: by which object, and who waits for it.
+        self._followed: dict[tuple[str, bool], tuple[S3Object, list[S3Object]]] = {}
+        self._unsent: deque[ObjectReplication] = deque()
         self._boto: BotoAsker | None = None
 
     def ask(self, obj: S3Object) -> None:
-        """Send one HEAD."""
-        self._ask(obj, again=False)
-
-    def _ask(self, obj: S3Object, again: bool) -> None:
-        kind = (obj.bucket, obj.version_id is not None)
-        if kind not in self._wires:
-            self._wires[kind] = prepare(self._client, obj)
-        wire = self._wires[kind]
-        if wire is None:
-            self._ask_boto(obj)
-            return
-        question = _Question(obj, wire, again, self._answers.put)
-        self._under_way[question] = self._runtime.send(obj, wire, question.on_headers, question.on_done)
-
-    def _ask_boto(self, obj: S3Object) -> None:
-        if self._boto is None:
-            self._boto = BotoAsker(self._client, self._answers)
-        self._boto.ask(obj)
+        """Send one HEAD, as soon as pace and connections allow."""
+        self._waiting.append(_Question(obj, self._events))
+        if len(self._waiting) == 1:  # else whatever holds the first one back holds this one back too
+            self._send_waiting()
 
     def answer(self, timeout: float) -> ObjectReplication | None:
         """Return one answer, or None if none came within ``timeout`` seconds."""
+        self._send_waiting()
+        if self._unsent:
+            return self._unsent.popleft()
         try:
-            found = self._answers.get(timeout=timeout) if timeout else self._answers.get_nowait()
+            found = self._events.get(timeout=self._until_due(timeout)) if timeout else self._events.get_nowait()
         except Empty:
             return None
-        if isinstance(found, _Question):
-            del self._under_way[found]
-            return self._read(found)
+        if isinstance(found, tuple):
+            return self._go_on(*found)
         if isinstance(found, BaseException):
             raise found
         assert isinstance(found, ObjectReplication)
+        self._learn(found)
         return found
 
-    def _read(self, question: _Question) -> ObjectReplication | None:
+    def close(self) -> None:
+        """Abandon what is under way, and wait until threads and sockets are released."""
+        deadline = time.monotonic() + _FAREWELL
+        try:
+            if self._boto is not None:
+                self._boto.close()
+            self._connections.close()
+            # The runtime ends only when nothing refers to a stream or a connection any more.
+            while (self._under_way or self._opening) and (left := deadline - time.monotonic()) > 0:
+                with suppress(Empty):
+                    self._forget(self._events.get(timeout=left))
+            self._waiting.clear()
+            self._later.clear()
+        finally:  # also when a signal ends the wait
+            self._runtime.close(deadline)
+
+    def _forget(self, found: Any) -> None:
+        if not isinstance(found, tuple):
+            return
+        question, future = found
+        if question in self._opening:
+            self._opening.discard(question)
+            with suppress(Exception):
+                self._connections.give_back(question.wire.endpoint, self._connections.opened(future), usable=False)
+        self._under_way.pop(question, None)
+        question.connection = question.stream = question.pending = None
+
+    def _go_on(self, question: _Question, future: Future[Any]) -> ObjectReplication | None:
+        if question.pending is not future:  # of a stream that was given up
+            return None
+        question.pending = None
+        return self._read(question, future) if question.stream else self._send_opened(question, future)
+
+    def _send_waiting(self) -> None:
+        while self._later and self._later[0][0] <= time.monotonic():
+            self._waiting.appendleft(heappop(self._later)[2])
+        while self._waiting and not self._pacer.delay():
+            question = self._waiting[0]
+            kind = (question.obj.bucket, question.obj.version_id is not None)
+            if kind not in self._wires:
+                self._wires[kind] = prepare(self._client, question.obj)
+            wire = self._wires[kind]
+            if wire is None:
+                self._ask_boto(self._waiting.popleft().obj)
+                continue
+            connection = self._connections.take(wire.endpoint)
+            opening = None if connection else self._connections.open(wire.endpoint)
+            if not connection and not opening:
+                return
+            self._pacer.claim()
+            self._waiting.popleft()
+            question.wire = wire
+            if connection:
+                self._send(question, connection)
+            elif opening:
+                self._opening.add(question)
+                question.wait_for(opening)
+
+    def _until_due(self, timeout: float) -> float:
+        if self._waiting:
+            timeout = min(timeout, self._pacer.delay() or timeout)
+        if self._later:
+            timeout = min(timeout, max(0.0, self._later[0][0] - time.monotonic()))
+        self._hang_up()
+        return timeout
+
+    def _hang_up(self) -> None:
+        """Close the connections whose answer is overdue, which ends their questions."""
+        overdue = time.monotonic() - self._patience
+        for question in self._under_way:
+            if question.sent_at > overdue:
+                return
+            question.connection.close()
+
+    def _ask_boto(self, obj: S3Object) -> None:
+        if self._boto is None:
+            self._boto = BotoAsker(self._client, self._pacer, self._events)
+        self._boto.ask(obj)
+
+    def _send_opened(self, question: _Question, opening: Future[Any]) -> ObjectReplication | None:
+        self._opening.discard(question)
+        try:
+            connection = self._connections.opened(opening)
+        except Exception as error:
+            return self._unless_retried(question, without_answer(question.obj, f"no connection: {error}"))
+        self._send(question, connection)
+        return None
+
+    def _send(self, question: _Question, connection: Any) -> None:
+        request = self._runtime.request(question.wire, question.obj)
+        question.http_status = 0
+        question.headers = []
+        question.sent_at = time.monotonic()
+        try:
+            stream = connection.request(request, question.on_response)
+            stream.activate()
+        except Exception as error:  # S3 closed the connection since it was used last
+            self._connections.give_back(question.wire.endpoint, connection, usable=False)
+            found = self._unless_retried(question, without_answer(question.obj, f"not sent: {error}"))
+            if found:
+                self._unsent.append(found)
+            return
+        question.connection, question.stream = connection, stream
+        self._under_way[question] = None
+        question.wait_for(stream.completion_future)
+
+    def _read(self, question: _Question, completion: Future[Any]) -> ObjectReplication | None:
         obj, status = question.obj, question.http_status
-        if not status or (status == 200 and question.error):  # good headers count only of a request that ended well
-            name = getattr(question.error, "name", "")
-            if name == "AWS_ERROR_CRT_CALLBACK_EXCEPTION":  # not UTF-8; boto3 reads headers as ISO-8859-1
+        error = completion.exception()
+        del self._under_way[question]
+        self._connections.give_back(question.wire.endpoint, question.connection, usable=not error)
+        question.stream = question.connection = None
+        if not status or error:  # headers count only of a request that ended well
+            if getattr(error, "name", "") in _UNREADABLE:
                 self._ask_boto(obj)
                 return None
-            if name in _SERVER_ERRORS:
-                return judge(obj, _SERVER_ERRORS[name], {})
-            return without_answer(obj, f"no answer: {question.error}")
+            late = time.monotonic() - question.sent_at > self._patience
+            why = f"none within {self._patience:g} s" if late else error
+            return self._unless_retried(question, without_answer(obj, f"no answer: {why}"))
+        self._pacer.answered(status)
         headers = {name.lower(): value for name, value in question.headers}
         if len(headers) < len(question.headers):
             headers = _joined(question.headers)
-        if status != 200 and not question.again and self._is_elsewhere(question, headers):
-            return self._follow(question)
-        return judge(obj, status, headers)
+        if status == 200:
+            return judge(obj, status, headers)
+        if not question.again and self._is_elsewhere(question, headers):
+            self._follow(question)
+            return None
+        found = judge(obj, status, headers)
+        return self._unless_retried(question, found) if status in _PASSING else found
+
+    def _unless_retried(self, question: _Question, found: ObjectReplication) -> ObjectReplication | None:
+        question.attempts += 1
+        if question.attempts >= self._attempts:
+            return found
+        backoff = random.random() * min(_MAX_BACKOFF, _BACKOFF * 2**question.attempts)  # noqa: S311
+        heappush(self._later, (time.monotonic() + backoff, next(self._order), question))
+        return None
 
     def _is_elsewhere(self, question: _Question, headers: dict[str, str]) -> bool:
         if question.obj.bucket in self._settled:
@@ -121,26 +283,28 @@ class CrtAsker:
             and headers.get("x-amz-bucket-region", question.wire.region) != question.wire.region
         )
 
-    def _follow(self, question: _Question) -> ObjectReplication | None:
+    def _follow(self, question: _Question) -> None:
         """Let boto3 find the bucket's region, once a bucket; then everything about it is asked there."""
         obj = question.obj
         kind = (obj.bucket, obj.version_id is not None)
         if self._wires[kind] is not question.wire:  # learnt meanwhile
-            self._ask(obj, again=True)
-            return None
-        found = head(self._client, obj)
-        self._wires[kind] = prepare(self._client, obj)
-        if self._wires[kind] == question.wire:
-            self._settled.add(obj.bucket)  # boto3 knows no better place either
-        return found
+            self._waiting.append(_Question(obj, self._events, again=True))
+        elif kind in self._followed:
+            self._followed[kind][1].append(obj)
+        else:
+            self._followed[kind] = (obj, [])
+            self._ask_boto(obj)
 
-    def close(self) -> None:
-        """Cancel what is under way, and wait until threads and sockets are released."""
-        if self._boto is not None:
-            self._boto.close()
-        while self._under_way:
-            self._under_way.popitem()[1].cancel()
-        self._runtime.close()
+    def _learn(self, found: ObjectReplication) -> None:
+        """Take note of where boto3 found a bucket, and ask there for those who waited for it."""
+        kind = (found.object.bucket, found.object.version_id is not None)
+        if kind not in self._followed or self._followed[kind][0] != found.object:
+            return
+        _, waited = self._followed.pop(kind)
+        known, self._wires[kind] = self._wires[kind], prepare(self._client, found.object)
+        if self._wires[kind] == known:
+            self._settled.add(found.object.bucket)  # boto3 knows no better place either
+        self._waiting.extend(_Question(obj, self._events, again=True) for obj in waited)
 
 
 def _joined(headers: list[tuple[str, str]]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from functools import partial
+from functools import cache, partial
 from itertools import chain, islice
 from threading import Event
 from typing import Protocol
@@ -43,30 +43,34 @@ def choose_lookup(client: S3Client, *, max_requests_per_second: float | None = N
     Return the fastest lookup that honours everything the client is configured with.
 
     :param client: boto3 S3 client.
-    :param max_requests_per_second: requests that may leave each second; None for as many as possible.
+    :param max_requests_per_second: requests that may leave each second, retries included; None for as many as
+        possible. All calls for several objects share it, and what was learnt of S3's limits.
     :raises InvalidArgument: if ``max_requests_per_second`` is not above zero.
     """
-    Pacer(max_requests_per_second)
-    reason = why_not_crt(client)
-    open_asker: Callable[[], Asker]
-    if reason:
-        log.debug("Asking S3 through boto3: %s", reason)
-        open_asker = partial(BotoAsker, client)
-    else:
+    pacer = Pacer(max_requests_per_second)
+
+    @cache
+    def asker() -> Callable[[], Asker]:
+        reason = why_not_crt(client)
+        if reason:
+            log.debug("Asking S3 through boto3: %s", reason)
+            return partial(BotoAsker, client, pacer)
         from airflow_provider_crr.replication.crt import CrtAsker
 
         log.debug("Asking S3 through the AWS Common Runtime")
-        open_asker = partial(CrtAsker, client)
+        return partial(CrtAsker, client, pacer)
 
     def lookup(objects: Iterable[S3Object], *, stop: Event | None = None) -> Iterator[ObjectReplication]:
         reasons = Reasons(client)
         remaining = iter(objects)
         first = list(islice(remaining, 2))
-        if len(first) == 1 and not (stop is not None and stop.is_set()):
-            # boto3 is the authority, and may have a connection open.
+        if len(first) < 2 and not (stop is not None and stop.is_set()):
+            if not first:
+                return
+            # boto3 is the authority, may have a connection open, and is sooner ready for one.
             yield reasons.explain(head(client, first[0]))
         else:
-            with closing(sweep(chain(first, remaining), open_asker, Pacer(max_requests_per_second), stop)) as answers:
+            with closing(sweep(chain(first, remaining), asker(), stop)) as answers:
                 yield from map(reasons.explain, answers)
 
     return lookup
@@ -94,7 +98,7 @@ def why_not_crt(client: S3Client) -> str | None:
     from botocore.utils import get_environ_proxies
 
     try:
-        import awscrt.s3  # noqa: F401
+        import awscrt.http  # noqa: F401
 
         from airflow_provider_crr.replication.runtime import certificates, forked_amid_sweep
     except ImportError as error:

@@ -1,19 +1,34 @@
-"""How fast requests may leave."""
+"""How fast requests may leave: no faster than told, and slower while S3 asks for it."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from threading import Lock
 
 from airflow_provider_crr.errors import InvalidArgument
 
 #: Time that may be caught up in one go after a pause, in seconds: it bounds a burst to this much of the rate.
 CATCH_UP = 0.05
+#: Statuses that ask for fewer requests: S3's Slow Down ("Best practices design patterns: optimizing Amazon S3
+#: performance"), and what some S3-compatible stores say instead.
+THROTTLED = frozenset({429, 503})
+#: What a throttled rate is multiplied by, at most once in :data:`REACTION` seconds.
+CUT = 0.7
+#: What it is multiplied by after as long without throttling.
+GROWTH = 1.1
+#: Seconds in which answers to requests from before a cut still arrive.
+REACTION = 1.0
+#: Requests a second below which S3 is not spared any more, lest a sweep never end: a fiftieth of its limit.
+FLOOR = 100.0
 
 
 class Pacer:
     """
-    Spreads requests evenly over time.
+    Spreads requests evenly over time. Used by several threads.
+
+    Whoever sends asks for each attempt, so that retries count. botocore's own adaptive mode cannot see that a HEAD was
+    throttled, which is said in a body.
 
     :param per_second: requests that may leave each second; None for as many as possible.
     :param clock: a monotonic clock, in seconds.
@@ -26,15 +41,50 @@ class Pacer:
                 f"max_requests_per_second is {per_second!r}",
                 remedy="Give a number above 0, or None for no limit",
             )
-        self._interval = 1 / per_second if per_second else 0.0
+        self._most = per_second or float("inf")
+        self._rate = self._most
         self._clock = clock
-        self._due = clock()
+        self._lock = Lock()
+        now = clock()
+        self._due = now
+        self._throttled_at = self._cut_at = self._grown_at = now - REACTION
+        self._counted_since, self._counted, self._measured = now, 0, 0.0
 
     def delay(self) -> float:
         """Return the seconds until the next request may leave; 0 if it may leave now."""
-        return max(0.0, self._due - self._clock()) if self._interval else 0.0
+        return max(0.0, self._due - self._clock())
 
-    def spend(self) -> None:
-        """Count one request as sent."""
-        if self._interval:
-            self._due = max(self._due, self._clock() - CATCH_UP) + self._interval
+    def claim(self) -> float:
+        """Count one request, and return the seconds after which it may leave."""
+        with self._lock:
+            now = self._clock()
+            self._measure(now)
+            if self._rate < self._most and now - max(self._throttled_at, self._grown_at) >= REACTION:
+                self._rate = min(self._most, self._rate * GROWTH)
+                self._grown_at = now
+            wait = max(0.0, self._due - now)
+            self._due = max(self._due, now - CATCH_UP) + 1 / self._rate
+            return wait
+
+    def answered(self, http_status: int) -> None:
+        """
+        Take note of an answer.
+
+        :param http_status: its status code.
+        """
+        if http_status not in THROTTLED:
+            return
+        with self._lock:
+            now = self._throttled_at = self._clock()
+            if now - self._cut_at < REACTION or not self._measured:
+                return
+            self._cut_at = now
+            self._due = max(self._due, now)  # nothing is caught up after a cut
+            self._rate = min(self._most, max(FLOOR, CUT * min(self._rate, self._measured)))
+
+    def _measure(self, now: float) -> None:
+        passed = now - self._counted_since
+        if passed >= REACTION / 2:
+            self._measured = self._counted / passed
+            self._counted_since, self._counted = now, 0
+        self._counted += 1

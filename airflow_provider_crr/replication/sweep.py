@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Generator, Iterable
 from threading import Event
 from typing import Protocol
 
 from airflow_provider_crr.errors import LookupFailed
-from airflow_provider_crr.replication.pace import Pacer
 from airflow_provider_crr.replication.status import ObjectReplication, S3Object
 
 #: How long one wait may last, in seconds. A stop is noticed, and a signal is served, within this time.
@@ -17,13 +15,13 @@ PATIENCE = 0.1
 
 
 class Asker(Protocol):
-    """A way of asking S3. ``ask`` never waits; each question gets one answer, in any order."""
+    """A way of asking S3, at its own pace. ``ask`` never waits; each question gets one answer, in any order."""
 
     #: Questions that may be under way at once.
     limit: int
 
     def ask(self, obj: S3Object) -> None:
-        """Send one HEAD."""
+        """Send one HEAD, as soon as it may leave."""
 
     def answer(self, timeout: float) -> ObjectReplication | None:
         """Return one answer, or None if none came within ``timeout`` seconds."""
@@ -33,7 +31,7 @@ class Asker(Protocol):
 
 
 def sweep(
-    objects: Iterable[S3Object], open_asker: Callable[[], Asker], pacer: Pacer, stop: Event | None
+    objects: Iterable[S3Object], open_asker: Callable[[], Asker], stop: Event | None
 ) -> Generator[ObjectReplication]:
     """
     Yield one answer for each object, in the order of arrival.
@@ -43,7 +41,6 @@ def sweep(
 
     :param objects: what to ask for; read only as far as questions can be sent.
     :param open_asker: returns the way of asking, in the process that will use it.
-    :param pacer: says when the next question may leave.
     :param stop: once set, nothing more is asked.
     :raises LookupFailed: if ``stop`` is set before every answer is in: an end without an error would look
         like a finished sweep.
@@ -64,31 +61,22 @@ def sweep(
     asker = open_asker()
     try:
         while not exhausted or under_way:
-            patience = PATIENCE
             while not exhausted and under_way < asker.limit:
                 check()
-                due = pacer.delay()
-                if due:
-                    patience = min(due, PATIENCE)
-                    break
                 try:
                     obj = next(remaining)
                 except StopIteration:
                     exhausted = True
                     break
-                pacer.spend()
                 asker.ask(obj)
                 under_way += 1
             check()
-            if under_way:
-                found = asker.answer(patience)
-                while found is not None:
-                    under_way -= 1
-                    yield found
-                    check()
-                    found = asker.answer(0) if under_way else None
-            elif not exhausted:
-                time.sleep(patience)
+            found = asker.answer(PATIENCE) if under_way else None
+            while found is not None:
+                under_way -= 1
+                yield found
+                check()
+                found = asker.answer(0) if under_way else None
     finally:
         if os.getpid() == process:  # a forked process has neither the threads nor the right to end them
             asker.close()

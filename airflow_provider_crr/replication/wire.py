@@ -11,9 +11,12 @@ from uuid import uuid4
 
 from airflow_provider_crr.aws_errors import not_asked
 from airflow_provider_crr.replication.boto import S3Client
+from airflow_provider_crr.replication.connections import Endpoint
 from airflow_provider_crr.replication.status import S3Object
 
 _CREDENTIAL = re.compile(r"AWS4-HMAC-SHA256 Credential=[^,]+/\d{8}/([^/,]+)/s3/aws4_request,")
+#: Keys that need no encoding.
+_PLAIN = re.compile(r"[A-Za-z0-9/_.~-]*")
 #: Made anew for each request by whoever signs and sends it.
 _OF_ONE_REQUEST = {
     "amz-sdk-invocation-id",
@@ -30,14 +33,14 @@ class Wire:
     """
     How every HEAD to one bucket looks.
 
-    :param scheme: ``http`` or ``https``.
+    :param endpoint: where it goes.
     :param before_key: the path up to the key.
     :param before_version: what stands between key and version id; None if the request is for no version.
     :param region: the region that the request is signed for.
     :param headers: headers that are alike for every key, ``host`` among them.
     """
 
-    scheme: str
+    endpoint: Endpoint
     before_key: str
     before_version: str | None
     region: str
@@ -47,7 +50,8 @@ class Wire:
         """Return path and query for one object, encoded by botocore."""
         from botocore.utils import percent_encode
 
-        path: str = self.before_key + percent_encode(obj.key, safe="/~")
+        key = obj.key if _PLAIN.fullmatch(obj.key) else percent_encode(obj.key, safe="/~")
+        path: str = self.before_key + key
         if self.before_version is not None:
             path += self.before_version + percent_encode(obj.version_id or "")
         return path
@@ -108,7 +112,7 @@ def _read(request: Any, key: str, version: str) -> Wire | None:
     if rest or (after_key and not found):
         return None  # something that we do not know follows the key
     return Wire(
-        scheme=url.scheme,
+        endpoint=Endpoint(url.scheme, url.hostname or "", url.port or (443 if url.scheme == "https" else 80)),
         before_key=before_key,
         before_version=before_version if found else None,
         region=signed.group(1),

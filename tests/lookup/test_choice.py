@@ -5,9 +5,11 @@ from __future__ import annotations
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event, Timer
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +20,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.httpsession import get_cert_path
 
-from airflow_provider_crr.errors import CredentialsNotFound, InvalidArgument
+from airflow_provider_crr.errors import CredentialsNotFound, InvalidArgument, LookupFailed
 from airflow_provider_crr.replication import crt as crt_module
 from airflow_provider_crr.replication import runtime as runtime_module
 from airflow_provider_crr.replication.lookup import choose_lookup, head_one, why_not_crt
@@ -85,7 +87,7 @@ def test_proxies_of_the_environment_are_honoured(
 
 def test_without_awscrt_boto3_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where awscrt cannot be imported, lookups work all the same."""
-    monkeypatch.setitem(sys.modules, "awscrt.s3", None)
+    monkeypatch.setitem(sys.modules, "awscrt.http", None)
     assert "awscrt is not usable" in str(why_not_crt(client()))
 
 
@@ -95,8 +97,8 @@ def test_one_object_is_asked_through_boto3_and_two_are_not(server: S3Server) -> 
     ask = choose_lookup(server.client())
     list(ask(PAIR[:1]))
     list(ask(PAIR))
-    agents = ["CRT" in request.headers["user-agent"] for request in server.heads()]
-    assert agents == [False, True, True]
+    by_boto3 = ["amz-sdk-invocation-id" in request.headers for request in server.heads()]
+    assert by_boto3 == [True, False, False]
 
 
 @pytest.mark.usefixtures("crt")
@@ -162,7 +164,7 @@ def test_credentials_are_renewed_during_a_sweep(server: S3Server, way: str, monk
     renewed = server.client()
     credentials = RefreshableCredentials.create_from_metadata(renew(), renew, "test")
     monkeypatch.setattr(renewed._request_signer, "_credentials", credentials)
-    monkeypatch.setattr(runtime_module, "_CREDENTIALS_AGE", 0.0)
+    monkeypatch.setattr(runtime_module, "_SIGNING_AGE", 0.0)
     assert set(states(renewed)) == {"COMPLETED"}
     used = {request.headers["authorization"].split("/")[0] for request in server.heads()}
     assert len(used) == 2
@@ -266,6 +268,32 @@ def test_the_common_runtime_trusts_whom_boto3_trusts(
     assert made[0].verify_peer is (trusted is not False)
     used = get_cert_path(runtime_module.certificates(asked))
     assert made[0].ca_buffer == (Path(used).read_bytes() if used else None)
+
+
+@pytest.mark.usefixtures("crt")
+def test_a_bundle_that_is_not_there_is_said(https: tuple[S3Server, str], tmp_path: Path) -> None:
+    """Certificates that cannot be read are an error of the connection, with its remedy, not of the objects."""
+    server, bundle = https
+    gone = tmp_path / "gone.pem"
+    gone.write_bytes(Path(bundle).read_bytes())
+    asked = server.client(verify=str(gone))
+    gone.unlink()
+    with pytest.raises(LookupFailed, match="verify"):
+        states(asked)
+
+
+@pytest.mark.usefixtures("crt")
+def test_a_stop_is_noticed_while_a_region_is_silent(server: S3Server) -> None:
+    """A bucket that is elsewhere is followed there in another thread: a stop does not wait for it."""
+    server.regions["b"] = "eu-north-1"
+    server.default = lambda bucket, key, version: stored("COMPLETED", gate=Event())
+    stop = Event()
+    answers = choose_lookup(server.client())(PAIR, stop=stop)
+    Timer(0.5, stop.set).start()
+    started = time.monotonic()
+    with pytest.raises(LookupFailed, match="stopped"):
+        list(answers)
+    assert time.monotonic() - started < 20
 
 
 def test_importing_it_loads_no_client_library() -> None:

@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_crr.errors import InvalidArgument, LookupFailed
+from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication import crt as crt_module
 from airflow_provider_crr.replication import lookup
 from airflow_provider_crr.replication.lookup import choose_lookup
-from airflow_provider_crr.replication.pace import CATCH_UP, Pacer
 from airflow_provider_crr.replication.status import S3Object
 from tests.lookup.conftest import BOTO3, sockets, threads
 from tests.support.s3_server import Answer, S3Server, stored
@@ -230,37 +229,3 @@ def test_a_process_forked_amid_a_sweep_asks_through_boto3(server: S3Server) -> N
         assert in_child(work) == expected
         assert len(list(answers)) == 599
     assert server.faults() == []
-
-
-def test_the_pace_is_kept(server: S3Server) -> None:
-    """A capped sweep takes the time that its cap gives it, within 5 %."""
-    ask = choose_lookup(server.client(), max_requests_per_second=200)
-    list(ask(objects(2)))
-    started = time.monotonic()
-    assert len(list(ask(objects(400)))) == 400
-    assert time.monotonic() - started == pytest.approx(2.0, rel=0.05, abs=CATCH_UP)
-
-
-def test_a_pause_is_caught_up_by_a_bounded_burst() -> None:
-    """After a pause no more leaves at once than 50 ms are worth, and then the pace is kept exactly."""
-    now = 0.0
-    pacer = Pacer(1000, clock=lambda: now)
-    now = 100.0
-    burst = 0
-    while pacer.delay() == 0:
-        pacer.spend()
-        burst += 1
-    assert burst == pytest.approx(CATCH_UP * 1000, abs=2)
-    sent = 0
-    while now < 110:
-        now += max(pacer.delay(), 1e-6)
-        pacer.spend()
-        sent += 1
-    assert sent == pytest.approx(10_000, rel=0.001)
-
-
-@pytest.mark.parametrize("rate", [0, -1, float("nan")])
-def test_a_cap_that_lets_nothing_through_is_refused(server: S3Server, rate: float) -> None:
-    """A rate of nothing would wait for ever."""
-    with pytest.raises(InvalidArgument, match="max_requests_per_second"):
-        choose_lookup(server.client(), max_requests_per_second=rate)

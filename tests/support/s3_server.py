@@ -138,6 +138,12 @@ class S3Server:
         """URL of the server."""
         return f"{self._scheme}://127.0.0.1:{self._http.server_port}"
 
+    def reset(self) -> None:
+        """Forget answers, listings, missing buckets and requests, for the next test that shares this server."""
+        for held in (self.answers, self.listings, self.missing_buckets, self.requests, self._turns):
+            held.clear()
+        self.default = lambda bucket, key, version: MISSING
+
     def client(self, verify: bool | str | None = None, **config: Any) -> Any:
         """Return a boto3 client of this server; ``config`` goes to botocore's Config."""
         import boto3
