@@ -71,6 +71,10 @@ class CredentialsNotFound(LookupFailed):
     """The connection yields no AWS credentials."""
 
 
+class EventInvalid(CrrError):
+    """A message is not an S3 event notification, or has a form that is not known."""
+
+
 class InventoryError(CrrError):
     """An inventory report cannot be trusted; nothing of it was counted."""
 

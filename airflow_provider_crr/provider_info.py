@@ -28,8 +28,12 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "hooks": [_modules(name, "hooks.replication")],
         "sensors": [_modules(name, "sensors.replication", "sensors.inventory")],
-        "triggers": [_modules(name, "triggers.replication", "triggers.inventory")],
+        "triggers": [_modules(name, "triggers.replication", "triggers.inventory", "triggers.inventory_report")],
         "operators": [_modules(name, "operators.replication", "operators.inventory")],
+        "extra-links": [
+            f"airflow_provider_crr.links.console.{link}"
+            for link in ("S3ConsoleLink", "InventoryManifestLink", "WrittenReportLink")
+        ],
     }
 
 

@@ -65,7 +65,8 @@ class Airflow:
         self._policy = policy
         self.logs = home / "logs"
         self._home = home
-        self._port = _free_port()
+        self._reserved = _reserve_port()
+        self._port = int(self._reserved.getsockname()[1])
         self._connection = connection
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._token = ""
@@ -85,8 +86,7 @@ class Airflow:
             self._finish("db-migrate", self._start("db-migrate", "db", "migrate"))
             for name in _COMMANDS:
                 self.start(name)
-            # Once: the examples do not change while the demo runs.
-            self._finish("dag-processor", self._start("dag-processor", "dag-processor", "--num-runs", "1"))
+            self.parse()  # once: the examples do not change while the demo runs
             self._wait_until_healthy()
         except BaseException as error:
             self._stop()
@@ -103,6 +103,10 @@ class Airflow:
     def tails(self, characters: int = 3000) -> dict[str, str]:
         """Return the end of what each process has said."""
         return {path.stem: path.read_text(errors="replace")[-characters:] for path in sorted(self.logs.glob("*.log"))}
+
+    def parse(self) -> None:
+        """Let Airflow parse the DAG files."""
+        self._finish("dag-processor", self._start("dag-processor", "dag-processor", "--num-runs", "1"))
 
     def start(self, name: str) -> None:
         """Start one of Airflow's processes."""
@@ -121,6 +125,32 @@ class Airflow:
         body = {"logical_date": datetime.now(UTC).isoformat(), "conf": params}
         return str(self._ask("POST", f"dags/{dag_id}/dagRuns", body)["dag_run_id"])
 
+    def runs(self, dag_id: str) -> dict[str, str]:
+        """Return the state of every run of a DAG, by its id, in the order in which they were made."""
+        found = self._ask("GET", f"dags/{dag_id}/dagRuns?order_by=run_after")["dag_runs"]
+        return {run["dag_run_id"]: str(run["state"]) for run in found}
+
+    def asset_events(self, asset: str) -> list[dict[str, Any]]:
+        """Return the ``extra`` of each event of an asset, in the order in which they were recorded."""
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                found = self._ask("GET", "assets/events?limit=100")["asset_events"]
+                break
+            except DemoFailed as error:
+                # Airflow 3.3.2 does, as long as a run that an event made has not started.
+                if "HTTP 500" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+        found.sort(key=lambda event: event["id"])
+        return [event["extra"] for event in found if event["name"] == asset]
+
+    def add_asset_event(self, asset: str, extra: dict[str, Any]) -> None:
+        """Record an event of an asset, as a person may."""
+        found = self._ask("GET", "assets?limit=100")["assets"]
+        (asset_id,) = (each["id"] for each in found if each["name"] == asset)
+        self._ask("POST", "assets/events", {"asset_id": asset_id, "extra": extra})
+
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Return the state of a run."""
         return str(self._ask("GET", f"dags/{dag_id}/dagRuns/{run_id}")["state"])
@@ -136,9 +166,10 @@ class Airflow:
         """Return how often a task was tried."""
         return int(self._ask("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}")["try_number"])
 
-    def returned(self, dag_id: str, run_id: str, task_id: str) -> Any:
+    def returned(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> Any:
         """Return what a task pushed to XCom."""
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value?deserialize=true"
+        path += f"&map_index={map_index}"
         return self._ask("GET", path)["value"]
 
     def messages(self, dag_id: str, run_id: str, task_id: str) -> list[str]:
@@ -216,6 +247,7 @@ class Airflow:
         # At once: nobody reads the database again, and the scheduler would wait for its tasks.
         for name in list(self._processes):
             self.kill(name)
+        self._reserved.close()
 
     def _environment(self) -> dict[str, str]:
         # COVERAGE_*: it would slow the start of each process, and what is killed saves nothing.
@@ -269,6 +301,9 @@ def _bytecode(home: Path) -> dict[str, str]:
     return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(home / "bytecode")}
 
 
-def _free_port() -> int:
-    with socket.create_server((HOST, 0)) as listener:
-        return int(listener.getsockname()[1])
+def _reserve_port() -> socket.socket:
+    """Return a socket that keeps a port for the server that will bind it too, as SO_REUSEADDR lets those who listen."""
+    reserved = socket.socket()
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind((HOST, 0))
+    return reserved

@@ -198,6 +198,16 @@ class S3ReplicationHook(S3Hook):
             return f"S3 has no replication status for it; why is not known: {found}"
         return rules.why_no_status(found, answer)
 
+    def whereabouts(self) -> dict[str, Any]:
+        """Return whom this hook asks, by which connection, as plain JSON without secrets."""
+        client: Any = self.get_conn()
+        return {
+            "aws_conn_id": self.aws_conn_id,
+            "endpoint_url": client.meta.endpoint_url,
+            "region_name": client.meta.region_name,
+            "expected_bucket_owner": self.expected_bucket_owner,
+        }
+
     @cached_property
     def _lookup(self) -> HeadLookup:
         return choose_lookup(self.get_conn(), max_requests_per_second=self.max_requests_per_second)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_crr import errors
 from airflow_provider_crr.arguments import HOOK_FIELDS, is_template, number, one_of, seconds, text
+from airflow_provider_crr.assets import announce, summary_event
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.inventory.limits import Limits
-from airflow_provider_crr.inventory.location import InventoryLocation, is_manifest_uri
+from airflow_provider_crr.inventory.location import InventoryLocation, is_manifest_uri, split_uri
 from airflow_provider_crr.inventory.output import check_destination, write
 from airflow_provider_crr.inventory.query import MAX_PREFIX_DEPTH
 from airflow_provider_crr.inventory.summary import Summary
+from airflow_provider_crr.links.console import InventoryManifestLink, WrittenReportLink
 from airflow_provider_crr.operators.base import HookOperator
 
 if TYPE_CHECKING:
@@ -30,7 +33,8 @@ class S3InventorySummaryOperator(HookOperator):
     fails the task and counts nothing. Statuses are as of the time when S3 listed the object.
 
     Returns (XCom) :meth:`Summary.to_dict <airflow_provider_crr.inventory.summary.Summary.to_dict>`; pushed, and the
-    files written, before a limit fails the task.
+    files written, before a limit fails the task. The events of its ``outlets`` tell of it what
+    :func:`~airflow_provider_crr.assets.summary_event` picks.
 
     :param inventory: S3 URI of a report's ``manifest.json``, or of the inventory configuration's folder
         ``s3://dest/prefix/source-bucket/config-id/``, which means its newest complete report; templated.
@@ -55,6 +59,7 @@ class S3InventorySummaryOperator(HookOperator):
     """
 
     template_fields: Sequence[str] = ("inventory", "report_uri", "failed_manifest_uri", *HOOK_FIELDS)
+    operator_extra_links = (InventoryManifestLink(), WrittenReportLink())
     ui_color = "#e4f0dd"
 
     def __init__(
@@ -100,22 +105,25 @@ class S3InventorySummaryOperator(HookOperator):
 
         check_destination(self.report_uri, rendered=True)
         check_destination(self.failed_manifest_uri)
-        summary = self._summarize(self._hook())
+        summary = self._summarize(self._hook(), context)
         self.log.info("\n%s", render(summary, "text"))
         found = summary.to_dict()
         if exceeded := self.limits.exceeded(summary, datetime.now(UTC)):
             context["ti"].xcom_push(key="return_value", value=found)
             message = "\n  ".join([f"the inventory report {summary.manifest} exceeds its limits:", *exceeded])
             raise errors.InventoryLimitExceeded(message, summary=found)
+        announce(self, context, lambda: summary_event(found))
         return found
 
-    def _summarize(self, hook: S3ReplicationHook) -> Summary:
+    def _summarize(self, hook: S3ReplicationHook, context: Context) -> Summary:
         from airflow_provider_crr.inventory.local import summarize_local
         from airflow_provider_crr.inventory.render import CONTENT_TYPES, format_for, render
         from airflow_provider_crr.inventory.report import read_manifest
 
         client = hook.get_conn()
-        manifest = read_manifest(client, self._manifest_uri(client))
+        manifest_uri = self._manifest_uri(client)
+        InventoryManifestLink.remember(context, partial(_in_console, hook, manifest_uri))
+        manifest = read_manifest(client, manifest_uri)
         with TemporaryDirectory(prefix="crr-", dir=self.work_dir) as directory:
             failed = Path(directory, "failed.csv") if self.failed_manifest_uri else None
             pending_age = self.failed_manifest_pending_age
@@ -139,6 +147,8 @@ class S3InventorySummaryOperator(HookOperator):
                 rendered = Path(directory, "report")
                 rendered.write_text(render(summary, form), encoding="utf-8")
                 write(client, self.report_uri, rendered, CONTENT_TYPES[form])
+                if self.report_uri.startswith("s3://"):
+                    WrittenReportLink.remember(context, partial(_in_console, hook, self.report_uri))
         return summary
 
     def _manifest_uri(self, client: Any) -> str:
@@ -155,3 +165,8 @@ class S3InventorySummaryOperator(HookOperator):
                 " S3InventorySensor",
             )
         return found
+
+
+def _in_console(hook: S3ReplicationHook, uri: str) -> dict[str, Any]:
+    bucket, key = split_uri(uri)
+    return {"region_name": hook.conn_region_name, "aws_partition": hook.conn_partition, "bucket": bucket, "key": key}

@@ -8,7 +8,7 @@ replicate? <https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,6 +64,21 @@ class ReplicationRule:
     def __str__(self) -> str:
         """Return the rule as people refer to it."""
         return f"rule {self.id!r} (prefix {self.prefix!r})"
+
+
+def destinations(rules: Sequence[ReplicationRule], keys: Collection[str]) -> list[str]:
+    """
+    Return buckets that surely get replicas, as the rules are now: sorted names.
+
+    A rule for a part of what begins alike does not count: nobody looks which part the objects are in. Rules for
+    certain tags count only where no other rule covers a key, because nobody looks at the tags.
+
+    :param rules: all rules of the objects' bucket.
+    :param keys: keys, or beginnings that keys have in common, of objects that S3 reports COMPLETED.
+    """
+    covering = [rule for rule in rules if rule.enabled and any(key.startswith(rule.prefix) for key in keys)]
+    certain = [rule for rule in covering if not rule.tags] or covering
+    return sorted({rule.destination_bucket for rule in certain if rule.destination_bucket})
 
 
 def why_no_status(rules: Sequence[ReplicationRule], answer: ObjectReplication) -> str:

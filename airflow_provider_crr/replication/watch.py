@@ -12,7 +12,9 @@ from typing import Any, Protocol
 
 from airflow_provider_crr import waiting
 from airflow_provider_crr.errors import LookupFailed
+from airflow_provider_crr.replication.checkpoint import MARK, Checkpoint, Question
 from airflow_provider_crr.replication.gate import GatePolicy, Outcome, Tally, Verdict
+from airflow_provider_crr.replication.kept import Kept
 from airflow_provider_crr.replication.listing import ListedObject
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, S3Object
 from airflow_provider_crr.replication.targets import Targets, distinct
@@ -38,6 +40,9 @@ class Source(Protocol):
     def why_no_status(self, answer: ObjectReplication) -> str:
         """Return why an object has no replication status."""
 
+    def whereabouts(self) -> dict[str, Any]:
+        """Return whom it asks, as plain JSON: what another answers, this one has not answered."""
+
 
 class Watch:
     """
@@ -47,12 +52,17 @@ class Watch:
     if its key is overwritten afterwards. A pattern is listed again at each sweep, and a done object is asked again
     only if the listing shows another ETag or time.
 
+    What is done is kept between processes, where there is a store, for the same question only. Once the user asks
+    again (the task was cleared) only what cannot have changed since is still done: named versions, and listed
+    objects with the ETag and time that they had.
+
     :param targets: what to wait for.
     :param policy: what the answers mean.
     :param source: where to ask.
     :param pin_versions: the version that answers first is the one that is waited for, even if the key is
         overwritten later.
     :param started_at: when the gate was first asked, UTC; None for now.
+    :param kept: where it is kept what is done; None for nowhere.
     :param clock: returns the current time, UTC.
     """
 
@@ -64,10 +74,12 @@ class Watch:
         *,
         pin_versions: bool = False,
         started_at: datetime | None = None,
+        kept: Kept | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.head_requests = 0
         self.verdict: Verdict | None = None
+        self._targets = targets
         self._patterns = targets.patterns
         self._open = list(targets.objects)
         self._policy = policy
@@ -75,7 +87,9 @@ class Watch:
         self._pin_versions = pin_versions
         self._clock = clock
         self._started_at = started_at or clock()
-        self._done: Counter[ObjectState] = Counter()
+        self._kept = kept
+        self._recalled = False
+        self._done: dict[ObjectState, list[S3Object]] = {}
         self._done_listed: dict[bytes, ObjectState] = {}
         self._checked_buckets: set[str] = set()
 
@@ -84,55 +98,77 @@ class Watch:
         Ask for everything that is not finished, and judge.
 
         :param stop: set by another thread to end the sweep early, with an error.
-        :raises LookupFailed: if S3 cannot be asked; what earlier sweeps found is kept.
+        :raises LookupFailed: if S3 cannot be asked; what was found until then is not asked again.
         """
         tally = Tally(self._clock())
+        tally.add_finished(Counter({state: len(objects) for state, objects in self._done.items()}))
         listing = _Listing(self, stop)
-        still_open: list[S3Object] = []
-        done: Counter[ObjectState] = Counter()
-        missing: set[str] = set()
-        asked = _Counted(chain(self._open, listing.unfinished()))
-        answered = 0
-        for answer in self._source.get_replication_statuses(asked, stop=stop):
-            answered += 1
-            self.head_requests += 1
-            outcome = self._policy.judge(answer, tally.now)
-            if answer.state in _GONE and self._patterns and answer.object.version_id is None:
-                outcome = Outcome.WAIT  # deleted since it was listed; the next listing tells what the pattern matches
-            tally.add(answer, outcome)
-            if outcome is not Outcome.DONE:
-                if answer.state is ObjectState.MISSING:
-                    missing.add(answer.object.bucket)
-                obj = self._pinned(answer)
-                if not self._patterns or obj.version_id is not None:
-                    still_open.append(obj)
-            elif self._patterns:
-                found = self._fingerprint(answer.object, answer.etag, answer.last_modified)
-                self._done_listed[found] = answer.state
-            else:
-                done[answer.state] += 1
-        if answered != asked.count:
-            raise LookupFailed(
-                f"{asked.count:,} objects were asked for and {answered:,} answers came", remedy="Run the task again"
-            )
+        missing = self._ask(chain(self._open, listing.unfinished()), tally, stop)
         for bucket in sorted(missing - self._checked_buckets):
             self._source.check_bucket(bucket)
             self._checked_buckets.add(bucket)
         for answer in listing.unmatched():
             tally.add(answer, self._policy.judge(answer, tally.now))
-        tally.add_finished(self._done + listing.done)
-        self._open = still_open
-        self._done += done
+        tally.add_finished(listing.done)
         self.verdict = tally.verdict(self._source.why_no_status)
         return self.verdict
 
+    def _ask(self, objects: Iterable[S3Object], tally: Tally, stop: Event | None) -> set[str]:
+        """Ask, note each answer as it comes, and return the buckets of missing objects."""
+        asked = _Counted(objects)
+        answered = 0
+        missing: set[str] = set()
+        done: set[S3Object] = set()
+        pinned: dict[S3Object, S3Object] = {}
+        try:
+            for answer in self._source.get_replication_statuses(asked, stop=stop):
+                obj = answer.object
+                answered += 1
+                self.head_requests += 1
+                outcome = self._policy.judge(answer, tally.now)
+                if answer.state in _GONE and self._patterns and obj.version_id is None:
+                    outcome = Outcome.WAIT  # deleted since it was listed; the next listing tells what matches
+                tally.add(answer, outcome)
+                if answer.state is ObjectState.MISSING:
+                    missing.add(obj.bucket)
+                if outcome is not Outcome.DONE:
+                    if self._pin_versions and obj.version_id is None and answer.version_id is not None:
+                        pinned[obj] = S3Object(obj.bucket, obj.key, answer.version_id)
+                    continue
+                if self._patterns:
+                    self._done_listed[self._fingerprint(obj, answer.etag, answer.last_modified)] = answer.state
+                else:
+                    self._done.setdefault(answer.state, []).append(obj)
+                if obj.version_id is not None or not self._patterns:
+                    done.add(obj)
+        finally:
+            self._settle(done, pinned)
+        if answered != asked.count:
+            raise LookupFailed(
+                f"{asked.count:,} objects were asked for and {answered:,} answers came", remedy="Run the task again"
+            )
+        return missing
+
+    def _settle(self, done: set[S3Object], pinned: dict[S3Object, S3Object]) -> None:
+        """Take from the list what is done, and put the version that is waited for in the place of its key."""
+        still_open = [pinned.pop(obj, obj) for obj in self._open if obj not in done]
+        self._open = [*still_open, *pinned.values()]  # what is left was listed by a pattern
+
     def poll(self, stop: Event | None = None) -> dict[str, Any] | None:
-        """Sweep once; return the event if that decided the gate."""
-        verdict = self.sweep(stop)
+        """Sweep once, from what is kept, and keep what it found; return the event if that decided the gate."""
+        self._recall()
+        try:
+            verdict = self.sweep(stop)
+        except BaseException:
+            self._keep()
+            raise
+        if verdict.outcome is Outcome.DONE:
+            if self._kept:
+                self._kept.forget()
+            return waiting.done(verdict.progress(), self.value())
+        self._keep()
         if verdict.outcome is Outcome.WAIT:
             return None
-        if verdict.outcome is Outcome.DONE:
-            return waiting.done(verdict.progress(), self.value())
         return waiting.failed(verdict.failure(), self.value())
 
     def progress(self) -> str:
@@ -149,18 +185,30 @@ class Watch:
         evidence = {"head_requests": self.head_requests, "waited_seconds": round(waited, 3)}
         return {**self.verdict.summary(), **evidence} if self.verdict else evidence
 
-    def _pinned(self, answer: ObjectReplication) -> S3Object:
-        obj = answer.object
-        if self._pin_versions and obj.version_id is None and answer.version_id is not None:
-            return S3Object(obj.bucket, obj.key, answer.version_id)
-        return obj
-
     def _fingerprint(self, obj: S3Object, etag: str | None, last_modified: datetime | None) -> bytes:
         """Return what identifies one state of a listed key: 16 bytes, so that a million take little memory."""
         parts = [obj.bucket, obj.key]
         if not self._pin_versions:
             parts += [etag or "", str(int(last_modified.timestamp())) if last_modified else ""]
-        return blake2b("\0".join(parts).encode(), digest_size=16).digest()
+        return blake2b("\0".join(parts).encode(), digest_size=MARK).digest()
+
+    def _recall(self) -> None:
+        if self._kept is None or self._recalled:
+            return
+        question = Question(self._targets, self._policy, self._pin_versions, self._source.whereabouts())
+        known, self._recalled = self._kept.load(question), True
+        if known is None:
+            return
+        self._done, self._done_listed = known.done, known.listed
+        self.head_requests = known.head_requests
+        self._started_at = min(self._started_at, known.started_at or self._started_at)
+        pinned = {S3Object(obj.bucket, obj.key): obj for obj in known.pinned}
+        self._settle(set(chain.from_iterable(known.done.values())), pinned)
+
+    def _keep(self) -> None:
+        if self._kept:
+            known = Checkpoint(self._done, self._done_listed, self._open, self.head_requests, self._started_at)
+            self._kept.save(known)
 
 
 class _Counted:

@@ -18,8 +18,10 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_crr import errors, humanize, waiting
+from airflow_provider_crr import assets, errors, humanize, waiting
 from airflow_provider_crr.arguments import HOOK_FIELDS, hook_arguments
+from airflow_provider_crr.hooks.replication import S3ReplicationHook
+from airflow_provider_crr.links.console import S3ConsoleLink, partition_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -51,6 +53,7 @@ class PollingSensor(BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = HOOK_FIELDS
+    operator_extra_links = (S3ConsoleLink(),)
     ui_color = "#dcedf7"
 
     def __init__(
@@ -79,16 +82,30 @@ class PollingSensor(BaseSensorOperator):
         hook_arguments(self, for_trigger=deferrable)
 
     @abstractmethod
-    def _make_poller(self, started_at: datetime) -> waiting.Poller:
+    def _make_poller(self, started_at: datetime, context: Context) -> waiting.Poller:
         """Return what to poll on the worker."""
 
     @abstractmethod
     def _make_trigger(self, **kwargs: Any) -> PollingTrigger:
         """Return the trigger that polls the same; ``kwargs`` are those of PollingTrigger."""
 
+    @abstractmethod
+    def _event_extra(self, value: Any) -> dict[str, Any]:
+        """Return what the events of the outlets tell of a wait that is over."""
+
+    @abstractmethod
+    def _where(self) -> dict[str, Any]:
+        """Return bucket and key of what is waited for, for the link to the console; a folder's key ends in "/"."""
+
+    def _linked(self) -> dict[str, Any]:
+        # The connection's Region, or nothing: a client would ask AWS for credentials, only to make a link.
+        region_name = S3ReplicationHook(**hook_arguments(self)).region_name
+        return {"region_name": region_name, "aws_partition": partition_of(region_name), **self._where()}
+
     def execute(self, context: Context) -> Any:
         """Wait on the worker, or hand the waiting to the triggerer."""
         self._poller = None
+        S3ConsoleLink.remember(context, self._linked)
         if self.deferrable:
             with self._never_failing():
                 self._defer()
@@ -121,7 +138,7 @@ class PollingSensor(BaseSensorOperator):
         """Poll once: done with the value for XCom, or not done."""
         if self._poller is None:
             first = context["ti"].get_first_reschedule_date(context) if self.reschedule else None
-            self._poller = self._make_poller(first or datetime.now(UTC))
+            self._poller = self._make_poller(first or datetime.now(UTC), context)
         decided = self._poller.poll()
         self.log.info(self._poller.progress())
         for warning in self._poller.warnings():
@@ -152,6 +169,7 @@ class PollingSensor(BaseSensorOperator):
     def _conclude(self, context: Context, event: dict[str, Any]) -> Any:
         status, value = event.get("status"), event.get("value")
         if status == waiting.DONE and value:
+            assets.announce(self, context, lambda: self._event_extra(value))
             return value
         if status == waiting.ERROR:
             raise errors.from_dict(event["error"])

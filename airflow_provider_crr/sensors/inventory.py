@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_crr.arguments import HOOK_FIELDS, hook_arguments, is_template, moment, text
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.inventory.arrival import ReportArrival
+from airflow_provider_crr.inventory.delivery import report_event
 from airflow_provider_crr.inventory.location import InventoryLocation
 from airflow_provider_crr.sensors.base import PollingSensor
 from airflow_provider_crr.triggers.inventory import S3InventoryTrigger, report_arrival
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
 
 
 class S3InventorySensor(PollingSensor):
@@ -23,7 +27,8 @@ class S3InventorySensor(PollingSensor):
     tells that a report will never come: set ``timeout`` to at least two days.
 
     Returns (XCom) the S3 URI of the newest such report's ``manifest.json``, for
-    :class:`~airflow_provider_crr.operators.inventory.S3InventorySummaryOperator`.
+    :class:`~airflow_provider_crr.operators.inventory.S3InventorySummaryOperator`. The events of its ``outlets`` tell of
+    it what :func:`~airflow_provider_crr.inventory.delivery.report_event` says.
 
     :param inventory: folder of the inventory configuration, ``s3://dest/prefix/source-bucket/config-id/``; templated.
     :param newer_than: only reports that S3 began after this moment count; a datetime with time zone, or its ISO 8601
@@ -48,7 +53,7 @@ class S3InventorySensor(PollingSensor):
         if not is_template(newer_than):
             moment(newer_than, "newer_than")
 
-    def _make_poller(self, started_at: datetime) -> ReportArrival:
+    def _make_poller(self, started_at: datetime, context: Context) -> ReportArrival:
         hook = S3ReplicationHook(**hook_arguments(self))
         return report_arrival(hook, str(InventoryLocation.parse(self.inventory)), self._after())
 
@@ -59,6 +64,13 @@ class S3InventorySensor(PollingSensor):
             newer_than=after.astimezone(UTC).isoformat() if after else None,
             **kwargs,
         )
+
+    def _event_extra(self, value: str) -> dict[str, Any]:
+        return report_event(value)
+
+    def _where(self) -> dict[str, Any]:
+        location = InventoryLocation.parse(self.inventory)
+        return {"bucket": location.bucket, "key": location.prefix}
 
     def _after(self) -> datetime | None:
         return moment(self.newer_than, "newer_than")

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_crr.arguments import HOOK_FIELDS, hook_arguments, is_template, seconds
+from airflow_provider_crr.assets import gate_event
 from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.replication.gate import GatePolicy
-from airflow_provider_crr.replication.targets import Targets
+from airflow_provider_crr.replication.kept import Kept
+from airflow_provider_crr.replication.status import S3Object
+from airflow_provider_crr.replication.targets import Targets, literal_prefix
 from airflow_provider_crr.replication.watch import Watch
 from airflow_provider_crr.sensors.base import PollingSensor
 from airflow_provider_crr.triggers.replication import S3ReplicationTrigger
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
 
 
 class S3ReplicationSensor(PollingSensor):
@@ -23,12 +30,19 @@ class S3ReplicationSensor(PollingSensor):
 
     The gate opens only when S3 answered COMPLETED (or REPLICA, or what the policy below calls done) for every object.
     It is judged at the end of a sweep over all of them, so that one message names every object that decides it. Poke,
-    reschedule and deferrable runs give the same verdict, message and XCom. They differ in what they remember: a poke
-    or a trigger asks once for an object that is done, also if its key is overwritten afterwards; each poke of
-    ``mode="reschedule"``, each retry and each restart of the triggerer asks for all.
+    reschedule and deferrable runs give the same verdict, message and XCom.
+
+    A poke or a trigger asks once for an object that is done, also if its key is overwritten afterwards; for one that
+    a pattern lists, again if it was overwritten. From Airflow 3.3 on, pokes of ``mode="reschedule"`` and retries go on
+    from what those before them found done; a task that a user clears does so only for named versions and unchanged
+    listed objects. Before 3.3 each of these asks for all. A deferrable task always does, when it is retried or cleared
+    and when its triggerer was restarted.
 
     Returns (XCom) ``{"total", "statuses": {state: objects}, "head_requests", "waited_seconds",
     "oldest_pending_seconds", "sample": [{"uri", "status", "reason"}]}``; pushed before a failure, too.
+
+    The events of its ``outlets`` tell the same counts, and where the replicas are:
+    :func:`~airflow_provider_crr.assets.gate_event`.
 
     :param bucket_key: a key, an ``s3://`` URI, a ``{"bucket", "key", "version_id"}`` mapping, or a list of them;
         templated. With the bucket in the URI or mapping, leave ``bucket_name`` out.
@@ -42,8 +56,9 @@ class S3ReplicationSensor(PollingSensor):
     :param on_replica: REPLICA: ``"done"`` or ``"fail"``.
     :param max_pending_age: fail once an object is PENDING for longer than this since its Last-Modified; seconds
         or a timedelta; None never.
-    :param pin_versions: wait for the version that answers first, even if the key is overwritten meanwhile; not with
-        ``mode="reschedule"``. A retry or a restarted triggerer takes the version that is current then.
+    :param pin_versions: wait for the version that answers first, even if the key is overwritten meanwhile; with
+        ``mode="reschedule"`` from Airflow 3.3 on. Whatever asks for all, as above, and a task that a user clears, take
+        the version that is current then.
     :param max_requests_per_second: most HEAD requests in a second; None for no limit. S3 allows 5,500 a second
         and prefix, of which replication itself uses up to five an object.
     :param kwargs: those of :class:`~airflow_provider_crr.sensors.base.PollingSensor`, and of every sensor.
@@ -82,9 +97,9 @@ class S3ReplicationSensor(PollingSensor):
         self.on_replica = on_replica
         self.max_pending_age = max_pending_age
         self.pin_versions = pin_versions
-        if pin_versions and self.reschedule and not self.deferrable:
+        if pin_versions and self.reschedule and not self.deferrable and not has_task_state_store():
             raise InvalidArgument(
-                "pin_versions does not go with mode='reschedule', whose pokes know nothing of each other",
+                "pin_versions with mode='reschedule' needs Airflow 3.3: before, pokes know nothing of each other",
                 remedy="Use mode='poke' or deferrable=True, or name the versions in bucket_key",
             )
         self._policy()
@@ -110,13 +125,26 @@ class S3ReplicationSensor(PollingSensor):
             version_id=self.version_id,
         )
 
-    def _make_poller(self, started_at: datetime) -> Watch:
+    def _where(self) -> dict[str, Any]:
+        """Return the object if it is one, otherwise the folder of the first."""
+        one = isinstance(self.bucket_key, str | Mapping | S3Object)
+        # Of a long list, or one that is fetched as it is read, two are enough.
+        first, *others = [self.bucket_key] if one else islice(self.bucket_key, 2)
+        obj = S3Object.parse(first, self.bucket_name)
+        if not self.wildcard_match and not others:
+            return {"bucket": obj.bucket, "key": obj.key, "version_id": self.version_id or obj.version_id}
+        literal = literal_prefix(obj.key) if self.wildcard_match else obj.key
+        return {"bucket": obj.bucket, "key": literal[: literal.rfind("/") + 1]}
+
+    def _make_poller(self, started_at: datetime, context: Context) -> Watch:
+        store: Any = context.get("task_state_store")
         return Watch(
             self._targets(),
             self._policy(),
             S3ReplicationHook(**hook_arguments(self)),
             pin_versions=self.pin_versions,
             started_at=started_at,
+            kept=None if store is None else Kept(store, _round(context), each_poll=self.reschedule),
         )
 
     def _make_trigger(self, **kwargs: Any) -> S3ReplicationTrigger:
@@ -126,3 +154,22 @@ class S3ReplicationSensor(PollingSensor):
             pin_versions=self.pin_versions,
             **kwargs,
         )
+
+    def _event_extra(self, value: dict[str, Any]) -> dict[str, Any]:
+        return gate_event(value, self._targets(), S3ReplicationHook(**hook_arguments(self)))
+
+
+def has_task_state_store() -> bool:
+    """Return whether this Airflow keeps state of tasks, as it does from 3.3 on."""
+    from airflow.sdk import Context
+
+    return "task_state_store" in Context.__annotations__
+
+
+def _round(context: Context) -> str:
+    """
+    Return what stays when Airflow tries the task again by itself, and changes when a user clears it.
+
+    It also changes when another task of the run is cleared, and does not when a running task is cleared alone.
+    """
+    return f"{getattr(context['ti'], 'max_tries', 0)}/{getattr(context.get('dag_run'), 'clear_number', 0)}"

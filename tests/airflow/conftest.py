@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,14 +13,22 @@ from typing import Any
 
 import pytest
 
+#: XComs that are there for people: the value, and what the link to the S3 console is made of.
+_SHOWN = {"return_value", "s3_console", "_link_S3ConsoleLink"}
+
 
 @dataclass(frozen=True)
 class TaskRun:
-    """How a task ended: its state, what it pushed to XCom, and what it raised."""
+    """
+    How a task ended: its state, what it pushed to XCom, what it raised, the keys of what it left behind, and what its
+    asset events tell.
+    """
 
     state: str
     xcom: Any
     error: BaseException | None
+    left: list[str]
+    events: list[dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
@@ -44,28 +52,31 @@ def database(airflow_home: Path) -> None:
 def run_task(database: None, airflow_home: Path) -> Callable[..., TaskRun]:
     """Run one task of a DAG file of its own through ``dag.test()``."""
 
-    def run(task_class: type, **arguments: Any) -> TaskRun:
+    def run(
+        task_class: type, *, outlet: str | None = None, then_clear: Callable[[], None] | None = None, **arguments: Any
+    ) -> TaskRun:
         dag_id = f"test_{uuid.uuid4().hex[:12]}"
         path = airflow_home / "dags" / f"{dag_id}.py"
         path.write_text(
             f"""
 from datetime import datetime, timedelta
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Asset
 from {task_class.__module__} import {task_class.__name__}
 
 with DAG({dag_id!r}, schedule=None, start_date=datetime(2026, 1, 1)) as dag:
-    {task_class.__name__}(task_id="task", **{arguments!r})
+    {task_class.__name__}(task_id="task", outlets={f"[Asset({outlet!r})]" if outlet else None}, **{arguments!r})
 """
         )
         try:
-            return _run(path, dag_id)
+            return _run(path, dag_id, then_clear)
         finally:
             path.unlink()
 
     return run
 
 
-def _run(path: Path, dag_id: str) -> TaskRun:
+def _run(path: Path, dag_id: str, then_clear: Callable[[], None] | None) -> TaskRun:
+    from airflow.models.asset import AssetEvent
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
 
@@ -75,12 +86,57 @@ def _run(path: Path, dag_id: str) -> TaskRun:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     raised = _record_errors(module.dag.get_task("task"))
+    _activate(module.dag.get_task("task").outlets)
     run = module.dag.test()
+    if then_clear:
+        then_clear()
+        _clear_and_run(module.dag, run)
     with create_session() as session:
-        rows = session.query(XComModel).filter_by(dag_id=dag_id, task_id="task", key="return_value").all()
-        values = [_plain(row.value) for row in rows]
+        rows = session.query(XComModel).filter_by(dag_id=dag_id, task_id="task").all()
+        xcoms = {row.key: _plain(row.value) for row in rows}
+        left = [key for key in xcoms if key not in _SHOWN] + _state_keys(session, dag_id)
+        events = [event.extra for event in session.query(AssetEvent).filter_by(source_dag_id=dag_id)]
     (instance,) = run.get_task_instances()
-    return TaskRun(str(instance.state), values[0] if values else None, raised[0] if raised else None)
+    return TaskRun(str(instance.state), xcoms.get("return_value"), raised[0] if raised else None, left, events)
+
+
+def _clear_and_run(dag: Any, run: Any) -> None:
+    """Clear the task as a user does, and run it as ``dag.test()`` runs it."""
+    from airflow.models.taskinstance import clear_task_instances
+    from airflow.sdk.definitions.dag import _run_task
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        clear_task_instances(run.get_task_instances(session=session), session)
+        session.commit()
+        (instance,) = run.get_task_instances(session=session)
+        instance.try_number += 1
+        session.commit()
+        state = ""
+        while state in ("", "up_for_reschedule"):
+            _run_task(ti=instance, task=dag.get_task("task"), run_triggerer=True)
+            state = getattr(instance.state, "value", instance.state)
+
+
+def _state_keys(session: Any, dag_id: str) -> list[str]:
+    """Return the keys in Airflow's task state store, if it has one."""
+    try:
+        from airflow.models.task_state_store import TaskStateStoreModel
+    except ImportError:
+        return []
+    return [row.key for row in session.query(TaskStateStoreModel).filter_by(dag_id=dag_id)]
+
+
+def _activate(outlets: Sequence[Any]) -> None:
+    """Let Airflow know the assets, as its DAG processor does; ``dag.test()`` of Airflow 3.0 does not."""
+    from airflow.models.asset import AssetActive, AssetModel
+    from airflow.utils.session import create_session
+
+    for outlet in outlets:
+        with create_session() as session:
+            if not session.query(AssetModel).filter_by(name=outlet.name).count():
+                asset = AssetModel(name=outlet.name, uri=outlet.uri)
+                session.add_all([asset, AssetActive(name=asset.name, uri=asset.uri)])
 
 
 def _plain(stored: Any) -> Any:

@@ -2,23 +2,56 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from demo.airflow import Airflow
+from demo.airflow import EXAMPLES, Airflow
 from local_aws import LocalAws
+from local_aws.buckets import ReplicatedPair, replicated_pair, versioned_bucket
 
 DAGS = Path(__file__).parent / "dags"
+#: Example DAGs that need a real scheduler: they are about asset events.
+ASSET_EXAMPLES = ("announce_replica", "load_replica", "summarize_delivered_report", "failed_replication_events")
+
+#: Airflow's own way to change DAGs from outside.
+POLICY = """\
+from airflow.timetables.simple import NullTimetable
+
+
+def dag_policy(dag):
+    if dag.dag_id == "announce_replica":  # runs when the test says so, and only then
+        dag.timetable = NullTimetable()
+    for asset in getattr(getattr(dag.timetable, "asset_condition", None), "objects", ()):
+        dag.is_paused_upon_creation = False  # a paused DAG's assets are not watched
+        # The amazon provider's trigger needs aiobotocore, which is not installed here: the test plays it.
+        asset.watchers = [watcher for watcher in asset.watchers if "airflow_provider_crr" in repr(watcher.trigger)]
+        for watcher in asset.watchers:
+            watcher.trigger.poke_interval = 1.0
+"""
 
 
 @pytest.fixture(scope="session")
-def airflow(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
+def example_buckets(aws: LocalAws) -> ReplicatedPair:
+    """The buckets that the example DAGs name, from before anything looks at them."""
+    pair = replicated_pair(aws, "my-landing-bucket", "my-landing-bucket-replica")
+    versioned_bucket(pair.source_client, "my-inventory-bucket")
+    return pair
+
+
+@pytest.fixture(scope="session")
+def airflow(
+    aws: LocalAws, example_buckets: ReplicatedPair, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Airflow]:
     """Airflow's processes, once for these tests."""
-    home = tmp_path_factory.mktemp("airflow") / "home"
-    with Airflow(home, aws.airflow_connection_uri_json(), dags=DAGS, policy="") as running:
+    root = tmp_path_factory.mktemp("airflow")
+    dags = Path(shutil.copytree(DAGS, root / "dags", ignore=shutil.ignore_patterns("__pycache__")))
+    for name in ASSET_EXAMPLES:
+        shutil.copy(EXAMPLES / f"{name}.py", dags)
+    with Airflow(root / "home", aws.airflow_connection_uri_json(), dags=dags, policy=POLICY) as running:
         yield running
 
 

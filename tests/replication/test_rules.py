@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_crr.replication.rules import ReplicationRule, why_no_status
+from airflow_provider_crr.replication.rules import ReplicationRule, destinations, why_no_status
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, S3Object
 
 RULE = ReplicationRule("all", enabled=True)
@@ -70,3 +70,27 @@ def test_reason_for_no_status(rules: list[ReplicationRule], changes: dict[str, s
     text = why_no_status(rules, replace(ANSWER, **changes))
     assert says in text
     assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("rules", "found"),
+    [
+        ([], []),
+        ([("raw/", True, {}, "copy")], ["copy"]),
+        ([("raw/", True, {}, "copy"), ("", True, {}, "archive"), ("raw/a", True, {}, "copy")], ["archive", "copy"]),
+        ([("raw/", False, {}, "copy"), ("tmp/", True, {}, "copy")], []),
+        ([("raw/b", True, {}, "copy")], []),
+        ([("raw/", True, {"k": "v"}, "tagged"), ("", True, {}, "copy")], ["copy"]),
+        ([("raw/", True, {"k": "v"}, "tagged")], ["tagged"]),
+        ([("raw/", True, {}, "")], []),
+    ],
+)
+def test_destinations_are_those_of_the_rules_that_cover_the_keys(
+    rules: list[tuple[str, bool, dict[str, str], str]], found: list[str]
+) -> None:
+    """Enabled rules that cover a key name its destinations; a rule for tags counts only if there is no other."""
+    configured = [
+        ReplicationRule(f"rule-{number}", enabled, prefix, tags, destination_bucket=bucket)
+        for number, (prefix, enabled, tags, bucket) in enumerate(rules)
+    ]
+    assert destinations(configured, ["raw/"]) == found

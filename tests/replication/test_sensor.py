@@ -17,7 +17,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
 
 from airflow_provider_crr import errors, waiting
-from airflow_provider_crr.sensors.replication import S3ReplicationSensor
+from airflow_provider_crr.sensors.replication import S3ReplicationSensor, has_task_state_store
 from airflow_provider_crr.triggers.replication import S3ReplicationTrigger
 from tests.support.s3_server import Answer, S3Server, stored
 
@@ -81,7 +81,6 @@ def restarted(trigger: S3ReplicationTrigger) -> S3ReplicationTrigger:
         ({"max_pending_age": float("inf")}, "max_pending_age"),
         ({"max_requests_per_second": 0}, "max_requests_per_second"),
         ({"max_requests_per_second": "5"}, "max_requests_per_second"),
-        ({"pin_versions": True, "mode": "reschedule"}, "pin_versions"),
         ({"deferrable": True, "botocore_config": {"read_timeout": object()}}, "botocore_config"),
         ({"bucket_key": Path("/k")}, "bucket_key"),
         ({"deferrable": True, "botocore_config": object()}, "botocore_config"),
@@ -91,6 +90,15 @@ def test_bad_arguments_fail_when_the_dag_is_parsed(arguments: dict[str, Any], sa
     """Arguments that can never work are refused when the sensor is made, with what to do."""
     with pytest.raises(errors.InvalidArgument, match=says):
         sensor(**arguments)
+
+
+def test_pinned_versions_are_refused_where_pokes_cannot_tell_each_other() -> None:
+    """pin_versions with mode="reschedule" is refused at parse time before Airflow 3.3, and fine from then on."""
+    if has_task_state_store():
+        sensor(pin_versions=True, mode="reschedule")
+    else:
+        with pytest.raises(errors.InvalidArgument, match="pin_versions"):
+            sensor(pin_versions=True, mode="reschedule")
 
 
 def test_deferrable_list_too_large_to_store_fails_when_the_dag_is_parsed() -> None:

@@ -1,0 +1,83 @@
+"""Asset events: what a finished task tells of itself to whoever waits for its outlets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from airflow_provider_crr.errors import CrrError
+from airflow_provider_crr.replication import rules
+from airflow_provider_crr.replication.gate import MAX_SAMPLE
+from airflow_provider_crr.replication.status import ObjectState
+from airflow_provider_crr.replication.targets import Targets, literal_prefix
+
+#: What is told of an inventory summary.
+_SUMMARY = ("manifest", "source_bucket", "created_at", "objects", "bytes", "statuses", "report_uri")
+
+
+class Rules(Protocol):
+    """Where the replication rules of a bucket are read; the hook is one."""
+
+    def get_replication_rules(self, bucket_name: str) -> tuple[rules.ReplicationRule, ...]:
+        """Return them, or raise a CrrError."""
+
+
+def announce(task: Any, context: Any, extra: Callable[[], Mapping[str, Any]]) -> None:
+    """
+    Give the asset events of a task their ``extra``; Airflow sends them if the task succeeds.
+
+    :param task: operator or sensor.
+    :param context: Airflow's context of this run.
+    :param extra: returns it, plain JSON; not called if the task has no outlets.
+    """
+    if not task.outlets:
+        return
+    from airflow.sdk.definitions.asset import BaseAsset
+
+    found = dict(extra())
+    for outlet in task.outlets:
+        if isinstance(outlet, BaseAsset):  # and not what another tool keeps there
+            context["outlet_events"][outlet].extra.update(found)
+
+
+def gate_event(summary: Mapping[str, Any], targets: Targets, source: Rules) -> dict[str, Any]:
+    """
+    Return what is told of an open gate.
+
+    :param summary: its XCom value.
+    :param targets: what it waited for.
+    :param source: where the rules are read, once for each bucket.
+    :return: ``{"total", "statuses", "targets": [up to ten URIs], "destinations": [names of the buckets with the
+        replicas]}``; without ``destinations`` if the rules cannot be read or name none, or nothing is COMPLETED.
+    """
+    asked = (*targets.patterns, *targets.objects)
+    found = {
+        "total": summary["total"],
+        "statuses": dict(summary["statuses"]),
+        "targets": [str(target) for target in asked[:MAX_SAMPLE]],
+    }
+    if not found["statuses"].get(ObjectState.COMPLETED.value):
+        return found
+    keys: dict[str, set[str]] = {}
+    for target in targets.objects:
+        keys.setdefault(target.bucket, set()).add(target.key)
+    for pattern in targets.patterns:
+        keys.setdefault(pattern.bucket, set()).add(literal_prefix(pattern.key))
+    try:
+        named = {
+            bucket
+            for source_bucket, of_bucket in keys.items()
+            for bucket in rules.destinations(source.get_replication_rules(source_bucket), of_bucket)
+        }
+    except CrrError:  # usually for want of s3:GetReplicationConfiguration; the gate is open all the same
+        return found
+    return {**found, "destinations": sorted(named)} if named else found
+
+
+def summary_event(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return what is told of an inventory summary within its limits.
+
+    :param summary: its XCom value.
+    """
+    return {name: summary[name] for name in _SUMMARY}

@@ -1,0 +1,1 @@
+"""Links: buttons on a task instance that lead out of Airflow."""

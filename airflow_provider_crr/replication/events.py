@@ -1,0 +1,172 @@
+"""
+S3's notifications about replication, read from the body of an SQS message.
+
+Their form: `Receiving replication failure events
+<https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-metrics-events.html>`__ and `Event message structure
+<https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html>`__. Through SNS they come
+as `its message <https://docs.aws.amazon.com/sns/latest/dg/sns-sqs-as-subscriber.html>`__, unless delivery is raw. S3
+does not send them to EventBridge, and sends none for a replication that ends in time. One may come twice, or late.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import unquote_plus
+
+from airflow_provider_crr.errors import EventInvalid
+from airflow_provider_crr.replication.failure_reasons import explain
+from airflow_provider_crr.replication.status import S3Object
+
+_FAMILY = "s3:Replication:"
+#: Names of the events, as a bucket's notification configuration has them.
+FAILED = f"{_FAMILY}OperationFailedReplication"
+MISSED_THRESHOLD = f"{_FAMILY}OperationMissedThreshold"
+REPLICATED_AFTER_THRESHOLD = f"{_FAMILY}OperationReplicatedAfterThreshold"
+NOT_TRACKED = f"{_FAMILY}OperationNotTracked"
+
+_REMEDY = "Send the queue nothing but S3 event notifications, from S3 itself or through SNS"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicationEvent:
+    """
+    What S3 tells of one replication.
+
+    :param name: such as :data:`FAILED`; always with ``s3:``, which S3 leaves out. One that is new to S3 is kept.
+    :param object: the source object's version, its key as S3 stores it.
+    :param time: when S3 noticed, UTC; None if it does not say.
+    :param rule_id: id of the replication rule, or None.
+    :param destination_bucket: name of the bucket for the replica, or None.
+    :param operation: what was to be replicated, such as ``OBJECT_PUT``, or None.
+    :param requested_at: when that was requested, UTC, or None.
+    :param failure_reason: S3's code for a failure, or None.
+    """
+
+    name: str
+    object: S3Object
+    time: datetime | None = None
+    rule_id: str | None = None
+    destination_bucket: str | None = None
+    operation: str | None = None
+    requested_at: datetime | None = None
+    failure_reason: str | None = None
+
+    @property
+    def failure_reason_explained(self) -> str | None:
+        """Why it failed and what to do, in words; None for an event that tells of no failure."""
+        return explain(self.failure_reason) if self.name == FAILED or self.failure_reason else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plain JSON form, for XCom; ``object`` is one that ``S3ReplicationSensor`` takes."""
+        return {
+            "name": self.name,
+            "object": self.object.to_dict(),
+            "time": self.time.isoformat() if self.time else None,
+            "rule_id": self.rule_id,
+            "destination_bucket": self.destination_bucket,
+            "operation": self.operation,
+            "requested_at": self.requested_at.isoformat() if self.requested_at else None,
+            "failure_reason": self.failure_reason,
+            "failure_reason_explained": self.failure_reason_explained,
+        }
+
+
+def parse_events(body: str) -> list[ReplicationEvent]:
+    """
+    Return what a message tells about replication.
+
+    :param body: body of the SQS message.
+    :return: nothing for ``s3:TestEvent``, which S3 sends when notifications are configured, and for events of
+        another kind.
+    :raises EventInvalid: if it is no S3 event notification, or one in a form that is not known.
+    """
+    message = _json(body)
+    if message.get("Type") == "Notification" and "TopicArn" in message:
+        message = _json(message.get("Message"))
+    if message.get("Event") == "s3:TestEvent":
+        return []
+    records = message.get("Records")
+    if not isinstance(records, list):
+        eventbridge = "detail-type" in message
+        raise EventInvalid(
+            "an event of EventBridge, which S3 tells nothing about replication" if eventbridge else "no Records",
+            remedy=_REMEDY,
+        )
+    return [event for record in records if (event := _event(record)) is not None]
+
+
+def _json(body: object) -> dict[str, Any]:
+    try:
+        found = json.loads(body) if isinstance(body, str) else None
+    except (ValueError, RecursionError) as error:
+        raise EventInvalid(f"not JSON: {error}", remedy=_REMEDY) from error
+    if not isinstance(found, dict):
+        raise EventInvalid(f"not a JSON object: {str(body)[:80]!r}", remedy=_REMEDY)
+    return found
+
+
+def _event(record: object) -> ReplicationEvent | None:
+    if not isinstance(record, Mapping):
+        raise EventInvalid(f"a record is {str(record)[:80]!r}", remedy=_REMEDY)
+    name = f"s3:{_text(record, 'eventName', 'eventName').removeprefix('s3:')}"
+    if not name.startswith(_FAMILY):
+        return None
+    version = _text(record, "eventVersion", "eventVersion")
+    if version.partition(".")[0] != "2":  # the major version changes with what a reader relies on
+        raise EventInvalid(f"eventVersion {version!r}", remedy="Look for a newer release of this provider")
+    s3 = _part(record, "s3")
+    bucket = _text(_part(s3, "bucket"), "name", "s3.bucket.name")
+    key = _text(_part(s3, "object"), "key", "s3.object.key")
+    version_id = _optional(_part(s3, "object"), "versionId")
+    try:  # the key is encoded as in a form: a space is "+"
+        obj = S3Object(bucket, unquote_plus(key, errors="strict"), version_id)
+    except ValueError as error:  # no UTF-8, or InvalidArgument
+        raise EventInvalid(f"s3.object does not name an object: {error}", remedy=_REMEDY) from error
+    data = record.get("replicationEventData") or {}
+    if not isinstance(data, Mapping):
+        raise EventInvalid(f"replicationEventData is {str(data)[:80]!r}", remedy=_REMEDY)
+    destination = _optional(data, "destinationBucket")
+    return ReplicationEvent(
+        name=name,
+        object=obj,
+        time=_moment(record, "eventTime"),
+        rule_id=_optional(data, "replicationRuleId"),
+        destination_bucket=destination.rpartition(":")[2] if destination else None,
+        operation=_optional(data, "s3Operation"),
+        requested_at=_moment(data, "requestTime"),
+        failure_reason=_optional(data, "failureReason"),
+    )
+
+
+def _part(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = of.get(name)
+    if not isinstance(found, Mapping):
+        raise EventInvalid(f"{name} is {str(found)[:80]!r}", remedy=_REMEDY)
+    return found
+
+
+def _text(of: Mapping[str, Any], name: str, path: str) -> str:
+    found = _optional(of, name)
+    if found is None:
+        raise EventInvalid(f"there is no {path}", remedy=_REMEDY)
+    return found
+
+
+def _optional(of: Mapping[str, Any], name: str) -> str | None:
+    found = of.get(name)
+    if found is not None and not isinstance(found, str):
+        raise EventInvalid(f"{name} is {str(found)[:80]!r}", remedy=_REMEDY)
+    return found or None
+
+
+def _moment(of: Mapping[str, Any], name: str) -> datetime | None:
+    text = _optional(of, name)
+    try:
+        found = datetime.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise EventInvalid(f"{name} is {text!r}", remedy=_REMEDY) from error
+    return found.replace(tzinfo=UTC) if found and found.tzinfo is None else found

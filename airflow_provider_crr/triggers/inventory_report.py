@@ -1,0 +1,207 @@
+"""The event trigger with which an asset is watched for inventory reports."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Hashable
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from hashlib import blake2b
+from typing import Any
+
+from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+
+from airflow_provider_crr.arguments import hook_arguments, moment, seconds, text
+from airflow_provider_crr.errors import InvalidArgument
+from airflow_provider_crr.hooks.replication import S3ReplicationHook
+from airflow_provider_crr.inventory.delivery import NEWEST, Announced, both, report_event
+from airflow_provider_crr.inventory.location import InventoryLocation
+from airflow_provider_crr.triggers.base import _in_thread
+
+#: Longest time between two looks at an S3 that refuses, in seconds, unless the interval itself is longer.
+_LONGEST_WAIT = 3600.0
+
+
+class S3InventoryReportTrigger(BaseEventTrigger):
+    """
+    Announce each S3 Inventory report once it is fully delivered, for an ``AssetWatcher``.
+
+    The payload of an event is what :func:`~airflow_provider_crr.inventory.delivery.report_event` says: ``manifest`` is
+    the S3 URI for :class:`~airflow_provider_crr.operators.inventory.S3InventorySummaryOperator`. Reports are announced
+    in the order in which S3 began them. A report is delivered when S3 has written ``manifest.checksum``; whether it can
+    be trusted is for the task that reads it, where somebody sees it fail. Airflow may start one run for several events.
+
+    From Airflow 3.3 on, the asset's state store remembers what was announced. A report is noted there *before* its
+    event is handed to Airflow, so none is announced twice, and what is delivered while no triggerer runs is announced
+    by the next one; only what a triggerer had in hand in the second in which it was killed is not. Watchers of one
+    inventory share one LIST loop. Before 3.3 nothing is remembered: what is complete when a triggerer starts is not
+    announced, so that none is announced twice; what is delivered while no triggerer runs is missed.
+
+    An error of asking S3 is logged by the triggerer, and asked again after twice the time, at most an hour.
+
+    :param inventory: folder of the inventory configuration, ``s3://dest/prefix/source-bucket/config-id/``.
+    :param newer_than: announce reports that S3 began after this moment, also those that are complete when the asset is
+        first watched (of the newest 32, and not before Airflow 3.3); a datetime with time zone, or its ISO 8601 text.
+        None for what is delivered from then on.
+    :param poke_interval: time between two looks; seconds or a timedelta.
+    :param aws_conn_id: Airflow connection; None for boto3's own way to find credentials.
+    :param region_name: AWS Region, None for the connection's.
+    :param verify: whether to verify TLS certificates, or the path of a CA bundle.
+    :param botocore_config: settings of ``botocore.config.Config``, as a mapping, or as its JSON text.
+    :param expected_bucket_owner: account id that must own the bucket.
+    :param requester_pays: accept the request costs of a requester-pays bucket.
+    :raises InvalidArgument: for arguments that can never work.
+    """
+
+    def __init__(
+        self,
+        *,
+        inventory: str,
+        newer_than: datetime | str | None = None,
+        poke_interval: timedelta | float = 300.0,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | str | None = None,
+        expected_bucket_owner: str | None = None,
+        requester_pays: bool = False,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.inventory = str(InventoryLocation.parse(text(inventory, "inventory")))
+        after = moment(newer_than, "newer_than")
+        self.newer_than = after.astimezone(UTC) if after else None
+        interval = seconds(poke_interval, "poke_interval")
+        if not interval:
+            raise InvalidArgument(f"poke_interval is {poke_interval!r}", remedy="Give seconds, more than 0")
+        self.poke_interval = float(interval)
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = _mapping(botocore_config)
+        self.expected_bucket_owner = expected_bucket_owner
+        self.requester_pays = requester_pays
+        self._hook_arguments = hook_arguments(self, for_trigger=True)
+        self._unstored: Announced | None = None
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and the kwargs, always in the same form: Airflow tells watchers apart by them."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "inventory": self.inventory,
+                "newer_than": self.newer_than.isoformat() if self.newer_than else None,
+                "poke_interval": self.poke_interval,
+                "aws_conn_id": self.aws_conn_id,
+                "region_name": self.region_name,
+                "verify": self.verify,
+                # As text, because Airflow 3.0 does not give back a mapping within a mapping.
+                "botocore_config": json.dumps(self.botocore_config, sort_keys=True) if self.botocore_config else None,
+                "expected_bucket_owner": self.expected_bucket_owner,
+                "requester_pays": self.requester_pays,
+            },
+        )
+
+    def shared_stream_key(self) -> Hashable | None:
+        """Return the same for all watchers that look at the same in the same way."""
+        kwargs = self.serialize()[1]
+        del kwargs["newer_than"]
+        return (type(self).__qualname__, json.dumps(kwargs, sort_keys=True))
+
+    @classmethod
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[list[str]]:
+        """Yield, again and again, the manifests of the newest reports that are complete; never end, never raise."""
+        looking = cls(**kwargs)
+        delivered: list[str] = []
+        wait = looking.poke_interval
+        while True:
+            try:
+                delivered = await _in_thread(looking._look, delivered)
+            except Exception as error:  # Airflow starts a trigger that raised again at once
+                wait = min(2 * wait, max(looking.poke_interval, _LONGEST_WAIT))
+                looking.log.error("cannot look for inventory reports, again in %d seconds: %s", wait, error)
+            else:
+                wait = looking.poke_interval
+                yield delivered
+            await asyncio.sleep(wait)
+
+    async def filter_shared_stream(self, shared_stream: AsyncIterator[list[str]]) -> AsyncIterator[TriggerEvent]:
+        """Yield an event for each report that was not announced yet."""
+        async for delivered in shared_stream:
+            try:
+                news = await self._news(delivered)
+            except Exception:
+                self.log.exception(
+                    "cannot read which reports of %s were announced; nothing is, for now", self.inventory
+                )
+                continue
+            for manifest in news:
+                try:
+                    mine = await self._claim(manifest)
+                except Exception:
+                    self.log.exception("cannot note that %s is announced; it is not, for now", manifest)
+                    break  # what comes after it comes after it
+                if mine:
+                    self.log.info("inventory report %s is delivered", manifest)
+                    yield TriggerEvent(report_event(manifest))  # type: ignore[no-untyped-call]
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Do the same without sharing, as before Airflow 3.3."""
+        async for event in self.filter_shared_stream(self.open_shared_stream(self.serialize()[1])):
+            yield event
+
+    def _look(self, known: list[str]) -> list[str]:
+        from airflow_provider_crr.inventory.report import complete_manifest_uris
+
+        client = S3ReplicationHook(**self._hook_arguments).get_conn()
+        return complete_manifest_uris(client, self.inventory, at_most=NEWEST, known=set(known))
+
+    async def _news(self, delivered: list[str]) -> list[str]:
+        announced = await self._recall()
+        if announced is None:
+            newer_than = self.newer_than if self._stores() else None
+            announced = Announced.before_first_look(delivered, newer_than)
+            await self._remember(announced)
+        return both(announced, Announced(until=self.newer_than)).news(delivered)
+
+    async def _claim(self, manifest: str) -> bool:
+        """Note that a report is announced; False if it was, perhaps by another triggerer."""
+        announced = await self._recall()
+        if announced is None or not announced.news([manifest]):
+            return False
+        await self._remember(announced.plus(manifest))
+        return True
+
+    async def _recall(self) -> Announced | None:
+        stores = self._stores()
+        if not stores:
+            return self._unstored
+        stored = [value for store in stores if (value := await store.aget(self._key)) is not None]
+        found = [Announced.from_dict(value) for value in stored]
+        return reduce(both, found) if found else None
+
+    async def _remember(self, announced: Announced) -> None:
+        self._unstored = announced
+        for store in self._stores():
+            await store.aset(self._key, announced.to_dict(self.inventory))
+
+    def _stores(self) -> list[Any]:
+        """Return the state store of each asset that is watched by this trigger; none before Airflow 3.3."""
+        accessors = getattr(self, "asset_state_store", None)
+        if accessors is None:
+            return []
+        # Airflow makes one trigger of watchers that are alike, and its accessors name no asset.
+        return [*getattr(accessors, "_by_name", {}).values()] or [accessors]
+
+    @property
+    def _key(self) -> str:
+        # Not the URI itself, which may be longer than a key: assets may be watched for several inventories.
+        return f"s3_inventory_reports_{blake2b(self.inventory.encode(), digest_size=8).hexdigest()}"
+
+
+def _mapping(config: dict[str, Any] | str | None) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] | None = json.loads(config) if isinstance(config, str) else config
+    except ValueError as error:
+        raise InvalidArgument(f"botocore_config is {config!r}", remedy="Give its settings as a mapping") from error
+    return found

@@ -1,0 +1,131 @@
+"""What the asset events of sensors and operator tell, and when there are any, as Airflow has recorded them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from airflow_provider_crr.assets import gate_event
+from airflow_provider_crr.errors import LookupFailed
+from airflow_provider_crr.operators.inventory import S3InventorySummaryOperator
+from airflow_provider_crr.replication.targets import Targets
+from airflow_provider_crr.sensors.inventory import S3InventorySensor
+from airflow_provider_crr.sensors.replication import S3ReplicationSensor
+from local_aws.inventory import Report, deliver, scan, write_report
+
+REPLICA = "s3://replica/orders/"
+MODES: dict[str, dict[str, Any]] = {"poke": {"deferrable": False}, "deferrable": {"deferrable": True}}
+
+
+@pytest.fixture(params=MODES)
+def mode(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The arguments of one of the modes."""
+    return {"poke_interval": 0.2, "timeout": 30, **MODES[request.param]}
+
+
+def land(pair: Any, *keys: str) -> None:
+    for key in keys:
+        pair.source_client.put_object(Bucket=pair.source, Key=key, Body=b"x")
+
+
+def test_open_gate_tells_counts_and_destination(run_task, aws_conn, pair, mode) -> None:
+    """The event of an open gate has its counts, its targets, and the bucket that the rules name."""
+    land(pair, "orders/1", "orders/2")
+    arguments = {"bucket_key": ["orders/1", "orders/2"], "bucket_name": pair.source}
+    run = run_task(S3ReplicationSensor, outlet=REPLICA, **arguments, **mode)
+    assert run.state == "success"
+    assert run.events == [
+        {
+            "total": 2,
+            "statuses": {"COMPLETED": 2},
+            "targets": [f"s3://{pair.source}/orders/1", f"s3://{pair.source}/orders/2"],
+            "destinations": [pair.destination],
+        }
+    ]
+
+
+def test_rules_are_read_only_for_outlets(run_task, aws_conn, pair, mode) -> None:
+    """Without an outlet a gate reads no rules; with one it reads them once."""
+    land(pair, "orders/1")
+    arguments = {"bucket_key": "orders/1", "bucket_name": pair.source, **mode}
+    requests = []
+    for outlet in (None, REPLICA):
+        before = aws_conn.requests(pair.source)["GET"]
+        assert run_task(S3ReplicationSensor, outlet=outlet, **arguments).state == "success"
+        requests.append(aws_conn.requests(pair.source)["GET"] - before)
+    assert requests == [0, 1]
+
+
+def test_gate_that_fails_tells_nothing(run_task, aws_conn, denied_pair, mode) -> None:
+    """A gate that stays shut has no event."""
+    land(denied_pair, "orders/1")
+    arguments = {"bucket_key": "orders/1", "bucket_name": denied_pair.source}
+    run = run_task(S3ReplicationSensor, outlet=REPLICA, **arguments, **mode)
+    assert (run.state, run.events) == ("failed", [])
+
+
+class Unreadable:
+    """A source of rules that may not be read."""
+
+    def get_replication_rules(self, bucket_name: str) -> Any:
+        raise LookupFailed("S3 answered AccessDenied")
+
+
+class Unset:
+    """A source of no rules, which were taken away since."""
+
+    def get_replication_rules(self, bucket_name: str) -> Any:
+        return ()
+
+
+@pytest.mark.parametrize("source", [Unreadable(), Unset()])
+def test_where_the_rules_name_no_destination_the_event_lacks_it(source: Any) -> None:
+    """If the rules may not be read, or name no bucket, no destination is told; everything else is."""
+    targets = Targets.parse("s3://landing/orders/*", wildcard_match=True)
+    event = gate_event({"total": 1, "statuses": {"COMPLETED": 1}, "sample": []}, targets, source)
+    assert event == {"total": 1, "statuses": {"COMPLETED": 1}, "targets": ["s3://landing/orders/*"]}
+
+
+def test_event_of_very_many_objects_is_bounded() -> None:
+    """An event names ten of the targets, however many there are."""
+    targets = Targets.parse([f"s3://landing/{number}" for number in range(1000)])
+    event = gate_event({"total": 1000, "statuses": {"REPLICA": 1000}}, targets, Unreadable())
+    assert len(event["targets"]) == 10
+
+
+@pytest.fixture
+def report(aws_conn: Any, denied_pair: Any) -> Report:
+    """A delivered report of one FAILED object."""
+    land(denied_pair, "a/lost.csv")
+    destination = f"{denied_pair.source}-inventory"
+    region = {"LocationConstraint": "eu-west-1"}
+    denied_pair.source_client.create_bucket(Bucket=destination, CreateBucketConfiguration=region)
+    written = write_report(
+        scan(denied_pair.source_client, denied_pair.source),
+        file_format="CSV",
+        source_bucket=denied_pair.source,
+        destination_bucket=destination,
+        created_at=datetime(2026, 11, 20, 1, 0, tzinfo=UTC),
+    )
+    deliver(denied_pair.source_client, written)
+    return written
+
+
+def test_delivered_report_tells_where_it_is(run_task, report, mode) -> None:
+    """The event of the inventory sensor is the one that the event trigger would send."""
+    run = run_task(S3InventorySensor, outlet="s3://inventory/", inventory=report.folder_uri, **mode)
+    (event,) = run.events
+    assert (event["manifest"], event["begun_at"]) == (report.manifest_uri, "2026-11-20T01:00:00Z")
+
+
+def test_summary_tells_its_counts_within_its_limits(run_task, report) -> None:
+    """The event of the operator has the counts of the report; if a limit is exceeded, there is none."""
+    arguments = {"outlet": "s3://inventory/", "inventory": report.folder_uri}
+    run = run_task(S3InventorySummaryOperator, **arguments)
+    (event,) = run.events
+    assert (event["manifest"], event["objects"]) == (report.manifest_uri, 1)
+    assert event["statuses"] == run.xcom["statuses"]
+    exceeded = run_task(S3InventorySummaryOperator, max_failed=0, **arguments)
+    assert (exceeded.state, exceeded.events) == ("failed", [])
