@@ -50,6 +50,9 @@ def test_every_module_in_provider_info_imports(provider_info) -> None:
     ]
     for module in named:
         import_module(module)
+    for link in provider_info["extra-links"]:
+        module, _, name = link.rpartition(".")
+        assert hasattr(import_module(module), name)
     faces = {"hooks", "sensors", "triggers", "operators"}
     public = {
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
@@ -84,7 +87,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 def test_wheel_has_the_whole_package_and_nothing_else(wheel) -> None:
-    """Every file of the package is in the wheel, py.typed and the style sheet among them, and no other."""
+    """Every file of the package is in the wheel, py.typed, style sheets and scripts among them, and no other."""
     package = {
         str(path.relative_to(ROOT))
         for path in (ROOT / "airflow_provider_crr").rglob("*")
@@ -93,7 +96,7 @@ def test_wheel_has_the_whole_package_and_nothing_else(wheel) -> None:
     in_package = {name for name in wheel if not re.match(r"airflow_provider_crr-[^/]+\.dist-info/", name)}
     assert in_package == package
     assert "airflow_provider_crr/py.typed" in in_package
-    assert any(name.endswith(".css") for name in in_package)
+    assert {".css", ".html", ".js", ".svg"} <= {Path(name).suffix for name in in_package}
 
 
 def test_wheel_declares_the_entry_point_and_the_license(wheel) -> None:

@@ -13,17 +13,21 @@ import airflow_provider_crr
 
 ROOT = Path(airflow_provider_crr.__file__).parent
 #: The modules that speak Airflow.
-FACES = ("hooks", "sensors", "triggers", "operators", "_task_failures")
+FACES = ("hooks", "sensors", "triggers", "operators", "links", "plugins", "_task_failures")
 #: Modules that are pure by design, each tried in an interpreter of its own; all others together.
 PURE = [
     "airflow_provider_crr",
+    "airflow_provider_crr.assets",
     "airflow_provider_crr.errors",
     "airflow_provider_crr.provider_info",
     "airflow_provider_crr.replication.status",
     "airflow_provider_crr.replication.gate",
     "airflow_provider_crr.replication.rules",
+    "airflow_provider_crr.replication.events",
     "airflow_provider_crr.replication.targets",
+    "airflow_provider_crr.replication.kept",
     "airflow_provider_crr.replication.watch",
+    "airflow_provider_crr.inventory.delivery",
     "airflow_provider_crr.inventory.manifest",
     "airflow_provider_crr.inventory.query",
     "airflow_provider_crr.inventory.summary",

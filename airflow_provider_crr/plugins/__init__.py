@@ -1,0 +1,1 @@
+"""Plugins: what is added to Airflow's own web interface."""

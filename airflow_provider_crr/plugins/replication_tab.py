@@ -1,0 +1,93 @@
+"""
+The Replication tab of a task instance, in Airflow 3.1 and later; Airflow 3.0 does not know such tabs.
+
+Airflow serves a plugin's pages without asking who is there. So these are files without data: their script reads the
+task's XCom through Airflow's REST API with the viewer's own session, and Airflow decides what that viewer may see.
+
+Every component of Airflow imports this module, each task's process among them: what serves is imported on the first
+request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from airflow.providers.common.compat.sdk import AirflowPlugin
+
+#: Where the files are served, below Airflow's base URL.
+PATH = "airflow-provider-crr"
+FILES = Path(__file__).parent / "tab"
+
+#: Nothing but these files and Airflow's API; no text is ever taken for markup. The frame is Airflow's own.
+POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'self'",
+        "require-trusted-types-for 'script'",
+    ]
+)
+_HEADERS = [
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cache-control", b"no-cache"),  # asked for again, answered 304: an upgrade shows at once
+]
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class StaticPages:
+    """
+    An ASGI application that serves one folder, with headers that forbid everything else.
+
+    :param folder: what to serve; ``index.html`` at its root.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files: Any = None
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
+            return
+        if self._files is None:
+            from starlette.staticfiles import StaticFiles
+
+            self._files = StaticFiles(directory=self._folder, html=True)
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_HEADERS]
+            await send(message)
+
+        await self._files(scope, receive, send_with_headers)
+
+
+class ReplicationTabPlugin(AirflowPlugin):
+    """What Airflow reads of the tab; found by the entry point ``airflow.plugins``."""
+
+    name = "airflow_provider_crr"
+    fastapi_apps = [{"app": StaticPages(FILES), "url_prefix": f"/{PATH}", "name": "S3 replication tab"}]  # noqa: RUF012
+    external_views = [  # noqa: RUF012
+        {
+            "name": "Replication",
+            # Without a leading slash: below Airflow's base URL, whatever that is. Airflow fills in and encodes the
+            # names; MAP_INDEX it leaves as it is where the task is not mapped.
+            "href": f"{PATH}/?dag_id={{DAG_ID}}&run_id={{RUN_ID}}&task_id={{TASK_ID}}&map_index={{MAP_INDEX}}",
+            "destination": "task_instance",
+            "url_route": "s3-replication",
+            "icon": f"{PATH}/icon-light.svg",
+            "icon_dark_mode": f"{PATH}/icon-dark.svg",
+        }
+    ]

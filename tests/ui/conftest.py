@@ -1,0 +1,75 @@
+"""A real Airflow with tasks to look at, and a real browser to look with."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Generator, Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.airflow import Airflow
+from local_aws import LocalAws
+
+DAGS = Path(__file__).parent / "dags"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
+DRIVER = shutil.which("chromedriver")
+has_tabs = tuple(map(int, version("apache-airflow").split(".")[:2])) >= (3, 1)
+
+
+@pytest.fixture(scope="session")
+def airflow(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
+    """Airflow's processes, once for these tests; none where there is nothing to look at or to look with."""
+    if not has_tabs:
+        pytest.skip("Airflow 3.0 has no tabs of plugins")
+    if not (CHROMIUM and DRIVER):
+        pytest.skip("no Chromium with chromedriver: as root, apt-get install chromium chromium-driver")
+    home = tmp_path_factory.mktemp("airflow-ui") / "home"
+    with Airflow(home, aws.airflow_connection_uri_json(), dags=DAGS, policy="") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A headless Chromium with an empty profile."""
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for argument in (
+        "headless",
+        "no-sandbox",
+        "disable-gpu",
+        "disable-quic",
+        "disable-dev-shm-usage",
+        "no-first-run",
+        "disable-background-networking",
+        "disable-component-update",
+        "disable-sync",
+        "no-proxy-server",
+        "hide-scrollbars",
+        "window-size=1360,1000",
+        f"user-data-dir={tmp_path_factory.mktemp('chromium')}",
+    ):
+        options.add_argument(f"--{argument}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(executable_path=DRIVER))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: Any) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the browser and Airflow's processes said below a test that failed."""
+    report = yield
+    if report.failed:
+        if driver := item.funcargs.get("browser"):
+            report.sections.append(("the browser", "\n".join(line["message"] for line in driver.get_log("browser"))))
+        if running := item.funcargs.get("airflow"):
+            report.sections += [(f"Airflow's {name}", tail) for name, tail in running.tails().items()]
+    return report
