@@ -6,11 +6,12 @@ MIN_COVERAGE = 95
 
 VENV = .venv
 OLDEST = .venv-oldest
+BENCHES = .venv-bench
 BIN = $(VENV)/bin
 # -qq: errors only.
 INSTALL = -m pip --disable-pip-version-check install -qq --no-deps
 
-.PHONY: help demo test test-oldest lint format wheel pins clean distclean
+.PHONY: help demo test test-oldest bench browser lint format wheel pins clean distclean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -20,13 +21,20 @@ help: ## Show this list
 demo: $(VENV)/.project ## See the gate and the inventory summary at work, on this machine (two minutes)
 	@$(BIN)/python -m demo
 
-test: lint ## Lint, then run all tests on the newest Airflow, with coverage
+test: lint browser ## Lint, then run all tests on the newest Airflow, with coverage
 	@echo "== Tests on the newest Airflow"
 	@$(BIN)/python -m pytest -q --cov --cov-branch --cov-report=term --cov-fail-under=$(MIN_COVERAGE) $(PYTEST_ARGS)
 
 test-oldest: $(OLDEST)/.project ## Run all tests on the oldest Airflow that is supported
 	@echo "== Tests on the oldest Airflow"
 	@$(OLDEST)/bin/python -m pytest -q $(PYTEST_ARGS)
+
+bench: $(BENCHES)/.project ## Measure beside what one would use instead: BENCH=full for all sizes, ONLY=lookups for one
+	@sh benchmarks/nginx.sh
+	@$(BENCHES)/bin/python -m benchmarks $(if $(filter full,$(BENCH)),--full) $(ONLY)
+
+browser: # What the tests of the Replication tab are driven with
+	@sh tests/ui/install-browser.sh
 
 lint: $(VENV)/.project ## Check style and types
 	@echo "== Lint"
@@ -49,11 +57,12 @@ clean: ## Remove what was built and cached
 	@find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 
 distclean: clean ## Remove the environments, too
-	@rm -rf $(VENV) $(OLDEST)
+	@rm -rf $(VENV) $(OLDEST) $(BENCHES)
 
 # An environment is made anew when its list changes, so that nothing in it is left over from an earlier list.
 $(VENV)/.packages: requirements/dev.txt
 $(OLDEST)/.packages: requirements/dev-oldest.txt
+$(BENCHES)/.packages: requirements/bench.txt
 %/.packages:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	@echo "== Installing $< into $* (a minute or two)"
