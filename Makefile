@@ -11,7 +11,7 @@ BIN = $(VENV)/bin
 # -qq: errors only.
 INSTALL = -m pip --disable-pip-version-check install -qq --no-deps
 
-.PHONY: help demo test test-oldest bench browser lint format wheel pins clean distclean
+.PHONY: help demo test test-oldest bench browser docs lint format wheel pins clean distclean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -21,7 +21,7 @@ help: ## Show this list
 demo: $(VENV)/.project ## See the gate and the inventory summary at work, on this machine (two minutes)
 	@$(BIN)/python -m demo
 
-test: lint browser ## Lint, then run all tests on the newest Airflow, with coverage
+test: lint docs browser ## Lint, build the documentation, then run all tests on the newest Airflow, with coverage
 	@echo "== Tests on the newest Airflow"
 	@$(BIN)/python -m pytest -q --cov --cov-branch --cov-report=term --cov-fail-under=$(MIN_COVERAGE) $(PYTEST_ARGS)
 
@@ -35,6 +35,10 @@ bench: $(BENCHES)/.project ## Measure beside what one would use instead: BENCH=f
 
 browser: # What the tests of the Replication tab are driven with
 	@sh tests/ui/install-browser.sh
+
+docs: $(VENV)/.project ## Build the documentation into build/docs; what is wrong in it fails
+	@echo "== Documentation"
+	@$(BIN)/python -m sphinx -q -E -W -n -d build/doctrees docs build/docs
 
 lint: $(VENV)/.project ## Check style and types
 	@echo "== Lint"

@@ -24,6 +24,6 @@ renew() { # list, Airflow release, what is needed beside the project, what the l
     rm -rf "$environment"
 }
 
-renew requirements/dev.txt 3.3.2 requirements/tools.in "develop and test with Airflow 3.3.2, the newest that is tested"
+renew requirements/dev.txt 3.3.2 requirements/docs.in "develop and test with Airflow 3.3.2, the newest that is tested"
 renew requirements/dev-oldest.txt 3.0.6 requirements/tools.in "test with Airflow 3.0.6, the oldest that is supported"
 renew requirements/bench.txt 3.3.2 requirements/bench.in "run the benchmarks"

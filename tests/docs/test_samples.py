@@ -1,0 +1,139 @@
+"""What the pages show to be copied works."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email import message_from_string
+from importlib.metadata import version
+from socketserver import StreamRequestHandler, ThreadingTCPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from airflow_provider_crr.hooks.replication import S3ReplicationHook
+from airflow_provider_crr.replication.events import FAILED
+from local_aws.buckets import versioned_bucket
+from local_aws.inventory.report import deliver, write_report
+from local_aws.inventory.scan import scan
+from tests.docs.pages import Sample, samples
+
+#: Whether Airflow hands the exception to the callbacks of a task that failed.
+hands_exceptions = tuple(map(int, version("apache-airflow").split(".")[:2])) >= (3, 1)
+PYTHON, JSON = samples("python"), samples("json")
+
+
+def named(found: list[Sample]) -> Any:
+    return pytest.mark.parametrize("sample", found, ids=[sample.name for sample in found])
+
+
+@named(PYTHON)
+def test_python_sample_builds_a_dag(load_dags, sample) -> None:
+    """Airflow reads a sample as a DAG file, and finds one DAG that has tasks."""
+    (dag,) = load_dags(sample.text).values()
+    assert dag.tasks
+
+
+def validate(service: str, shape: str, value: object) -> None:
+    from botocore.loaders import Loader
+    from botocore.model import ServiceModel
+    from botocore.validate import validate_parameters
+
+    validate_parameters(value, ServiceModel(Loader().load_service_model(service, "service-2")).shape_for(shape))
+
+
+@named(JSON)
+def test_json_sample_is_what_its_caption_says(sample, monkeypatch) -> None:
+    """AWS's own models take the configurations, Airflow takes the connection, and policies have statements."""
+    value = json.loads(sample.text)
+    caption = sample.options.partition(":caption: ")[2].strip()
+    shape = caption.partition(",")[0]
+    if caption.startswith("AIRFLOW_CONN_"):
+        monkeypatch.setenv(caption, sample.text)
+        found = S3ReplicationHook(aws_conn_id=caption.removeprefix("AIRFLOW_CONN_").lower()).conn_config
+        given = {name: getattr(found, name) for name in ("region_name", "role_arn", "assume_role_kwargs")}
+        assert given == value["extra"]
+    elif shape.endswith("Configuration"):
+        validate("s3", shape, value)
+        assert FAILED in json.dumps(value) or "ReplicationStatus" in value["OptionalFields"]
+    else:
+        assert all({"Effect", "Action", "Resource"} <= set(statement) for statement in value["Statement"])
+
+
+@pytest.fixture
+def bad_report(aws_conn, denied_pair) -> str:
+    """Deliver a report with one FAILED object; return its folder."""
+    denied_pair.source_client.put_object(Bucket=denied_pair.source, Key="<b>a", Body=b"x")
+    destination = f"{denied_pair.source}-inventory"
+    versioned_bucket(denied_pair.source_client, destination)
+    report = write_report(
+        scan(denied_pair.source_client, denied_pair.source),
+        file_format="CSV",
+        source_bucket=denied_pair.source,
+        destination_bucket=destination,
+        created_at=datetime.now(UTC) - timedelta(hours=3),
+    )
+    deliver(denied_pair.source_client, report)
+    return report.folder_uri
+
+
+def run(load_dags: Any, dag_id: str, replaced: dict[str, str]) -> dict[str, str]:
+    (text,) = (sample.text for sample in PYTHON if f'DAG("{dag_id}"' in sample.text)
+    for old, new in replaced.items():
+        assert old in text
+        text = text.replace(old, new)
+    found = load_dags(text)[dag_id].test(logical_date=datetime.now(UTC))
+    return {instance.task_id: str(instance.state) for instance in found.get_task_instances()}
+
+
+FOLDER = "s3://my-inventory-bucket/my-landing-bucket/daily/"
+
+
+@pytest.fixture
+def mailbox(monkeypatch) -> Iterator[list[str]]:
+    """A mail server behind the connection smtp_default; what it was sent."""
+    received: list[str] = []
+
+    class Session(StreamRequestHandler):
+        def handle(self) -> None:
+            self.wfile.write(b"220 here\r\n")
+            while line := self.rfile.readline():
+                if line.upper().startswith(b"DATA"):
+                    self.wfile.write(b"354 go on\r\n")
+                    received.append(b"".join(iter(self.rfile.readline, b".\r\n")).decode())
+                self.wfile.write(b"250 fine\r\n")
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Session) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        extra = {"disable_ssl": True, "disable_tls": True}
+        conn = {"conn_type": "smtp", "host": "127.0.0.1", "port": server.server_address[1], "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(conn))
+        yield received
+        server.shutdown()
+
+
+def test_mail_names_what_is_wrong_and_where_the_report_is(load_dags, bad_report, mailbox, tmp_path) -> None:
+    """The notifier of the sample sends the error, escaped, and the places that its summary names."""
+    states = run(
+        load_dags,
+        "inventory_check_by_mail",
+        {FOLDER: bad_report, "s3://my-reports-bucket/replication": f"file://{tmp_path}"},
+    )
+    assert states == {"summary": "failed"}
+    mail = message_from_string(mailbox[0])
+    assert mail["Subject"] == "inventory_check_by_mail.summary failed"
+    (html,) = (part.get_payload(decode=True).decode() for part in mail.walk() if part.get_content_type() == "text/html")
+    assert ("1 FAILED, limit 0" if hands_exceptions else "See the log.") in html
+    assert f"Report: file://{tmp_path}" in html
+    assert "-failed.csv" in html
+
+
+def test_ticket_is_written_of_a_report_over_its_limit(load_dags, bad_report, capfd) -> None:
+    """The task behind a failed summary runs, and reads the summary that was pushed before."""
+    assert run(load_dags, "inventory_check_with_ticket", {FOLDER: bad_report}) == {
+        "summary": "failed",
+        "ticket": "success",
+    }
+    assert "1 FAILED in s3://" in capfd.readouterr().out
