@@ -157,7 +157,7 @@ def _checked(found: dict[str, Any], targets: Targets, done_states: frozenset[Obj
         if not targets.patterns or len(joined) % MARK or not checkpoint.listed.keys().isdisjoint(marks):
             raise ValueError("fingerprints that cannot be")
         checkpoint.listed.update(dict.fromkeys(marks, _done(name, done_states)))
-    checkpoint.pinned = unpack(found["pinned"])
+    checkpoint.pinned = list(unpack(found["pinned"]))
     for obj in checkpoint.pinned:
         named = S3Object(obj.bucket, obj.key)
         listed = any(named.bucket == each.bucket and matches(each.key, named.key) for each in targets.patterns)
