@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Protocol
 
 from airflow_provider_crr.errors import CrrError
@@ -20,6 +21,17 @@ class Rules(Protocol):
 
     def get_replication_rules(self, bucket_name: str) -> tuple[rules.ReplicationRule, ...]:
         """Return them, or raise a CrrError."""
+
+
+class ReadOnce:
+    """
+    Rules that are read once for each bucket, whoever wants them.
+
+    :param source: where they are read.
+    """
+
+    def __init__(self, source: Rules) -> None:
+        self.get_replication_rules = cache(source.get_replication_rules)
 
 
 def announce(task: Any, context: Any, extra: Callable[[], Mapping[str, Any]]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_crr import errors
+from airflow_provider_crr import errors, metrics
 from airflow_provider_crr.arguments import HOOK_FIELDS, is_template, number, one_of, seconds, text
 from airflow_provider_crr.assets import announce, summary_event
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
@@ -18,6 +18,7 @@ from airflow_provider_crr.inventory.location import InventoryLocation, is_manife
 from airflow_provider_crr.inventory.output import check_destination, write
 from airflow_provider_crr.inventory.query import MAX_PREFIX_DEPTH
 from airflow_provider_crr.inventory.summary import Summary
+from airflow_provider_crr.lineage import Flow, Place, summary_flow
 from airflow_provider_crr.links.console import InventoryManifestLink, WrittenReportLink
 from airflow_provider_crr.operators.base import HookOperator
 
@@ -108,12 +109,19 @@ class S3InventorySummaryOperator(HookOperator):
         summary = self._summarize(self._hook(), context)
         self.log.info("\n%s", render(summary, "text"))
         found = summary.to_dict()
+        metrics.summarized(context.get("ti"), summary, datetime.now(UTC))
+        self._learn(lambda: summary_flow(found))
         if exceeded := self.limits.exceeded(summary, datetime.now(UTC)):
             context["ti"].xcom_push(key="return_value", value=found)
             message = "\n  ".join([f"the inventory report {summary.manifest} exceeds its limits:", *exceeded])
             raise errors.InventoryLimitExceeded(message, summary=found)
         announce(self, context, lambda: summary_event(found))
         return found
+
+    def _flow(self) -> Flow:
+        if is_manifest_uri(self.inventory):
+            return Flow((Place.of(self.inventory),))
+        return Flow((Place.in_bucket(InventoryLocation.parse(self.inventory).source_bucket),))
 
     def _summarize(self, hook: S3ReplicationHook, context: Context) -> Summary:
         from airflow_provider_crr.inventory.local import summarize_local

@@ -9,6 +9,7 @@ from airflow_provider_crr import errors, humanize
 from airflow_provider_crr.arguments import HOOK_FIELDS, is_template, one_of
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.legible import legible
+from airflow_provider_crr.lineage import Flow, at_hand, deletion_flow
 from airflow_provider_crr.operators.base import HookOperator
 from airflow_provider_crr.replication.deletion import NOT_DELETED, Deletion
 from airflow_provider_crr.replication.gate import REASONS
@@ -93,6 +94,7 @@ class S3DeleteReplicatedObjectsOperator(HookOperator):
         refusals = [
             f"  {legible(named['uri'])} {named['status']}: {named['reason']}" for named in found["refused_sample"]
         ]
+        self._learn(lambda: deletion_flow(targets, all_gone=self._leaves_nothing(found, targets)))
         undeleted = NOT_DELETED in found["refused_statuses"]
         if undeleted or (refusals and self.on_refused == "fail" and not self.only_check):
             context["ti"].xcom_push(key="return_value", value=found)
@@ -115,6 +117,13 @@ class S3DeleteReplicatedObjectsOperator(HookOperator):
             return _at_least_one(found, named, deletion)
 
         return distinct(map(versions, (*targets.objects, *targets.patterns)), key=lambda obj: obj)
+
+    def _leaves_nothing(self, found: dict[str, Any], targets: Targets) -> bool:
+        every_version = self.versions == "all" and not any(obj.version_id for obj in targets.objects)
+        return every_version and not found["dry_run"] and not found["refused"]
+
+    def _flow(self) -> Flow:
+        return deletion_flow(self._targets()) if at_hand(self.bucket_key) else Flow()
 
     def _targets(self) -> Targets:
         return Targets.parse(

@@ -18,9 +18,10 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_crr import assets, errors, humanize, waiting
+from airflow_provider_crr import assets, errors, humanize, metrics, waiting
 from airflow_provider_crr.arguments import HOOK_FIELDS, hook_arguments
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
+from airflow_provider_crr.lineage import Flow, Traced
 from airflow_provider_crr.links.console import S3ConsoleLink, partition_of
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ _GRACE = timedelta(seconds=30)
 _HEARTBEATS_TO_NOTICE = 1.5
 
 
-class PollingSensor(BaseSensorOperator):
+class PollingSensor(BaseSensorOperator, Traced):
     """
     A sensor whose poke and trigger poll the same thing, and end the same way.
 
@@ -90,8 +91,12 @@ class PollingSensor(BaseSensorOperator):
         """Return the trigger that polls the same; ``kwargs`` are those of PollingTrigger."""
 
     @abstractmethod
-    def _event_extra(self, value: Any) -> dict[str, Any]:
+    def _event_extra(self, value: Any, rules: assets.Rules) -> dict[str, Any]:
         """Return what the events of the outlets tell of a wait that is over."""
+
+    @abstractmethod
+    def _flow(self, value: Any = None, rules: assets.Rules | None = None) -> Flow:
+        """Return what OpenLineage is told; ``value`` and ``rules`` are given of a wait that is over."""
 
     @abstractmethod
     def _where(self) -> dict[str, Any]:
@@ -116,6 +121,7 @@ class PollingSensor(BaseSensorOperator):
                 raise
             ended = waiting.timed_out(self._poller, humanize.age(self.timeout))
             self._push(context, ended["value"])
+            metrics.ended(context.get("ti"), ended)
             # After a deferral Airflow skips for a timeout under never_fail; a poke does as much.
             skipped = self.never_fail or isinstance(error, AirflowSkipException)
             raise (AirflowSkipException if skipped else AirflowSensorTimeout)(ended["message"]) from error
@@ -140,6 +146,7 @@ class PollingSensor(BaseSensorOperator):
             first = context["ti"].get_first_reschedule_date(context) if self.reschedule else None
             self._poller = self._make_poller(first or datetime.now(UTC), context)
         decided = self._poller.poll()
+        metrics.polled(context.get("ti"), self._poller.value())
         self.log.info(self._poller.progress())
         for warning in self._poller.warnings():
             self.log.warning(warning)
@@ -168,8 +175,11 @@ class PollingSensor(BaseSensorOperator):
 
     def _conclude(self, context: Context, event: dict[str, Any]) -> Any:
         status, value = event.get("status"), event.get("value")
+        metrics.ended(context.get("ti"), event)
         if status == waiting.DONE and value:
-            assets.announce(self, context, lambda: self._event_extra(value))
+            rules = assets.ReadOnce(S3ReplicationHook(**hook_arguments(self)))
+            assets.announce(self, context, lambda: self._event_extra(value, rules))
+            self._learn(lambda: self._flow(value, rules))
             return value
         if status == waiting.ERROR:
             raise errors.from_dict(event["error"])

@@ -11,11 +11,14 @@ from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.inventory.arrival import ReportArrival
 from airflow_provider_crr.inventory.delivery import report_event
 from airflow_provider_crr.inventory.location import InventoryLocation
+from airflow_provider_crr.lineage import Flow, Place
 from airflow_provider_crr.sensors.base import PollingSensor
 from airflow_provider_crr.triggers.inventory import S3InventoryTrigger, report_arrival
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from airflow_provider_crr.assets import Rules
 
 
 class S3InventorySensor(PollingSensor):
@@ -65,8 +68,12 @@ class S3InventorySensor(PollingSensor):
             **kwargs,
         )
 
-    def _event_extra(self, value: str) -> dict[str, Any]:
+    def _event_extra(self, value: str, rules: Rules) -> dict[str, Any]:
         return report_event(value)
+
+    def _flow(self, value: str | None = None, rules: Rules | None = None) -> Flow:
+        listed = Place.in_bucket(InventoryLocation.parse(self.inventory).source_bucket)
+        return Flow((listed,), (Place.of(value),) if value else ())
 
     def _where(self) -> dict[str, Any]:
         location = InventoryLocation.parse(self.inventory)

@@ -12,6 +12,8 @@ from airflow_provider_crr.arguments import HOOK_FIELDS, hook_arguments, is_templ
 from airflow_provider_crr.assets import gate_event
 from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
+from airflow_provider_crr.lineage import Flow, at_hand, gate_flow
+from airflow_provider_crr.metrics import Metered
 from airflow_provider_crr.replication.gate import GatePolicy
 from airflow_provider_crr.replication.kept import Kept
 from airflow_provider_crr.replication.status import S3Object
@@ -22,6 +24,8 @@ from airflow_provider_crr.triggers.replication import S3ReplicationTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from airflow_provider_crr.assets import Rules
 
 
 class S3ReplicationSensor(PollingSensor):
@@ -141,7 +145,7 @@ class S3ReplicationSensor(PollingSensor):
         return Watch(
             self._targets(),
             self._policy(),
-            S3ReplicationHook(**hook_arguments(self)),
+            Metered(S3ReplicationHook(**hook_arguments(self)), context.get("ti")),
             pin_versions=self.pin_versions,
             started_at=started_at,
             kept=None if store is None else Kept(store, _round(context), each_poll=self.reschedule),
@@ -155,8 +159,11 @@ class S3ReplicationSensor(PollingSensor):
             **kwargs,
         )
 
-    def _event_extra(self, value: dict[str, Any]) -> dict[str, Any]:
-        return gate_event(value, self._targets(), S3ReplicationHook(**hook_arguments(self)))
+    def _event_extra(self, value: dict[str, Any], rules: Rules) -> dict[str, Any]:
+        return gate_event(value, self._targets(), rules)
+
+    def _flow(self, value: dict[str, Any] | None = None, rules: Rules | None = None) -> Flow:
+        return gate_flow(self._targets(), value, rules) if value or at_hand(self.bucket_key) else Flow()
 
 
 def has_task_state_store() -> bool:

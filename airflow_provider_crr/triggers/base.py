@@ -13,7 +13,7 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
-from airflow_provider_crr import humanize, waiting
+from airflow_provider_crr import humanize, metrics, waiting
 from airflow_provider_crr.errors import CrrError
 
 #: Seconds that a poll may go on after the deadline; less than the grace of the sensor's own timeout.
@@ -106,13 +106,18 @@ class PollingTrigger(BaseTrigger):
             late.cancel()
             stop.set()
 
+    def _poll(self, poller: waiting.Poller, stop: Event) -> dict[str, Any] | None:
+        decided = poller.poll(stop)
+        metrics.polled(self.task_instance, poller.value())
+        return decided
+
     async def _wait(self, stop: Event) -> dict[str, Any]:
         poller: waiting.Poller | None = None
         interval = self.poke_interval
         while True:
             try:
                 poller = poller or await _in_thread(self.poller)
-                decided: dict[str, Any] | None = await _in_thread(poller.poll, stop)
+                decided: dict[str, Any] | None = await _in_thread(self._poll, poller, stop)
             except CrrError as error:
                 if not self.silent_fail and not stop.is_set():
                     return waiting.could_not_ask(error)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
+from airflow_provider_crr.metrics import Metered
 from airflow_provider_crr.replication.gate import GatePolicy
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.replication.watch import Watch
@@ -32,7 +33,7 @@ class S3ReplicationTrigger(PollingTrigger):
         return Watch(
             Targets.from_stored(self.question["targets"]),
             GatePolicy(**self.question["policy"]),
-            S3ReplicationHook(**self.hook),
+            Metered(S3ReplicationHook(**self.hook), self.task_instance),
             pin_versions=self.question["pin_versions"],
             started_at=datetime.fromtimestamp(self.started_at, UTC),
         )
