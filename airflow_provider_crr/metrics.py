@@ -8,10 +8,11 @@ be sent is no reason for a task to fail.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from functools import wraps
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from airflow_provider_crr.inventory.summary import Summary, total, unsettled
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, S3Object
@@ -20,6 +21,21 @@ if TYPE_CHECKING:
     from airflow_provider_crr.replication.watch import Source
 
 log = logging.getLogger(__name__)
+
+_P = ParamSpec("_P")
+
+
+def _harmless(send: Callable[_P, None]) -> Callable[_P, None]:
+    """Let a function raise nothing."""
+
+    @wraps(send)
+    def guarded(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        try:
+            send(*args, **kwargs)
+        except Exception:
+            log.debug("cannot send metrics", exc_info=True)
+
+    return guarded
 
 
 class Metered:
@@ -45,12 +61,18 @@ class Metered:
                 yield answer
         finally:
             if answers:
-                _send(self._ti, [("incr", "gate.lookups", answers)])
+                _looked_up(self._ti, answers)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._source, name)
 
 
+@_harmless
+def _looked_up(ti: Any, answers: int) -> None:
+    _send(ti, [("incr", "gate.lookups", answers)])
+
+
+@_harmless
 def polled(ti: Any, value: Any) -> None:
     """
     Send what a poll found; nothing if it was not a gate's.
@@ -71,6 +93,7 @@ def polled(ti: Any, value: Any) -> None:
     _send(ti, [("gauge", *gauge) for gauge in gauges.items()])
 
 
+@_harmless
 def ended(ti: Any, event: Mapping[str, Any]) -> None:
     """
     Send how long a gate took to be decided; nothing if it was not a gate.
@@ -83,6 +106,7 @@ def ended(ti: Any, event: Mapping[str, Any]) -> None:
         _send(ti, [("timing", "gate.waited", timedelta(seconds=value["waited_seconds"]))], outcome=event["status"])
 
 
+@_harmless
 def summarized(ti: Any, summary: Summary, now: datetime) -> None:
     """
     Send what an inventory report says.
@@ -109,14 +133,11 @@ def _is_gate(value: Any) -> bool:
 def _send(ti: Any, metrics: Iterable[tuple[str, str, Any]], **tags: str) -> None:
     """Send metrics, each (kind, name, value), with the tags that Airflow gives to those of its own tasks."""
     try:
-        try:
-            from airflow.providers.common.compat.sdk import Stats
-        except ImportError:  # common-compat before 1.14
-            from airflow.stats import Stats
+        from airflow.providers.common.compat.sdk import Stats
+    except ImportError:  # common-compat before 1.14
+        from airflow.stats import Stats
 
-        # From Airflow 3.3 on it says itself what they are, the team's among them.
-        own = getattr(ti, "stats_tags", None) or (ti and {"dag_id": ti.dag_id, "task_id": ti.task_id}) or {}
-        for kind, name, value in metrics:
-            getattr(Stats, kind)(f"crr.{name}", value, tags={**own, **tags})
-    except Exception:
-        log.debug("cannot send metrics", exc_info=True)
+    # From Airflow 3.3 on it says itself what they are, the team's among them.
+    own = getattr(ti, "stats_tags", None) or (ti and {"dag_id": ti.dag_id, "task_id": ti.task_id}) or {}
+    for kind, name, value in metrics:
+        getattr(Stats, kind)(f"crr.{name}", value, tags={**own, **tags})

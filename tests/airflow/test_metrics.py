@@ -285,6 +285,7 @@ GATE = {"total": 1, "statuses": {}, "oldest_pending_seconds": None, "waited_seco
     [
         lambda ti: metrics.polled(ti, GATE),
         lambda ti: metrics.ended(ti, waiting.done("", GATE)),
+        lambda ti: metrics.ended(ti, {"value": {"statuses": {}}}),  # an event that nobody can read
         lambda ti: list(metrics.Metered(SimpleNamespace(get_replication_statuses=lambda *_, **__: [1]), ti)
                         .get_replication_statuses([])),
     ],
@@ -293,7 +294,7 @@ GATE = {"total": 1, "statuses": {}, "oldest_pending_seconds": None, "waited_seco
 def test_metric_that_cannot_be_sent_fails_nothing(
     send: Callable[[Any], None], ti: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A client that raises, or a task instance that is none, is no reason to fail."""
+    """A client that raises, a task instance that is none, and a value that is not as it should be fail no task."""
     from airflow.providers.common.compat.sdk import Stats
 
     def broken(*_: Any, **__: Any) -> None:
