@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_string
@@ -13,12 +15,13 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_crr import metrics
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.replication.events import FAILED
 from local_aws.buckets import versioned_bucket
 from local_aws.inventory.report import deliver, write_report
 from local_aws.inventory.scan import scan
-from tests.docs.pages import Sample, samples
+from tests.docs.pages import Sample, samples, words
 
 #: Whether Airflow hands the exception to the callbacks of a task that failed.
 hands_exceptions = tuple(map(int, version("apache-airflow").split(".")[:2])) >= (3, 1)
@@ -60,6 +63,12 @@ def test_json_sample_is_what_its_caption_says(sample, monkeypatch) -> None:
         assert FAILED in json.dumps(value) or "ReplicationStatus" in value["OptionalFields"]
     else:
         assert all({"Effect", "Action", "Resource"} <= set(statement) for statement in value["Statement"])
+
+
+def test_every_metric_is_on_the_page() -> None:
+    """What a task sends is named, and nothing else is."""
+    sent = set(re.findall(r'"((?:gate|inventory)\.\w+)"', inspect.getsource(metrics)))
+    assert set(re.findall(r"\bcrr\.(\w+\.\w+)", words("observe"))) == sent
 
 
 @pytest.fixture
