@@ -30,6 +30,8 @@ def get_provider_info() -> dict[str, Any]:
         "sensors": [_modules(name, "sensors.replication", "sensors.inventory")],
         "triggers": [_modules(name, "triggers.replication", "triggers.inventory", "triggers.inventory_report")],
         "operators": [_modules(name, "operators.replication", "operators.inventory")],
+        # Read by Airflow 3.2 and later; before, there is `python -m airflow_provider_crr.cli`.
+        "cli": ["airflow_provider_crr.cli.definition.get_crr_commands"],
         "extra-links": [
             f"airflow_provider_crr.links.console.{link}"
             for link in ("S3ConsoleLink", "InventoryManifestLink", "WrittenReportLink")

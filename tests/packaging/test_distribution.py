@@ -50,8 +50,8 @@ def test_every_module_in_provider_info_imports(provider_info) -> None:
     ]
     for module in named:
         import_module(module)
-    for link in provider_info["extra-links"]:
-        module, _, name = link.rpartition(".")
+    for named_object in (*provider_info["extra-links"], *provider_info["cli"]):
+        module, _, name = named_object.rpartition(".")
         assert hasattr(import_module(module), name)
     faces = {"hooks", "sensors", "triggers", "operators"}
     public = {

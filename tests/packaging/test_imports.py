@@ -13,7 +13,7 @@ import airflow_provider_crr
 
 ROOT = Path(airflow_provider_crr.__file__).parent
 #: The modules that speak Airflow.
-FACES = ("hooks", "sensors", "triggers", "operators", "links", "plugins", "_task_failures")
+FACES = ("hooks", "sensors", "triggers", "operators", "links", "plugins", "cli", "_task_failures")
 #: Modules that are pure by design, each tried in an interpreter of its own; all others together.
 PURE = [
     "airflow_provider_crr",
@@ -77,3 +77,12 @@ def test_airflow_faces_import_no_engine() -> None:
     )
     # Not awscrt itself: botocore imports it wherever it is installed.
     assert found & {"duckdb", "pyarrow", "airflow_provider_crr.replication.crt"} == set()
+
+
+def test_command_line_is_light() -> None:
+    """To what every `airflow` command imports, the definition of our commands adds itself and nothing else."""
+    found = loaded_by("airflow_provider_crr.cli.definition")
+    added = found - loaded_by("airflow.cli.cli_config")
+    assert "airflow_provider_crr.cli.definition" in added
+    assert added <= {"airflow_provider_crr", "airflow_provider_crr.cli", "airflow_provider_crr.cli.definition"}
+    assert found & {"boto3", "botocore", "awscrt", "duckdb", "pyarrow"} == set()

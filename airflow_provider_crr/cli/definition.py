@@ -1,0 +1,109 @@
+"""
+What ``airflow crr`` understands.
+
+Every ``airflow`` command imports this module; what a command needs is loaded when it runs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.cli.cli_config import ARG_VERBOSE, ActionCommand, Arg, CLICommand, GroupCommand, lazy_load_command
+
+
+def _arg(flag: str, **more: Any) -> Arg:
+    return Arg((flag,), **more)  # type: ignore[no-untyped-call]
+
+
+_OBJECT_HELP = "s3://bucket/key, the key as S3 stores it; s3://bucket/key?versionId=ID names a version"
+
+ARG_CONN_ID = _arg("--conn-id", default="aws_default", help="Airflow connection; aws_default by default")
+ARG_REGION = _arg("--region", metavar="NAME", help="AWS Region; the connection's by default")
+ARG_EXPECTED_BUCKET_OWNER = _arg(
+    "--expected-bucket-owner", metavar="ACCOUNT", help="Account id that must own the bucket"
+)
+ARG_REQUESTER_PAYS = _arg(
+    "--requester-pays", action="store_true", help="Accept the request costs of a requester-pays bucket"
+)
+ARG_JSON_LINES = _arg("--json", action="store_true", help="One JSON object a line instead of the table")
+ARG_JSON_DOCUMENT = _arg("--json", action="store_true", help="One JSON document instead of text")
+ARG_VERSION_ID = _arg(
+    "--version-id", metavar="ID", help='Version of the one object that is named; "null" from before versioning'
+)
+ARG_OBJECTS = _arg(
+    "objects",
+    nargs="+",
+    metavar="OBJECT",
+    help=f"{_OBJECT_HELP}.\nA lone - reads objects from standard input, one a line, UTF-8; a line may also be JSON\n"
+    "with bucket, key and version_id, such as a line that --json wrote",
+)
+ARG_OBJECT = _arg("object", metavar="OBJECT", help=_OBJECT_HELP)
+ARG_MAX_REQUESTS = _arg(
+    "--max-requests-per-second",
+    type=float,
+    default=1000.0,
+    metavar="NUMBER",
+    help="Most HEAD requests in a second; 1000 by default, for replication uses the same S3 limits",
+)
+ARG_INVENTORY = _arg(
+    "inventory",
+    metavar="INVENTORY",
+    help="s3://.../manifest.json of a report, or the inventory's folder s3://dest/prefix/source-bucket/config-id/\n"
+    "for its newest complete report",
+)
+ARG_HTML = _arg("--html", metavar="FILE", help="Also write the report as one HTML page")
+ARG_PREFIX_DEPTH = _arg(
+    "--prefix-depth", type=int, default=0, metavar="N", help="How many key segments make a prefix; 0: no prefixes"
+)
+ARG_VERSIONS = _arg(
+    "--versions", choices=("all", "current"), default="all", help="All object versions, or the current ones"
+)
+
+_COMMON = (ARG_CONN_ID, ARG_REGION, ARG_EXPECTED_BUCKET_OWNER, ARG_REQUESTER_PAYS, ARG_VERBOSE)
+
+_GATE_EXIT_CODES = """\
+The exit code is what a gate with default settings would do:
+  0  open: every object is COMPLETED or REPLICA
+  1  not known: S3 could not be asked, or there is no such bucket
+  2  not known: wrong arguments, or no object was named
+  3  wait: some object is PENDING, MISSING or UNKNOWN
+  4  fail: some object is FAILED, DELETED, FORBIDDEN, UNREADABLE, or has no status (NONE)
+"""
+_SUMMARY_EXIT_CODES = """\
+Exit code: 0 whatever the report says; 1 if it cannot be read or trusted; 2 for wrong arguments.
+"""
+
+CRR_COMMANDS = (
+    ActionCommand(
+        name="status",
+        help="Ask S3 for the replication status of objects",
+        description="Ask S3 for the replication status of objects, by one HEAD each. Objects of the command line are\n"
+        "shown in their order, those of standard input as S3 answers.",
+        func=lazy_load_command("airflow_provider_crr.cli.status.status"),
+        args=(ARG_OBJECTS, ARG_VERSION_ID, ARG_JSON_LINES, ARG_MAX_REQUESTS, *_COMMON),
+        epilog=_GATE_EXIT_CODES,
+    ),
+    ActionCommand(
+        name="explain",
+        help="Say why an object has its replication status, and what to do",
+        description="Say what the replication status of an object means for a gate, which rule covers the object or\n"
+        "why none does, where its replica goes, and what to do.",
+        func=lazy_load_command("airflow_provider_crr.cli.explain.explain"),
+        args=(ARG_OBJECT, ARG_VERSION_ID, ARG_JSON_DOCUMENT, *_COMMON),
+        epilog=_GATE_EXIT_CODES,
+    ),
+    ActionCommand(
+        name="summarize",
+        help="Summarize an S3 Inventory report by replication status",
+        description="Summarize an S3 Inventory report by replication status, on this machine. Its files are unpacked\n"
+        "below TMPDIR, up to three at a time.",
+        func=lazy_load_command("airflow_provider_crr.cli.summarize.summarize"),
+        args=(ARG_INVENTORY, ARG_HTML, ARG_JSON_DOCUMENT, ARG_PREFIX_DEPTH, ARG_VERSIONS, *_COMMON),
+        epilog=_SUMMARY_EXIT_CODES,
+    ),
+)
+
+
+def get_crr_commands() -> list[CLICommand]:
+    """Return what is added to the ``airflow`` command."""
+    return [GroupCommand(name="crr", help="S3 replication status", subcommands=CRR_COMMANDS)]

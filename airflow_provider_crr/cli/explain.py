@@ -1,0 +1,123 @@
+"""``airflow crr explain``: why an object has its status, and what to do."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from airflow_provider_crr import humanize
+from airflow_provider_crr.cli.objects import ask, connect, parse
+from airflow_provider_crr.cli.process import ExitCode, command, exit_code, to_json
+from airflow_provider_crr.cli.status import entry
+from airflow_provider_crr.errors import BucketNotFound, LookupFailed
+from airflow_provider_crr.legible import legible
+from airflow_provider_crr.replication.gate import REASONS, GatePolicy, Outcome, Tally
+from airflow_provider_crr.replication.rules import ReplicationRule, destinations
+from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
+
+_GATE = {
+    Outcome.DONE: "opens, as far as this object goes",
+    Outcome.WAIT: "waits",
+    Outcome.FAIL: "fails",
+}
+#: What the gate has no reason for, because it does not fail on it.
+_REASONS = {
+    ObjectState.COMPLETED: "S3 made the replica. Whether somebody deleted it since, this does not tell",
+    ObjectState.REPLICA: "it is itself the product of a replication, which ended",
+    ObjectState.PENDING: "S3 has not made the replica yet",
+    ObjectState.MISSING: REASONS[ObjectState.MISSING],
+}
+#: What to do, where the reason does not say it.
+_REMEDIES = {
+    ObjectState.PENDING: "Wait. If it stays, look at the destination's Region and bucket; S3 goes on by itself once"
+    " they answer",
+    ObjectState.MISSING: "Wait until it is uploaded, or check the key: it is case-sensitive, and not URL-encoded",
+    ObjectState.DELETED: "Upload it again, or name a version that is an object",
+    ObjectState.UNKNOWN: "Ask again; if it stays, check the connection's endpoint, credentials and clock",
+}
+
+
+@command
+def explain(args: Namespace, out: TextIO) -> ExitCode:
+    """Show what one object's status means, and which rule is behind it."""
+    obj = parse(args.object, args.version_id)
+    hook = connect(args)
+    (answer,) = ask(hook, [obj])
+    if answer.state is ObjectState.MISSING:
+        hook.check_bucket(obj.bucket)
+    tally = Tally(datetime.now(UTC))
+    tally.add(answer, GatePolicy().judge(answer, tally.now))
+    (named,) = tally.verdict(hook.why_no_status).sample
+    found = {
+        **entry(answer, tally.outcome),
+        "reason": named.get("reason") or _REASONS[answer.state],
+        "remedy": _REMEDIES.get(answer.state),
+    }
+    try:
+        rules = hook.get_replication_rules(obj.bucket)
+    except BucketNotFound:
+        raise
+    except LookupFailed as error:
+        found |= {"rules": None, "rule": f"not known: {error}", "destinations": None}
+    else:
+        found |= _covered(rules, answer)
+    print(to_json(found, indent=2) if args.json else _text(found, answer, tally), file=out)
+    return exit_code(tally.outcome)
+
+
+def _covered(rules: Sequence[ReplicationRule], answer: ObjectReplication) -> dict[str, Any]:
+    key = answer.object.key
+    covering = [rule for rule in rules if rule.enabled and key.startswith(rule.prefix)]
+    if answer.state is ObjectState.REPLICA:  # whatever the rules say of its key
+        covering, said = [], "none applies: S3 does not replicate a replica"
+    elif not rules:
+        said = "none: the bucket has no replication configuration"
+    elif not covering:
+        said = "none: no enabled rule of the bucket covers this key now"
+    else:
+        said = "; ".join(_condition(rule, answer) for rule in covering)
+    return {
+        "rules": [
+            {
+                "id": rule.id,
+                "prefix": rule.prefix,
+                "tags": dict(rule.tags),
+                "replicates_kms": rule.replicates_kms,
+                "destination_bucket": rule.destination_bucket,
+            }
+            for rule in covering
+        ],
+        "rule": said,
+        "destinations": [f"s3://{bucket}/{key}" for bucket in destinations(covering, [key])],
+    }
+
+
+def _condition(rule: ReplicationRule, answer: ObjectReplication) -> str:
+    tags = f", for objects with the tags {dict(rule.tags)} only" if rule.tags else ""
+    encrypted = (answer.encryption or "").startswith("aws:kms")
+    kms = ", but not for objects encrypted with KMS, as this one is" if encrypted and not rule.replicates_kms else ""
+    return f"{rule}{tags}{kms}"
+
+
+def _text(found: dict[str, Any], answer: ObjectReplication, tally: Tally) -> str:
+    facts = [found["status"], f"HTTP {answer.http_status}" if answer.http_status else "no answer"]
+    if answer.last_modified:
+        old = humanize.age((tally.now - answer.last_modified).total_seconds())
+        facts.append(f"last modified {found['last_modified']}, {old} ago")
+    facts += [value for value in (answer.storage_class, answer.encryption) if value]
+    rows = [
+        ("status", ", ".join(facts)),
+        ("gate", _GATE[tally.outcome]),
+        ("why", found["reason"]),
+        ("remedy", found["remedy"]),
+        ("rule", found["rule"]),
+        ("replica", _replica(found["destinations"])),
+    ]
+    lines = [f"{name:<9}{legible(text)}" for name, text in rows if text]
+    return "\n".join([legible(answer.uri), *(f"  {line}" for line in lines)])
+
+
+def _replica(uris: list[str] | None) -> str:
+    return f"{', '.join(uris)} by the rules as they are now" if uris else ""

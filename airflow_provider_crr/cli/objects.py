@@ -1,0 +1,149 @@
+"""The objects that a command line names, and how S3 is asked about them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, cast
+
+from airflow_provider_crr.errors import InvalidArgument
+from airflow_provider_crr.replication.status import ObjectReplication, S3Object
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from airflow_provider_crr.hooks.replication import S3ReplicationHook
+
+#: The argument that stands for standard input.
+STDIN = "-"
+_VERSION = "?versionId="
+_NAMES = ("bucket", "key", "version_id")
+
+
+def parse(text: str, version_id: str | None = None) -> S3Object:
+    """
+    Return the object that a text names.
+
+    :param text: an S3 URI, with ``?versionId=`` as this provider's messages have it, or a JSON object with bucket, key
+        and version_id, whose other names are passed over.
+    :param version_id: version to ask for, if the text names none.
+    :raises InvalidArgument: if it names no object, or two versions of one.
+    """
+    obj = _from_json(text) if text.startswith("{") else _from_uri(text)
+    if version_id is None:
+        return obj
+    if obj.version_id is not None:
+        raise InvalidArgument("two version ids are given", uri=str(obj), remedy="Leave --version-id out")
+    return S3Object(obj.bucket, obj.key, version_id)
+
+
+def _from_uri(text: str) -> S3Object:
+    uri, marker, version_id = text.rpartition(_VERSION)
+    if not marker:
+        return S3Object.parse(text)
+    obj = S3Object.parse(uri)
+    return S3Object(obj.bucket, obj.key, version_id)
+
+
+def _from_json(text: str) -> S3Object:
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise InvalidArgument(
+            f"not a JSON object: {error}", remedy='Write s3://bucket/key, or {"bucket": ..., "key": ...}'
+        ) from error
+    return S3Object.parse({name: found[name] for name in _NAMES if name in found})
+
+
+def named(texts: Sequence[str], version_id: str | None = None) -> Iterable[S3Object]:
+    """
+    Return the objects that a command line names; those of standard input are read as needed.
+
+    :param texts: the arguments, of which one may be :data:`STDIN`.
+    :param version_id: version of the one object.
+    :raises InvalidArgument: if they name no object, now or when read, or one version of several objects.
+    """
+    if version_id is not None and (len(texts) > 1 or STDIN in texts):
+        raise InvalidArgument(
+            "--version-id is for one object", remedy="Write s3://bucket/key?versionId=ID for each instead"
+        )
+    if STDIN not in texts:
+        return [parse(text, version_id) for text in texts]
+    if texts.count(STDIN) > 1:
+        raise InvalidArgument("standard input can be read once", remedy="Give - once")
+    return _with_stdin(texts)
+
+
+def _with_stdin(texts: Sequence[str]) -> Iterator[S3Object]:
+    before = texts.index(STDIN)
+    yield from map(parse, texts[:before])
+    yield from _lines()
+    yield from map(parse, texts[before + 1 :])
+
+
+def _lines() -> Iterator[S3Object]:
+    # As bytes: in text mode Python would end a line at a carriage return, which a key may hold.
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        text = line.removesuffix(b"\n").decode(errors="surrogateescape")
+        if not text:
+            continue
+        try:
+            obj = parse(text)
+        except InvalidArgument as error:
+            message = f"line {number} of standard input: {error.message}"
+            raise InvalidArgument(message, uri=error.uri, remedy=error.remedy) from error
+        yield obj
+
+
+def connect(args: Namespace, **more: Any) -> S3ReplicationHook:
+    """
+    Return a hook that is connected as the command line says.
+
+    :param args: the common options.
+    :param more: other arguments of the hook.
+    :raises CrrError: if the connection cannot be used.
+    """
+    from airflow.providers.common.compat.sdk import AirflowException
+    from botocore.exceptions import BotoCoreError
+
+    from airflow_provider_crr.aws_errors import not_asked
+    from airflow_provider_crr.hooks.replication import S3ReplicationHook
+
+    # As Airflow's own `connections test` does; otherwise connections in its database are not found.
+    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
+    hook = S3ReplicationHook(
+        aws_conn_id=args.conn_id,
+        region_name=args.region,
+        expected_bucket_owner=args.expected_bucket_owner,
+        requester_pays=args.requester_pays,
+        **more,
+    )
+    try:
+        hook.get_conn()
+    except (BotoCoreError, AirflowException, ValueError) as error:
+        raise not_asked(error, "", f"use connection {args.conn_id!r}") from error
+    if args.conn_id and not hook.conn_config:
+        sys.stderr.write(f"connection {args.conn_id!r} is not defined: boto3 looks for credentials by itself\n")
+    return hook
+
+
+def ask(hook: S3ReplicationHook, objects: Iterable[S3Object]) -> Iterator[ObjectReplication]:
+    """
+    Yield one answer for each object, in any order.
+
+    :raises InvalidArgument: if there are no objects.
+    :raises LookupFailed: if S3 cannot be asked.
+    """
+    asked = False
+    with closing(cast("Generator[ObjectReplication]", hook.get_replication_statuses(objects))) as answers:
+        for answer in answers:
+            asked = True
+            yield answer
+    if not asked:
+        raise InvalidArgument(
+            "no object was named", remedy="No object is not the same as a replicated object: look at what lists them"
+        )

@@ -1,0 +1,100 @@
+"""What the commands share as processes: their output, their exit codes, and how they end."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from enum import IntEnum
+from functools import partial, wraps
+from typing import Any, TextIO
+
+from airflow_provider_crr.errors import CrrError, InvalidArgument
+from airflow_provider_crr.legible import legible
+from airflow_provider_crr.replication.gate import Outcome
+
+
+class ExitCode(IntEnum):
+    """
+    What a shell learns of a command.
+
+    1 and 2 are what Python ends with for an error, and argparse for wrong arguments: neither says anything about an
+    object. The last two are what a shell makes of SIGINT and SIGPIPE.
+    """
+
+    DONE = 0
+    NOT_KNOWN = 1
+    WRONG_ARGUMENTS = 2
+    WAIT = 3
+    FAIL = 4
+    INTERRUPTED = 130
+    HUNG_UP = 141
+
+
+_OF_OUTCOME = {Outcome.DONE: ExitCode.DONE, Outcome.WAIT: ExitCode.WAIT, Outcome.FAIL: ExitCode.FAIL}
+
+
+def exit_code(outcome: Outcome) -> ExitCode:
+    """Return the exit code for what a gate would do."""
+    return _OF_OUTCOME[outcome]
+
+
+def command(run: Callable[[Namespace, TextIO], ExitCode]) -> Callable[[Namespace], None]:
+    """
+    Make a command of Airflow's from a function that writes its answer to a stream and returns an exit code.
+
+    An error of this provider becomes one line on standard error.
+    """
+
+    @wraps(run)
+    def process(args: Namespace) -> None:
+        from airflow.utils.cli import suppress_logs_and_warning  # unless --verbose
+
+        suppress_logs_and_warning(partial(_process, run))(args)
+
+    return process
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    """Return JSON in which a terminal finds nothing to obey: printable ASCII only."""
+    return json.dumps(value, indent=indent).replace("\x7f", "\\u007f")
+
+
+def _process(run: Callable[[Namespace, TextIO], ExitCode], args: Namespace) -> None:
+    message = ""
+    try:
+        with answers_alone_on_stdout() as out:
+            try:
+                code = run(args, out)
+            except CrrError as error:
+                code = ExitCode.WRONG_ARGUMENTS if isinstance(error, InvalidArgument) else ExitCode.NOT_KNOWN
+                message = f"{legible(str(error))}\n"
+            out.flush()
+    except BrokenPipeError:  # nobody reads on: `airflow crr status ... | head`
+        code = ExitCode.HUNG_UP
+    except KeyboardInterrupt:
+        code = ExitCode.INTERRUPTED
+    else:
+        sys.stderr.write(message)
+    if code:
+        raise SystemExit(code)
+
+
+@contextmanager
+def answers_alone_on_stdout() -> Iterator[TextIO]:
+    """Yield standard output, and send whatever else is written there to standard error: Airflow logs to it."""
+    sys.stdout.flush()
+    descriptor = os.dup(1)
+    # A terminal or a file may be unable to show a letter of a key.
+    out = open(descriptor, "w", encoding=sys.stdout.encoding, errors="backslashreplace")  # noqa: SIM115
+    os.dup2(2, 1)
+    try:
+        yield out
+    finally:
+        sys.stdout.flush()
+        os.dup2(descriptor, 1)
+        with suppress(BrokenPipeError):  # what could not be written is tried once more
+            out.close()

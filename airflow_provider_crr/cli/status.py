@@ -1,0 +1,76 @@
+"""``airflow crr status``: the replication status of objects."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from airflow_provider_crr.cli.objects import ask, connect, named
+from airflow_provider_crr.cli.process import ExitCode, command, exit_code, to_json
+from airflow_provider_crr.inventory.summary import utc_text
+from airflow_provider_crr.legible import legible
+from airflow_provider_crr.replication.gate import GatePolicy, Outcome, Tally
+from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
+
+_HEADING = ("STATUS", "LAST MODIFIED", "OBJECT")
+
+
+@command
+def status(args: Namespace, out: TextIO) -> ExitCode:
+    """Show what S3 answers about each object, and judge as a gate does."""
+    objects = named(args.objects, args.version_id)
+    hook = connect(args, max_requests_per_second=args.max_requests_per_second)
+    answers: Iterable[ObjectReplication] = ask(hook, objects)
+    if isinstance(objects, list):  # few enough to be on a command line
+        place = {obj: number for number, obj in enumerate(objects)}
+        answers = sorted(answers, key=lambda answer: place[answer.object])
+    policy, tally = GatePolicy(), Tally(datetime.now(UTC))
+    missing: set[str] = set()
+    if not args.json:
+        print(_row(*_HEADING), file=out)
+    for answer in answers:
+        outcome = policy.judge(answer, tally.now)
+        tally.add(answer, outcome)
+        if answer.state is ObjectState.MISSING:
+            missing.add(answer.object.bucket)
+        print(to_json(entry(answer, outcome)) if args.json else _shown(answer), file=out)
+    for bucket in sorted(missing):  # a HEAD does not tell a missing bucket from a missing object
+        hook.check_bucket(bucket)
+    if not args.json:
+        print(f"\n{tally.verdict(lambda _: '').progress()}", file=out)
+    return exit_code(tally.outcome)
+
+
+def entry(answer: ObjectReplication, outcome: Outcome) -> dict[str, Any]:
+    """
+    Return an answer as plain JSON.
+
+    :param answer: what S3 said.
+    :param outcome: what a gate with default settings makes of it.
+    """
+    return {
+        "uri": answer.uri,
+        "bucket": answer.object.bucket,
+        "key": answer.object.key,
+        "version_id": answer.object.version_id or answer.version_id,
+        "status": answer.state.value,
+        "gate": outcome.value,
+        "http_status": answer.http_status,
+        "last_modified": utc_text(answer.last_modified) if answer.last_modified else None,
+        "etag": answer.etag,
+        "storage_class": answer.storage_class,
+        "encryption": answer.encryption,
+        "detail": answer.detail or None,
+    }
+
+
+def _shown(answer: ObjectReplication) -> str:
+    when = utc_text(answer.last_modified) if answer.last_modified else "-"
+    detail = f"  ({legible(answer.detail)})" if answer.detail else ""
+    return _row(answer.state.value, when, legible(str(answer.object)) + detail)
+
+
+def _row(state: str, when: str, what: str) -> str:
+    return f"{state:<10}  {when:<20}  {what}"

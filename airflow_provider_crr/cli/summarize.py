@@ -1,0 +1,100 @@
+"""``airflow crr summarize``: an inventory report by replication status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from airflow_provider_crr import humanize
+from airflow_provider_crr.cli.objects import connect
+from airflow_provider_crr.cli.process import ExitCode, command, to_json
+from airflow_provider_crr.errors import CrrError, InvalidArgument, InventoryNotFound
+from airflow_provider_crr.inventory.location import InventoryLocation, is_manifest_uri
+
+if TYPE_CHECKING:
+    from airflow_provider_crr.inventory.manifest import Manifest
+
+_FETCHES = "before-parameter-build.s3.GetObject"
+
+
+@command
+def summarize(args: Namespace, out: TextIO) -> ExitCode:
+    """Summarize one report; nothing that it says changes the exit code."""
+    from airflow_provider_crr.inventory.local import summarize_local
+    from airflow_provider_crr.inventory.render import render
+    from airflow_provider_crr.inventory.report import read_manifest
+
+    page = _writable(args.html) if args.html else None
+    if not is_manifest_uri(args.inventory):
+        InventoryLocation.parse(args.inventory)
+    client = connect(args).get_conn()
+    manifest = read_manifest(client, _manifest_uri(client, args.inventory))
+    with _progress(client, manifest, sys.stderr):
+        summary = summarize_local(client, manifest, prefix_depth=args.prefix_depth, versions=args.versions)
+    if page:
+        summary = summary.written_to(report_uri=page.as_uri())
+        try:
+            page.write_text(render(summary, "html"), encoding="utf-8")
+        except OSError as error:
+            raise CrrError(f"cannot write {page}: {error.strerror}", remedy="Give --html another file") from error
+    print(to_json(summary.to_dict(), indent=2) if args.json else render(summary, "text").rstrip("\n"), file=out)
+    return ExitCode.DONE
+
+
+def _writable(file: str) -> Path:
+    """Return where to write, or refuse it before a report is read for nothing."""
+    path = Path(file).absolute()
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise InvalidArgument(f"cannot write {file!r}", remedy="Give --html a file in a directory that is there")
+    return path
+
+
+def _manifest_uri(client: Any, inventory: str) -> str:
+    from airflow_provider_crr.inventory.report import newest_manifest_uri
+
+    if is_manifest_uri(inventory):
+        return inventory
+    found = newest_manifest_uri(client, inventory)
+    if found is None:
+        raise InventoryNotFound(
+            "there is no complete inventory report",
+            uri=inventory,
+            remedy="The first report comes up to two days after the configuration",
+        )
+    return found
+
+
+@contextmanager
+def _progress(client: Any, manifest: Manifest, terminal: TextIO) -> Iterator[None]:
+    """
+    Show on a terminal how far the reading is; nothing if it is none.
+
+    :param client: the S3 client that fetches the data files.
+    :param manifest: the report.
+    :param terminal: where to show it.
+    """
+    if not terminal.isatty():
+        yield
+        return
+    sizes = {file.key: file.size for file in manifest.files}
+    begun: dict[str, int] = {}
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        begun[params["Key"]] = sizes.get(params["Key"], 0)
+        files = f"{humanize.count(len(begun))} of {humanize.count(len(sizes))} data files"
+        volume = f"{humanize.size(sum(begun.values()))} of {humanize.size(sum(sizes.values()))}"
+        terminal.write(f"\r\x1b[Kreading {files}, {volume}")
+        terminal.flush()
+
+    client.meta.events.register(_FETCHES, note)
+    try:
+        yield
+    finally:
+        client.meta.events.unregister(_FETCHES, note)
+        terminal.write("\r\x1b[K")
+        terminal.flush()

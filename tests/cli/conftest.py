@@ -1,0 +1,90 @@
+"""The commands in this process, through Airflow's parser, and as processes of their own."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+import sysconfig
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.s3_server import S3Server
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended, and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def in_airflow() -> bool:
+    """Whether this Airflow has ``airflow crr``."""
+    from airflow.cli.cli_parser import ALL_COMMANDS_DICT
+
+    return "crr" in ALL_COMMANDS_DICT
+
+
+@pytest.fixture(scope="session")
+def parser(in_airflow: bool) -> argparse.ArgumentParser:
+    """Airflow's parser; where it takes no commands from providers, one that it makes of ours alone."""
+    from airflow.cli import cli_config, cli_parser
+
+    from airflow_provider_crr.cli.definition import get_crr_commands
+
+    if in_airflow:
+        return cli_parser.get_parser()
+    parser = cli_config.DefaultHelpParser(prog="airflow")
+    commands = parser.add_subparsers(dest="subcommand")
+    for command in get_crr_commands():
+        cli_parser._add_command(commands, command)
+    return parser
+
+
+@pytest.fixture
+def crr(
+    parser: argparse.ArgumentParser, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Ended]:
+    """Run ``airflow crr`` with these arguments and these bytes on standard input."""
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")  # which the commands set, for ever
+
+    def run(*arguments: str, stdin: bytes = b"") -> Ended:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        capfd.readouterr()
+        code: object = 0
+        try:
+            args = parser.parse_args(["crr", *arguments])
+            args.func(args)
+        except SystemExit as ended:
+            code = ended.code
+        assert isinstance(code, int)
+        return Ended(code, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def command(in_airflow: bool, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a user types in this Airflow."""
+    if in_airflow:
+        return [str(Path(sysconfig.get_path("scripts"), "airflow")), "crr"]
+    # Old releases log and warn on standard error while they are loaded.
+    monkeypatch.setenv("AIRFLOW__LOGGING__LOGGING_LEVEL", "WARNING")
+    monkeypatch.setenv("PYTHONWARNINGS", "ignore")
+    return [sys.executable, "-m", "airflow_provider_crr.cli"]
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+    """A scripted S3, as what Airflow's connection aws_default leads to."""
+    with S3Server() as server:
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
+        yield server
+        assert server.faults() == []

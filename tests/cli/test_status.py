@@ -1,0 +1,237 @@
+"""``airflow crr status``."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.support.s3_server import MISSING, Answer, stored
+
+#: What S3 answers, what it is called, and the exit code.
+ANSWERS = {
+    "COMPLETED": (stored("COMPLETED"), 0),
+    "REPLICA": (stored("REPLICA"), 0),
+    "PENDING": (stored("PENDING"), 3),
+    "MISSING": (MISSING, 3),
+    "UNKNOWN": (stored("SOON"), 3),
+    "FAILED": (stored("FAILED"), 4),
+    "NONE": (stored(), 4),
+    "DELETED": (Answer(404, {"x-amz-delete-marker": "true"}), 4),
+    "FORBIDDEN": (Answer(403, code="AccessDenied"), 4),
+    "UNREADABLE": (Answer(400, code="InvalidRequest"), 4),
+}
+
+
+@pytest.mark.parametrize("state", ANSWERS)
+def test_exit_code_of_each_answer(crr, s3, state: str) -> None:
+    """The exit code of one object is what a gate makes of it; 0 is for COMPLETED and REPLICA only."""
+    s3.answers["b", "k"], code = ANSWERS[state]
+    run = crr("status", "s3://b/k")
+    assert run.code == code
+    assert run.out.splitlines()[1].split()[0] == state
+    assert run.err == ""
+
+
+@pytest.mark.parametrize("state", [state for state, (_, code) in ANSWERS.items() if code])
+def test_one_object_that_is_not_replicated_decides_the_exit_code(crr, s3, state: str) -> None:
+    """Among replicated objects, one that is not makes the exit code, wherever it stands."""
+    s3.default = lambda bucket, key, version: stored("COMPLETED")
+    s3.answers["b", "odd"], code = ANSWERS[state]
+    assert crr("status", "s3://b/1", "s3://b/odd", "s3://b/2").code == code
+
+
+def test_failure_outweighs_wait(crr, s3) -> None:
+    """Of objects to wait for and objects that have failed, the failure makes the exit code."""
+    s3.answers["b", "slow"] = stored("PENDING")
+    s3.answers["b", "lost"] = stored("FAILED")
+    assert crr("status", "s3://b/lost", "s3://b/slow").code == 4
+
+
+def test_replicated_objects_and_their_replicas(crr, aws_conn, pair) -> None:
+    """Objects that S3 has replicated and their replicas are shown in the order of the command line, and all is well."""
+    for key in ("b.csv", "a.csv"):
+        pair.source_client.put_object(Bucket=pair.source, Key=key, Body=b"x")
+    uris = [f"s3://{pair.source}/b.csv", f"s3://{pair.destination}/a.csv", f"s3://{pair.source}/a.csv"]
+    run = crr("status", *uris)
+    assert run.code == 0
+    heading, *rows, _, total = run.out.splitlines()
+    assert heading.split() == ["STATUS", "LAST", "MODIFIED", "OBJECT"]
+    assert [(row.split()[0], row.split()[2]) for row in rows] == list(
+        zip(["COMPLETED", "REPLICA", "COMPLETED"], uris, strict=True)
+    )
+    assert total == "replicated 3 of 3"
+
+
+def test_pending_objects_are_to_wait_for(crr, aws_conn, pair) -> None:
+    """While S3 replicates an object it is PENDING, with the exit code for waiting; then it is COMPLETED."""
+    aws_conn.hold(pair.source)
+    pair.source_client.put_object(Bucket=pair.source, Key="k", Body=b"x")
+    uri = f"s3://{pair.source}/k"
+    waiting = crr("status", uri)
+    aws_conn.release(pair.source)
+    assert (waiting.code, waiting.out.splitlines()[1].split()[0]) == (3, "PENDING")
+    assert "replicated 0 of 1, 1 pending, oldest" in waiting.out
+    assert crr("status", uri).code == 0
+
+
+def test_refused_objects_have_failed(crr, aws_conn, denied_pair) -> None:
+    """An object whose destination refuses it has FAILED, with the exit code for failure."""
+    denied_pair.source_client.put_object(Bucket=denied_pair.source, Key="k", Body=b"x")
+    run = crr("status", f"s3://{denied_pair.source}/k", "--json")
+    assert run.code == 4
+    found = json.loads(run.out)
+    assert (found["status"], found["gate"], found["http_status"]) == ("FAILED", "fail", 200)
+
+
+def test_version_is_asked_for(crr, aws_conn, pair) -> None:
+    """A version can be named by option, in the URI as messages have it, and by JSON; all ask for that version."""
+    client = pair.source_client
+    version = client.put_object(Bucket=pair.source, Key="k", Body=b"1")["VersionId"]
+    client.delete_object(Bucket=pair.source, Key="k")
+    uri = f"s3://{pair.source}/k"
+    assert crr("status", uri).code == 4
+    runs = [
+        crr("status", uri, "--version-id", version, "--json"),
+        crr("status", f"{uri}?versionId={version}", "--json"),
+        crr("status", json.dumps({"bucket": pair.source, "key": "k", "version_id": version}), "--json"),
+    ]
+    assert [(run.code, json.loads(run.out)["version_id"]) for run in runs] == [(0, version)] * 3
+    assert f"{uri}?versionId={version}" in crr("status", uri, "--version-id", version).out
+
+
+def test_many_objects_of_standard_input_are_one_head_each(crr, s3) -> None:
+    """Objects of standard input are asked for by one HEAD each, together with those of the command line."""
+    s3.default = lambda bucket, key, version: stored("COMPLETED")
+    lines = "".join(f"s3://b/{number}\n" for number in range(300)) + "\n"
+    run = crr("status", "s3://b/first", "-", "s3://b/last", "--json", stdin=lines.encode())
+    assert run.code == 0
+    answered = sorted(json.loads(line)["key"] for line in run.out.splitlines())
+    assert answered == sorted(["first", "last", *map(str, range(300))])
+    assert sorted(request.key for request in s3.heads()) == answered
+
+
+def test_json_lines_can_be_asked_again(crr, s3) -> None:
+    """What --json wrote is read as the same objects, whatever is in their keys."""
+    keys = ["plain", "línea\n2", 'quo"te', "end\r", "tab\t", "k?versionId=x"]
+    s3.default = lambda bucket, key, version: stored("COMPLETED", headers={"x-amz-version-id": version or "v7"})
+    asked = "".join(json.dumps({"bucket": "b", "key": key}) + "\n" for key in keys)
+    first = crr("status", "-", "--json", stdin=asked.encode())
+    again = crr("status", "-", "--json", stdin=first.out.encode())
+    assert [first.code, again.code] == [0, 0]
+    assert sorted(first.out.splitlines()) == sorted(again.out.splitlines())
+    assert sorted(json.loads(line)["key"] for line in again.out.splitlines()) == sorted(keys)
+    assert {request.version_id for request in s3.heads()} == {None, "v7"}
+
+
+def test_key_of_standard_input_is_taken_as_it_is(crr, s3) -> None:
+    """A carriage return or a space at the end of a line belongs to the key: another key would be another object."""
+    s3.answers["b", "k"] = stored("COMPLETED")
+    run = crr("status", "-", stdin=b"s3://b/k\r\ns3://b/k \n")
+    assert run.code == 3
+    assert "s3://b/k[U+000D]" in run.out
+    assert "s3://b/k[U+0020]" in run.out
+
+
+@pytest.mark.parametrize("stdin", [b"", b"\n\n"])
+def test_no_object_is_not_success(crr, s3, stdin: bytes) -> None:
+    """An empty list of objects is an error, never exit code 0."""
+    run = crr("status", "-", "--json", stdin=stdin)
+    assert (run.code, run.out) == (2, "")
+    assert "no object was named" in run.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "says"),
+    [
+        (["k"], b"", "needs a bucket"),
+        (["s3://b"], b"", "needs a key"),
+        (["s3://b/k?versionId="], b"", "version id ''"),
+        (["s3://b/k?versionId=1", "--version-id", "2"], b"", "two version ids"),
+        (["s3://b/1", "s3://b/2", "--version-id", "2"], b"", "--version-id is for one object"),
+        (["-", "--version-id", "2"], b"s3://b/1\n", "--version-id is for one object"),
+        (["-", "-"], b"s3://b/1\n", "standard input can be read once"),
+        (["{"], b"", "not a JSON object"),
+        (["-"], b"s3://b/1\n\nb/2\n", "line 3 of standard input: an S3 object needs a bucket"),
+        (["-"], b"s3://b/1\ns3://b/\xff\n", "line 2 of standard input: key '\\udcff' is not valid Unicode"),
+        (["s3://b/k", "--max-requests-per-second", "0"], b"", "max_requests_per_second is 0"),
+        (["s3://B*/k"], b"", "Invalid bucket name"),
+    ],
+)
+def test_wrong_arguments(crr, s3, arguments: list[str], stdin: bytes, says: str) -> None:
+    """What names no object ends in one line on standard error, with argparse's exit code for wrong arguments."""
+    run = crr("status", *arguments, stdin=stdin)
+    assert run.code == 2
+    assert says in run.err
+    assert run.err.count("\n") == 1
+
+
+def test_argparse_has_the_same_exit_code_for_wrong_arguments(crr) -> None:
+    """What argparse refuses has the exit code of wrong arguments, which is none of those about objects."""
+    assert crr("status").code == 2
+    assert crr("status", "s3://b/k", "--nonsense").code == 2
+
+
+@pytest.mark.parametrize("json_lines", [False, True])
+def test_hostile_key_is_shown_and_never_sent_to_the_terminal(crr, s3, json_lines: bool) -> None:
+    """Controls, escape sequences and text that turns around are spelled out, in the table, in JSON and in errors."""
+    key = "a\x1b[2J\x07\x9b31m\x7f\u202efdp.exe\nFAILED"
+    s3.answers["b", key] = stored("COMPLETED")
+    spelled = json.dumps({"bucket": "b", "key": key})
+    run = crr("status", spelled, *(["--json"] if json_lines else []))
+    assert run.code == 0
+    assert not {"\x1b", "\x07", "\x9b", "\x7f", "\u202e"} & set(run.out)
+    if json_lines:
+        assert json.loads(run.out)["key"] == key
+    else:
+        assert "a[U+001B][2J[U+0007 U+009B]31m[U+007F U+202E]fdp.exe[U+000A]FAILED" in run.out
+        assert len(run.out.splitlines()) == 4
+    refused = crr("status", f"\x1b[2Jbucket/{key}")
+    assert refused.code == 2
+    assert "\x1b" not in refused.err
+
+
+def test_hostile_answer_is_never_sent_to_the_terminal(crr, s3) -> None:
+    """What an endpoint answers is shown as text, too."""
+    s3.answers["b", "k"] = Answer(headers={"ETag": '"e"', "x-amz-replication-status": "x\u009b2J"})
+    run = crr("status", "s3://b/k")
+    assert run.code == 3
+    assert "\x9b" not in run.out
+
+
+def test_missing_bucket_is_an_error(crr, s3) -> None:
+    """A bucket that does not exist says nothing of the object: an error after the answers, as in the gate."""
+    s3.missing_buckets.add("gone")
+    s3.answers["b", "k"] = stored("COMPLETED")
+    run = crr("status", "s3://b/k", "s3://gone/k", "s3://gone/l")
+    assert run.code == 1
+    assert [row.split()[0] for row in run.out.splitlines()[1:]] == ["COMPLETED", "MISSING", "MISSING"]
+    assert run.err.splitlines() == [
+        "s3://gone: there is no such bucket. Check its name, and the connection's account and endpoint"
+    ]
+
+
+def test_connection_without_credentials_is_an_error(crr, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without credentials nothing is known of the object: one line that names the remedy."""
+    monkeypatch.setenv("AIRFLOW_CONN_BARE", '{"conn_type": "aws", "extra": {"region_name": "eu-west-1"}}')
+    run = crr("status", "s3://b/k", "--conn-id", "bare")
+    assert run.code == 1
+    assert "no AWS credentials" in run.err.splitlines()[-1]
+
+
+def test_connection_that_cannot_be_used_is_an_error(crr, s3) -> None:
+    """A connection of which no client can be made ends in one line, too."""
+    run = crr("status", "s3://b/k", "--region", "not a region")
+    assert run.code == 1
+    assert run.err.startswith("cannot use connection 'aws_default': Provided region_name 'not a region'")
+
+
+def test_options_reach_s3(crr, s3) -> None:
+    """Region, bucket owner and payer are part of the request."""
+    s3.answers["b", "k"] = stored("COMPLETED")
+    options = ["--region", "ap-south-1", "--expected-bucket-owner", "111122223333", "--requester-pays"]
+    assert crr("status", "s3://b/k", *options).code == 0
+    (request,) = s3.heads()
+    assert request.region == "ap-south-1"
+    assert request.headers["x-amz-expected-bucket-owner"] == "111122223333"
+    assert request.headers["x-amz-request-payer"] == "requester"
