@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_string
@@ -63,6 +64,24 @@ def test_json_sample_is_what_its_caption_says(sample, monkeypatch) -> None:
         assert FAILED in json.dumps(value) or "ReplicationStatus" in value["OptionalFields"]
     else:
         assert all({"Effect", "Action", "Resource"} <= set(statement) for statement in value["Statement"])
+
+
+@pytest.mark.parametrize("sample", samples("console"), ids=lambda sample: sample.name)
+def test_command_is_one_that_airflow_takes(sample) -> None:
+    """Each command of a sample is one whose arguments Airflow's parser takes."""
+    from airflow.cli.cli_config import DefaultHelpParser
+    from airflow.cli.cli_parser import _add_command
+
+    from airflow_provider_crr.cli.definition import get_crr_commands
+
+    parser = DefaultHelpParser(prog="airflow")
+    commands = parser.add_subparsers(dest="subcommand")
+    for command in get_crr_commands():
+        _add_command(commands, command)
+    typed = re.findall(r"airflow (crr [^|<>&\n]+)", "".join(re.findall(r"^\$ .*\n", sample.text, re.MULTILINE)))
+    assert typed
+    for arguments in typed:
+        assert callable(parser.parse_args(shlex.split(arguments)).func)
 
 
 def test_every_metric_is_on_the_page() -> None:
