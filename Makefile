@@ -11,11 +11,11 @@ BIN = $(VENV)/bin
 # -qq: errors only.
 INSTALL = -m pip --disable-pip-version-check install -qq --no-deps
 
-.PHONY: help demo test test-oldest bench browser docs lint format wheel pins clean distclean
+.PHONY: help demo test test-oldest e2e bench browser docs lint format wheel pins clean distclean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
 		printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 demo: $(VENV)/.project ## See the gate and the inventory summary at work, on this machine (two minutes)
@@ -28,6 +28,9 @@ test: lint docs browser ## Lint, build the documentation, then run all tests on 
 test-oldest: $(OLDEST)/.project ## Run all tests on the oldest Airflow that is supported
 	@echo "== Tests on the oldest Airflow"
 	@$(OLDEST)/bin/python -m pytest -q $(PYTEST_ARGS)
+
+e2e: $(VENV)/.project browser ## Run only the tests with real Airflow processes and a browser (five minutes)
+	@$(BIN)/python -m pytest -q tests/e2e tests/ui $(PYTEST_ARGS)
 
 bench: $(BENCHES)/.project ## Measure beside what one would use instead: BENCH=full for all sizes, ONLY=lookups for one
 	@sh benchmarks/nginx.sh

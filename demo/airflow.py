@@ -14,7 +14,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -37,6 +39,9 @@ def task_policy(task):
         task.poke_interval = 2.0
 """
 
+
+#: Seconds that a process may take to start, or to do what it is for: a machine may be slow.
+_PATIENCE = 240.0
 
 #: The processes that stay, and their commands.
 _COMMANDS = {
@@ -78,11 +83,11 @@ class Airflow:
 
     def __enter__(self) -> Self:
         """Make the database, start the processes, and wait until they answer."""
-        shutil.rmtree(self._home, ignore_errors=True)
-        (self._home / "config").mkdir(parents=True)
-        (self._home / "config" / "airflow_local_settings.py").write_text(self._policy)
-        self.logs.mkdir()
         try:
+            shutil.rmtree(self._home, ignore_errors=True)
+            (self._home / "config").mkdir(parents=True)
+            (self._home / "config" / "airflow_local_settings.py").write_text(self._policy)
+            self.logs.mkdir()
             self._finish("db-migrate", self._start("db-migrate", "db", "migrate"))
             for name in _COMMANDS:
                 self.start(name)
@@ -108,9 +113,30 @@ class Airflow:
         """Let Airflow parse the DAG files."""
         self._finish("dag-processor", self._start("dag-processor", "dag-processor", "--num-runs", "1"))
 
-    def start(self, name: str) -> None:
-        """Start one of Airflow's processes."""
-        self._processes[name] = self._start(name, *_COMMANDS[name])
+    def start(self, name: str, *command: str, **settings: str) -> None:
+        """
+        Start one of Airflow's processes.
+
+        :param name: which; any name that is free, if it comes with a command.
+        :param command: its arguments; by default those of the process that has this name.
+        :param settings: of Airflow, for this process, such as ``TRIGGERER__CAPACITY``.
+        """
+        self._processes[name] = self._start(name, *(command or _COMMANDS[name]), **settings)
+
+    def running(self, prefix: str = "") -> list[str]:
+        """Return the names of the processes that were started, and not ended."""
+        return [name for name in self._processes if name.startswith(prefix)]
+
+    def stop(self, name: str) -> int:
+        """Ask one of Airflow's processes to end, as an upgrade does; return its exit code."""
+        process = self._processes[name]
+        process.terminate()
+        try:
+            code = process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired as error:
+            raise DemoFailed(f"Airflow's {name} did not end within {_PATIENCE:.0f} seconds") from error
+        self.kill(name)  # what it has left behind
+        return code
 
     def kill(self, name: str) -> None:
         """End one of Airflow's processes as a machine that fails does: with SIGKILL, its children with it."""
@@ -124,6 +150,11 @@ class Airflow:
         self._ask("PATCH", f"dags/{dag_id}", {"is_paused": False})
         body = {"logical_date": datetime.now(UTC).isoformat(), "conf": params}
         return str(self._ask("POST", f"dags/{dag_id}/dagRuns", body)["dag_run_id"])
+
+    def add_connection(self, conn_id: str, connection: dict[str, Any]) -> None:
+        """Store a connection in Airflow's database; its ``extra`` is a mapping."""
+        body = {**connection, "connection_id": conn_id, "extra": json.dumps(connection["extra"])}
+        self._ask("POST", "connections", body)
 
     def runs(self, dag_id: str) -> dict[str, str]:
         """Return the state of every run of a DAG, by its id, in the order in which they were made."""
@@ -162,6 +193,14 @@ class Airflow:
         found.sort(key=lambda instance: instance["start_date"] or "~")
         return {instance["task_id"]: str(instance["state"]) for instance in found}
 
+    def mapped_states(self, dag_id: str, run_id: str, task_id: str) -> list[str]:
+        """Return the state of every instance of a mapped task, by its index."""
+        self._check_alive()
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/listMapped"
+        found = self._ask("GET", path)["task_instances"]
+        found.sort(key=lambda instance: instance["map_index"])
+        return [str(instance["state"]) for instance in found]
+
     def tries(self, dag_id: str, run_id: str, task_id: str) -> int:
         """Return how often a task was tried."""
         return int(self._ask("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}")["try_number"])
@@ -174,20 +213,19 @@ class Airflow:
 
     def messages(self, dag_id: str, run_id: str, task_id: str) -> list[str]:
         """Return what the provider has logged in a task so far, on a worker or in the triggerer."""
+        lines = chain.from_iterable(self.logged(dag_id, run_id, task_id).values())
+        return [str(line["event"]) for line in lines if "airflow_provider_crr" in str(line.get("logger"))]
+
+    def logged(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> dict[str, list[dict[str, Any]]]:
+        """Return the lines of a task's log files: of each try one, and one for each triggerer that had it."""
         folder = self.logs / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}"
-        found = []
-        for path in sorted(folder.glob("attempt=*"), key=lambda path: path.stat().st_ctime):
-            for line in path.read_text(errors="replace").splitlines():
-                try:
-                    message = json.loads(line)
-                except ValueError:  # a line that is being written
-                    continue
-                if "airflow_provider_crr" in str(message.get("logger")):
-                    found.append(str(message["event"]))
-        return found
+        if map_index >= 0:
+            folder /= f"map_index={map_index}"
+        paths = sorted(folder.glob("attempt=*"), key=lambda path: path.stat().st_ctime)
+        return {path.name: list(_json_lines(path)) for path in paths}
 
     def _wait_until_healthy(self) -> None:
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
             self._check_alive()
             try:
@@ -199,7 +237,7 @@ class Airflow:
             except OSError:
                 pass
             time.sleep(0.2)
-        raise DemoFailed("Airflow did not become healthy within 90 seconds")
+        raise DemoFailed(f"Airflow did not become healthy within {_PATIENCE:.0f} seconds")
 
     def _check_alive(self) -> None:
         for name, process in self._processes.items():
@@ -220,16 +258,18 @@ class Airflow:
                 found: dict[str, Any] = json.load(answer)
                 return found
         except urllib.error.HTTPError as error:
-            raise DemoFailed(f"{method} {url}: HTTP {error.code}: {error.read().decode(errors='replace')}") from error
+            with error:
+                said = error.read().decode(errors="replace")
+            raise DemoFailed(f"{method} {url}: HTTP {error.code}: {said}") from error
 
-    def _start(self, name: str, *command: str) -> subprocess.Popen[bytes]:
+    def _start(self, name: str, *command: str, **settings: str) -> subprocess.Popen[bytes]:
         with (self.logs / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "airflow", *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=self._environment(),
+                env=self._environment() | {f"AIRFLOW__{name}": value for name, value in settings.items()},
                 cwd=self._home,
                 start_new_session=True,  # so that its children can be ended with it
             )
@@ -237,10 +277,10 @@ class Airflow:
     def _finish(self, name: str, process: subprocess.Popen[bytes]) -> None:
         self._processes[name] = process
         try:
-            if process.wait(90):
+            if process.wait(_PATIENCE):
                 raise DemoFailed(f"airflow {name} ended with exit code {process.returncode}")
         except subprocess.TimeoutExpired as error:
-            raise DemoFailed(f"airflow {name} did not end within 90 seconds") from error
+            raise DemoFailed(f"airflow {name} did not end within {_PATIENCE:.0f} seconds") from error
         del self._processes[name]
 
     def _stop(self) -> None:
@@ -272,8 +312,6 @@ class Airflow:
             "SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
             "TRIGGERER__JOB_HEARTBEAT_SEC": "1",
             "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "5",
-            # The event of a deferred task is held back for one and a half of these; the default is 5 seconds.
-            "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
             "USAGE_DATA_COLLECTION__ENABLED": "False",
         }
         return {
@@ -299,6 +337,15 @@ def _bytecode(home: Path) -> dict[str, str]:
     if not sys.dont_write_bytecode:
         return {}
     return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(home / "bytecode")}
+
+
+def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    for text in path.read_text(errors="replace").splitlines():
+        try:
+            line = json.loads(text)
+        except ValueError:  # a line that is being written
+            continue
+        yield line
 
 
 def _reserve_port() -> socket.socket:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -16,19 +15,12 @@ from demo.airflow import Airflow
 from local_aws import LocalAws
 from local_aws.buckets import ReplicatedPair
 from local_aws.inventory import deliver, scan, write_report
+from tests.support.polling import until
 
 INVENTORY = "s3://my-inventory-bucket/my-landing-bucket/daily/"
 FIRST = datetime(2026, 11, 20, 1, 0, tzinfo=UTC)
 #: Whether a triggerer remembers what those before it announced.
 REMEMBERS = tuple(map(int, version("apache-airflow").split(".")[:2])) >= (3, 3)
-
-
-def until(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
-    """Wait for a condition, asked for often, with a deadline."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what}: not within {seconds} seconds"
-        time.sleep(0.2)
 
 
 def ended(airflow: Airflow, dag: str) -> list[str]:

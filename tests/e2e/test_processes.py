@@ -1,26 +1,64 @@
-"""A gate in a real Airflow: scheduler, DAG processor, triggerer and API server, as processes."""
+"""Gates in a real Airflow: scheduler, DAG processor, triggerers and API server, as processes."""
 
 from __future__ import annotations
 
+import json
+import re
+import threading
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
 
 from demo.airflow import Airflow
 from local_aws import LocalAws
 from local_aws.buckets import ReplicatedPair
+from tests.support.polling import until
+from tests.support.s3_server import Listed, S3Server, stored
+
+#: Connection of the S3 of scripted answers: in Airflow's database, while aws_default is in the environment.
+SCRIPTED = "scripted"
+#: Of triggerers that run beside each other: neither takes the other for dead, however slow the machine is. Reading its
+#: first connection from the database alone keeps a triggerer busy for seconds.
+PATIENT = {"TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "600"}
 
 
-def until(condition: Callable[[], object], what: str, seconds: float = 120) -> None:
-    """Wait for a condition, asked for often, with a deadline."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what}: not within {seconds} seconds"
-        time.sleep(0.2)
+@pytest.fixture(scope="session")
+def scripted(airflow: Airflow) -> Iterator[S3Server]:
+    """An S3 that keeps an answer back until it is told to send it."""
+    with S3Server() as server:
+        airflow.add_connection(SCRIPTED, json.loads(server.airflow_connection_json()))
+        yield server
+
+
+@pytest.fixture
+def one_triggerer(airflow: Airflow) -> Iterator[None]:
+    """Afterwards there is the one triggerer again that the other tests expect."""
+    yield
+    for name in airflow.running("triggerer"):
+        airflow.kill(name)
+    airflow.start("triggerer")
 
 
 def land(pair: ReplicatedPair, number: int, prefix: str = "dt=1/") -> None:
-    for each in range(number):
+    def put(each: int) -> None:
         pair.source_client.put_object(Bucket=pair.source, Key=f"{prefix}{each}", Body=b"x")
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(put, range(number)))
+
+
+def half_answered(server: S3Server, number: int) -> tuple[str, threading.Event]:
+    """Script a bucket of COMPLETED objects, half of whose answers come only once the event is set."""
+    bucket, answer = f"scripted-{uuid.uuid4().hex[:12]}", threading.Event()
+    keys = [f"dt=1/{each}" for each in range(number)]
+    server.listings[bucket] = dict.fromkeys(keys, Listed())
+    for index, key in enumerate(keys):
+        server.answers[bucket, key] = stored("COMPLETED", gate=answer if index % 2 else None)
+    return bucket, answer
 
 
 def finished(airflow: Airflow, dag: str, run: str) -> dict[str, str]:
@@ -28,60 +66,168 @@ def finished(airflow: Airflow, dag: str, run: str) -> dict[str, str]:
     return airflow.task_states(dag, run)
 
 
-def test_deferred_gate_opens_for_the_task_behind_it(airflow: Airflow, aws: LocalAws, pair: ReplicatedPair) -> None:
-    """A deferred gate over 50 PENDING objects waits in the triggerer, and opens for the task behind it."""
-    aws.hold(pair.source)
-    land(pair, 50)
+def swept(airflow: Airflow, dag: str, run: str, times: int = 1) -> None:
+    """Wait until a gate has been swept some times."""
+    until(lambda: len(airflow.messages(dag, run, "gate")) >= times, f"{times} sweeps of {dag}")
+
+
+def judged(value: dict[str, Any]) -> dict[str, Any]:
+    """Return of a gate's XCom what does not depend on when and how often it asked."""
+    sample = sorted(value["sample"], key=lambda named: str(named["uri"]))
+    return {"total": value["total"], "statuses": value["statuses"], "sample": sample}
+
+
+def failure(airflow: Airflow, dag: str, run: str) -> list[str]:
+    """Return the lines of the message with which a gate failed, its objects in order."""
+    lines = [line for file in airflow.logged(dag, run, "gate").values() for line in file]
+    (failed,) = [line for line in lines if line["event"] == "Task failed with exception"]
+    message = str(failed["error_detail"][0]["exc_value"])
+    return sorted(message.splitlines())
+
+
+def test_thousand_objects_are_asked_no_more_than_they_must(
+    airflow: Airflow, aws: LocalAws, pair: ReplicatedPair
+) -> None:
+    """A deferred gate of 1,000 objects opens after one HEAD for each, and one more a poll for each not finished."""
+    aws.hold(pair.source, "dt=1/late/")
+    land(pair, 900, "dt=1/soon/")
+    land(pair, 100, "dt=1/late/")
     run = airflow.trigger("deferred", bucket=pair.source)
-    until(lambda: airflow.messages("deferred", run, "gate"), "first sweep in the triggerer")
+    swept(airflow, "deferred", run, 3)
     assert airflow.task_states("deferred", run) == {"gate": "deferred", "behind": "None"}
     aws.release(pair.source)
     assert finished(airflow, "deferred", run) == {"gate": "success", "behind": "success"}
-    assert airflow.returned("deferred", run, "gate")["statuses"] == {"COMPLETED": 50}
-    assert airflow.returned("deferred", run, "behind") == {"COMPLETED": 50}
+    found = airflow.returned("deferred", run, "gate")
+    assert found["statuses"] == {"COMPLETED": 1000}
+    assert airflow.returned("deferred", run, "behind") == {"COMPLETED": 1000}
+    polls = airflow.messages("deferred", run, "gate")
+    assert polls[0].startswith("replicated 900 of 1,000, 100 pending")
+    assert polls[-1] == "replicated 1,000 of 1,000"
+    unfinished = [int(number) for number in re.findall(r"(\d+) pending", " ".join(polls))]
+    assert aws.heads(pair.source, "dt=1/soon/") == 900
+    assert aws.heads(pair.source, "dt=1/late/") == 100 + sum(unfinished)
+    assert found["head_requests"] == 1000 + sum(unfinished)
 
 
-def test_gates_survive_the_death_of_their_triggerer(airflow: Airflow, aws: LocalAws, pair: ReplicatedPair) -> None:
-    """After a triggerer is killed, another goes on with its gates: one opens, one times out when it was due."""
+def test_rescheduled_gate_opens_as_a_deferred_one(airflow: Airflow, aws: LocalAws, pair: ReplicatedPair) -> None:
+    """A gate that is rescheduled frees its worker between pokes, and opens with the XCom of a deferred one."""
+    aws.hold(pair.source)
+    land(pair, 3)
+    runs = {dag: airflow.trigger(dag, bucket=pair.source) for dag in ("rescheduled", "deferred")}
+    rescheduled = runs["rescheduled"]
+    until(lambda: airflow.task_states("rescheduled", rescheduled)["gate"] == "up_for_reschedule", "a reschedule")
+    swept(airflow, "deferred", runs["deferred"])
+    aws.release(pair.source)
+    values = []
+    for dag, run in runs.items():
+        assert finished(airflow, dag, run) == {"gate": "success", "behind": "success"}
+        values.append(airflow.returned(dag, run, "gate"))
+    assert judged(values[0]) == judged(values[1])
+    assert values[0]["statuses"] == {"COMPLETED": 3}
+    assert values[0]["waited_seconds"] >= 10  # counted from the first poke
+
+
+def test_failed_objects_fail_gates_of_each_mode_alike(airflow: Airflow, denied_pair: ReplicatedPair) -> None:
+    """FAILED objects fail a gate at once though it has retries left, with one message and XCom in each mode."""
+    land(denied_pair, 2)
+    runs = {dag: airflow.trigger(dag, bucket=denied_pair.source) for dag in ("failing", "failing_rescheduled")}
+    values = []
+    for dag, run in runs.items():
+        assert finished(airflow, dag, run) == {"gate": "failed", "behind": "upstream_failed"}
+        assert airflow.tries(dag, run, "gate") == 1
+        values.append(airflow.returned(dag, run, "gate"))
+    assert judged(values[0]) == judged(values[1])
+    assert values[0]["statuses"] == {"FAILED": 2}
+    messages = [failure(airflow, dag, run) for dag, run in runs.items()]
+    assert messages[0] == messages[1]
+    assert "the gate stays shut: 2 FAILED; replicated 0 of 2, 2 failed" in messages[0]
+
+
+def test_gates_survive_the_death_of_their_triggerer(
+    airflow: Airflow, aws: LocalAws, pair: ReplicatedPair, scripted: S3Server
+) -> None:
+    """After a triggerer is killed, another goes on with its gates: they open, or time out when they were due."""
+    bucket, answer = half_answered(scripted, 20)
     aws.hold(pair.source)
     land(pair, 5, "opens/")
     land(pair, 1, "overdue/")
     opens = airflow.trigger("deferred", bucket=pair.source, prefix="opens/")
+    amid = airflow.trigger("deferred", bucket=bucket, conn=SCRIPTED)
+    swept(airflow, "deferred", opens)
+    until(lambda: len(scripted.heads(bucket)) == 20, "the sweep that is to be interrupted")
     overdue = airflow.trigger("overdue", bucket=pair.source, prefix="overdue/")
-    for dag, run in (("deferred", opens), ("overdue", overdue)):
-        until(lambda dag=dag, run=run: airflow.messages(dag, run, "gate"), f"first sweep of {dag}")
-    both_wait = time.monotonic()
+    swept(airflow, "overdue", overdue)
+    all_wait = time.monotonic()
     airflow.kill("triggerer")
     aws.reset_counts()
     airflow.start("triggerer")
     for prefix in ("opens/", "overdue/"):
         until(lambda prefix=prefix: aws.heads(pair.source, prefix), f"sweep of {prefix} by the new triggerer")
-    without_triggerer = time.monotonic() - both_wait
+    without_triggerer = time.monotonic() - all_wait
+    until(lambda: len(scripted.heads(bucket)) == 40, "the sweep that begins again")
+    assert airflow.task_states("deferred", amid) == {"gate": "deferred", "behind": "None"}
+    answer.set()
     aws.release(pair.source, "opens/")
     assert finished(airflow, "deferred", opens) == {"gate": "success", "behind": "success"}
-    # Both count from when they were deferred, not from when they were taken over.
+    assert finished(airflow, "deferred", amid) == {"gate": "success", "behind": "success"}
+    assert airflow.returned("deferred", amid, "gate")["statuses"] == {"COMPLETED": 20}
+    # All count from when they were deferred, not from when they were taken over.
     assert airflow.returned("deferred", opens, "gate")["waited_seconds"] >= without_triggerer
     assert finished(airflow, "overdue", overdue) == {"gate": "failed", "behind": "upstream_failed"}
-    assert 20 <= airflow.returned("overdue", overdue, "gate")["waited_seconds"] < 20 + without_triggerer
+    assert 45 <= airflow.returned("overdue", overdue, "gate")["waited_seconds"] < 45 + without_triggerer
 
 
-def test_failed_object_fails_the_deferred_gate_without_retry(airflow: Airflow, denied_pair: ReplicatedPair) -> None:
-    """A FAILED object fails the gate at once though it has retries left, with its XCom; nothing runs behind it."""
-    land(denied_pair, 2)
-    run = airflow.trigger("failing", bucket=denied_pair.source)
-    assert finished(airflow, "failing", run) == {"gate": "failed", "behind": "upstream_failed"}
-    assert airflow.tries("failing", run, "gate") == 1
-    assert airflow.returned("failing", run, "gate")["statuses"] == {"FAILED": 2}
-
-
-def test_rescheduled_gate_opens(airflow: Airflow, aws: LocalAws, pair: ReplicatedPair) -> None:
-    """A gate that is rescheduled frees its worker between pokes, and opens when the objects complete."""
+@pytest.mark.usefixtures("one_triggerer")
+def test_two_triggerers_share_ten_mapped_gates(
+    airflow: Airflow, aws: LocalAws, pair: ReplicatedPair, scripted: S3Server
+) -> None:
+    """Ten mapped gates, and one amid a sweep, go on in two triggerers when theirs is stopped, each in one of them."""
+    bucket, answer = half_answered(scripted, 20)
     aws.hold(pair.source)
-    land(pair, 3)
-    run = airflow.trigger("rescheduled", bucket=pair.source)
-    until(lambda: airflow.task_states("rescheduled", run)["gate"] == "up_for_reschedule", "the gate to be rescheduled")
+    land(pair, 10)
+    run = airflow.trigger("mapped", bucket=pair.source)
+    amid = airflow.trigger("deferred", bucket=bucket, conn=SCRIPTED)
+
+    def swept_gates() -> int:
+        return sum(aws.heads(pair.source, f"dt=1/{index}") > 0 for index in range(10))
+
+    def asked_again() -> int:
+        return swept_gates() + (len(scripted.heads(bucket)) == 40)
+
+    until(lambda: airflow.mapped_states("mapped", run, "gate") == ["deferred"] * 10, "ten gates to be deferred")
+    until(lambda: swept_gates() == 10, "a sweep of each gate")
+    until(lambda: len(scripted.heads(bucket)) == 20, "the sweep that is to be interrupted")
+    assert airflow.stop("triggerer") == 0
+    before = [set(triggerers(airflow, run, index)) for index in range(10)]
+    assert all(len(names) == 1 for names in before)
+    aws.reset_counts()
+    # One after the other, because SQLite locks no rows: two that are free at once may both take a gate, for a second.
+    for name, capacity, taken in (("triggerer-a", 6, 6), ("triggerer-b", 5, 11)):
+        airflow.start(name, "triggerer", "--skip-serve-logs", "--capacity", str(capacity), **PATIENT)
+        until(lambda taken=taken: asked_again() == taken, f"{taken} gates to be taken over")
     aws.release(pair.source)
-    assert finished(airflow, "rescheduled", run) == {"gate": "success", "behind": "success"}
-    summary = airflow.returned("rescheduled", run, "gate")
-    assert summary["statuses"] == {"COMPLETED": 3}
-    assert summary["waited_seconds"] >= 4  # counted from the first poke
+    answer.set()
+    assert finished(airflow, "mapped", run)["behind_all"] == "success"
+    assert finished(airflow, "deferred", amid) == {"gate": "success", "behind": "success"}
+    assert airflow.mapped_states("mapped", run, "gate") == ["success"] * 10
+    assert airflow.returned("mapped", run, "behind_all") == [{"COMPLETED": 1}] * 10
+    shared = set()
+    for index in range(10):
+        after = triggerers(airflow, run, index)
+        for name in before[index]:
+            del after[name]
+        ((name, said),) = after.items()  # none was in both
+        shared.add(name)
+        assert said.count("Trigger fired event") == 1
+        polls = [line for line in said if line.startswith("replicated ")]
+        assert aws.heads(pair.source, f"dt=1/{index}") == len(polls)
+        value = airflow.returned("mapped", run, "gate", index)
+        assert value["head_requests"] == len(polls)
+        assert value["sample"][0]["uri"].startswith(f"s3://{pair.source}/dt=1/{index}?versionId=")
+    assert len(shared) == 2
+
+
+def triggerers(airflow: Airflow, run: str, index: int) -> dict[str, list[str]]:
+    """Return what was logged of a mapped gate in each triggerer that had it, by the name of the triggerer's file."""
+    logged = airflow.logged("mapped", run, "gate", index)
+    return {name: [str(line["event"]) for line in lines] for name, lines in logged.items() if ".trigger." in name}

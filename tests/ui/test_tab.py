@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -18,18 +17,10 @@ from demo.airflow import Airflow
 from local_aws import LocalAws
 from local_aws.buckets import ReplicatedPair, versioned_bucket
 from local_aws.inventory.report import deliver
+from tests.support.polling import until
 from tests.ui.reports import HOSTILE, daily_reports
 
 TAB = "plugin/s3-replication"
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = 90) -> Any:
-    """Wait for a condition, asked for often, with a deadline; return what it returned."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"{what}: not within {seconds} seconds"
-        time.sleep(0.2)
-    return found
 
 
 class Tab:
@@ -127,7 +118,7 @@ def put(pair: ReplicatedPair, *keys: str) -> None:
 def ended(airflow: Airflow, dag: str, **params: Any) -> str:
     """Run a DAG to its end, and return the id of the run."""
     run = airflow.trigger(dag, **params)
-    until(lambda: airflow.run_state(dag, run) in ("success", "failed"), f"run of {dag} to end", 120)
+    until(lambda: airflow.run_state(dag, run) in ("success", "failed"), f"run of {dag} to end")
     return run
 
 
