@@ -29,7 +29,7 @@ test-oldest: $(OLDEST)/.project ## Run all tests on the oldest Airflow that is s
 	@echo "== Tests on the oldest Airflow"
 	@$(OLDEST)/bin/python -m pytest -q $(PYTEST_ARGS)
 
-e2e: $(VENV)/.project browser ## Run only the tests with real Airflow processes and a browser (five minutes)
+e2e: $(VENV)/.project browser ## Run only the tests with real Airflow processes and a browser (six minutes)
 	@$(BIN)/python -m pytest -q tests/e2e tests/ui $(PYTEST_ARGS)
 
 bench: $(BENCHES)/.project ## Measure beside what one would use instead: BENCH=full for all sizes, ONLY=lookups for one
