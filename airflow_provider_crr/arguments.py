@@ -4,14 +4,48 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow_provider_crr.errors import InvalidArgument
+from airflow_provider_crr.replication.targets import Targets
 
 #: Templated fields that say how to reach S3.
 HOOK_FIELDS = ("aws_conn_id", "region_name", "verify", "expected_bucket_owner")
+#: Templated fields that name objects.
+TARGET_FIELDS = ("bucket_key", "bucket_name", "version_id")
+
+
+class TargetArguments:
+    """The arguments by which a task names objects; they mean the same in each."""
+
+    bucket_name: str | None
+    wildcard_match: bool
+    version_id: str | None
+
+    @property
+    def bucket_key(self) -> Any:
+        """What the user named, or a template of it."""
+        return self._bucket_key
+
+    @bucket_key.setter
+    def bucket_key(self, value: Any) -> None:
+        # It is read several times, and whoever reads must see all of it. Rendered to native objects, the Jinja filters
+        # map, select and unique yield their elements only once.
+        self._bucket_key = list(value) if isinstance(value, Iterator) else value
+
+    def _names_are_known(self) -> bool:
+        """Return whether the names are known when the DAG is parsed."""
+        return not any(is_template(getattr(self, field)) for field in TARGET_FIELDS)
+
+    def _targets(self) -> Targets:
+        return Targets.parse(
+            self.bucket_key,
+            bucket_name=self.bucket_name,
+            wildcard_match=self.wildcard_match,
+            version_id=self.version_id,
+        )
 
 
 def hook_arguments(task: Any, *, for_trigger: bool = False) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_crr import errors, humanize
-from airflow_provider_crr.arguments import HOOK_FIELDS, is_template, one_of
+from airflow_provider_crr.arguments import HOOK_FIELDS, TARGET_FIELDS, TargetArguments, one_of
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.legible import legible
 from airflow_provider_crr.lineage import Flow, at_hand, deletion_flow
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class S3DeleteReplicatedObjectsOperator(HookOperator):
+class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
     """
     Delete objects from a replicated source bucket, but only the versions that S3 says are COMPLETED.
 
@@ -48,7 +48,7 @@ class S3DeleteReplicatedObjectsOperator(HookOperator):
     :raises LookupFailed: if S3 cannot be asked, or a bucket does not exist; the latter before any delete.
     """
 
-    template_fields: Sequence[str] = ("bucket_key", "bucket_name", "version_id", *HOOK_FIELDS)
+    template_fields: Sequence[str] = (*TARGET_FIELDS, *HOOK_FIELDS)
     ui_color = "#f9d8d0"
 
     def __init__(
@@ -72,7 +72,7 @@ class S3DeleteReplicatedObjectsOperator(HookOperator):
         self.versions = one_of(versions, "versions", ("all", "current"))
         self.only_check = dry_run  # BaseOperator has a method of the name dry_run
         self.on_refused = one_of(on_refused, "on_refused", ("fail", "report"))
-        if not any(map(is_template, (bucket_key, bucket_name, version_id))):
+        if self._names_are_known():
             self._targets()
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -124,14 +124,6 @@ class S3DeleteReplicatedObjectsOperator(HookOperator):
 
     def _flow(self) -> Flow:
         return deletion_flow(self._targets()) if at_hand(self.bucket_key) else Flow()
-
-    def _targets(self) -> Targets:
-        return Targets.parse(
-            self.bucket_key,
-            bucket_name=self.bucket_name,
-            wildcard_match=self.wildcard_match,
-            version_id=self.version_id,
-        )
 
 
 def _at_least_one(found: Iterator[S3Object], named: S3Object, deletion: Deletion) -> Iterator[S3Object]:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_crr.arguments import HOOK_FIELDS, hook_arguments, is_template, seconds
+from airflow_provider_crr.arguments import HOOK_FIELDS, TARGET_FIELDS, TargetArguments, hook_arguments, seconds
 from airflow_provider_crr.assets import gate_event
 from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
@@ -17,7 +17,7 @@ from airflow_provider_crr.metrics import Metered
 from airflow_provider_crr.replication.gate import GatePolicy
 from airflow_provider_crr.replication.kept import Kept
 from airflow_provider_crr.replication.status import S3Object
-from airflow_provider_crr.replication.targets import Targets, literal_prefix
+from airflow_provider_crr.replication.targets import literal_prefix
 from airflow_provider_crr.replication.watch import Watch
 from airflow_provider_crr.sensors.base import PollingSensor
 from airflow_provider_crr.triggers.replication import S3ReplicationTrigger
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from airflow_provider_crr.assets import Rules
 
 
-class S3ReplicationSensor(PollingSensor):
+class S3ReplicationSensor(TargetArguments, PollingSensor):
     """
     Wait until S3 says that objects are replicated; fail when it says that they never will be.
 
@@ -72,7 +72,7 @@ class S3ReplicationSensor(PollingSensor):
     :raises LookupFailed: if S3 cannot be asked: no credentials, no such bucket, no permission to list.
     """
 
-    template_fields: Sequence[str] = ("bucket_key", "bucket_name", "version_id", *HOOK_FIELDS)
+    template_fields: Sequence[str] = (*TARGET_FIELDS, *HOOK_FIELDS)
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class S3ReplicationSensor(PollingSensor):
                 remedy="Use mode='poke' or deferrable=True, or name the versions in bucket_key",
             )
         self._policy()
-        if not any(map(is_template, (bucket_key, bucket_name, version_id))):
+        if self._names_are_known():
             targets = self._targets()
             if self.deferrable:
                 targets.to_stored()
@@ -119,14 +119,6 @@ class S3ReplicationSensor(PollingSensor):
             on_missing=self.on_missing,
             on_replica=self.on_replica,
             max_pending_age=seconds(self.max_pending_age, "max_pending_age"),
-        )
-
-    def _targets(self) -> Targets:
-        return Targets.parse(
-            self.bucket_key,
-            bucket_name=self.bucket_name,
-            wildcard_match=self.wildcard_match,
-            version_id=self.version_id,
         )
 
     def _where(self) -> dict[str, Any]:

@@ -53,7 +53,12 @@ def run_task(database: None, airflow_home: Path) -> Callable[..., TaskRun]:
     """Run one task of a DAG file of its own through ``dag.test()``."""
 
     def run(
-        task_class: type, *, outlet: str | None = None, then_clear: Callable[[], None] | None = None, **arguments: Any
+        task_class: type,
+        *,
+        outlet: str | None = None,
+        then_clear: Callable[[], None] | None = None,
+        native: bool = False,
+        **arguments: Any,
     ) -> TaskRun:
         dag_id = f"test_{uuid.uuid4().hex[:12]}"
         path = airflow_home / "dags" / f"{dag_id}.py"
@@ -63,7 +68,9 @@ from datetime import datetime, timedelta
 from airflow.sdk import DAG, Asset
 from {task_class.__module__} import {task_class.__name__}
 
-with DAG({dag_id!r}, schedule=None, start_date=datetime(2026, 1, 1)) as dag:
+with DAG(
+    {dag_id!r}, schedule=None, start_date=datetime(2026, 1, 1), render_template_as_native_obj={native}
+) as dag:
     {task_class.__name__}(task_id="task", outlets={f"[Asset({outlet!r})]" if outlet else None}, **{arguments!r})
 """
         )
@@ -165,7 +172,8 @@ def _record_errors(task: Any) -> list[BaseException]:
 
         return call
 
-    for name in ("execute", "execute_complete"):
-        if hasattr(task, name):
-            setattr(task, name, recorded(getattr(task, name)))
+    # In a class of its own: Airflow runs a copy of the task, whose fields are rendered.
+    kind = type(task)
+    methods = {name: recorded(getattr(kind, name)) for name in ("execute", "execute_complete") if hasattr(kind, name)}
+    task.__class__ = type(kind.__name__, (kind,), {"__module__": kind.__module__, **methods})
     return raised

@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_crr.operators.replication import S3DeleteReplicatedObjectsOperator
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor
+
+#: Rendered to native objects, this is an iterator, whose elements can be read once.
+READ_ONCE = "{{ 'a b c d'.split() | map('upper') }}"
 
 MODES: dict[str, dict[str, Any]] = {
     "poke": {"mode": "poke", "deferrable": False},
@@ -58,3 +62,30 @@ def test_gate_fails_on_failed_object_and_names_it(run_task, aws_conn, denied_pai
     assert f"s3://{denied_pair.source}/a.csv" in str(run.error)
     assert "S3 does not retry a failed replication" in str(run.error)
     assert run.xcom["statuses"] == {"FAILED": 1}
+
+
+def test_names_that_can_be_read_only_once_are_all_asked_for(run_task, aws_conn, pair, denied_pair, mode) -> None:
+    """Whatever else looks at the names before (links, asset events), the gate asks for every one of them."""
+    for each in (pair, denied_pair):
+        for key in "ABCD":
+            each.source_client.put_object(Bucket=each.source, Key=key, Body=b"x")
+    named = {"bucket_key": READ_ONCE, "native": True, "outlet": "replica", "poke_interval": 0.2, "timeout": 60, **mode}
+    run = run_task(S3ReplicationSensor, bucket_name=pair.source, **named)
+    assert (run.state, run.xcom["statuses"]) == ("success", {"COMPLETED": 4})
+    assert [event["total"] for event in run.events] == [4]
+    run = run_task(S3ReplicationSensor, bucket_name=denied_pair.source, **named)
+    assert (run.state, run.xcom["statuses"]) == ("failed", {"FAILED": 4})
+
+
+def test_names_that_can_be_read_only_once_are_all_checked_before_a_delete(run_task, aws_conn, pair) -> None:
+    """The delete operator, too, takes the names of an iterator, each once."""
+    for key in "ABCD":
+        pair.source_client.put_object(Bucket=pair.source, Key=key, Body=b"x")
+    run = run_task(S3DeleteReplicatedObjectsOperator, bucket_key=READ_ONCE, bucket_name=pair.source, native=True)
+    assert (run.state, run.xcom["deleted"], run.xcom["refused"]) == ("success", 4, 0)
+
+
+def test_generator_in_a_dag_file_is_read_whole(pair) -> None:
+    """A generator as bucket_key counts as the list of what it yields, however often it is looked at."""
+    sensor = S3ReplicationSensor(task_id="t", bucket_key=(key for key in "abc"), bucket_name=pair.source)
+    assert sensor.bucket_key == ["a", "b", "c"]
