@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from airflow_provider_crr.aws_errors import not_asked
 from airflow_provider_crr.replication.pace import Pacer
-from airflow_provider_crr.replication.status import ObjectReplication, S3Object, from_head, without_answer
+from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, S3Object, from_head, without_answer
 
 #: A boto3 S3 client, whose methods botocore makes at run time.
 S3Client: TypeAlias = Any
@@ -28,7 +28,10 @@ _thread = local()
 
 def head(client: S3Client, obj: S3Object) -> ObjectReplication:
     """
-    Ask for one object.
+    Ask for one object; once more if it seems to have no status.
+
+    ``http.client`` takes a header block that was cut off for a short one. Without a second answer that says the same, a
+    cut answer could read as "no replication status", for which a gate may open or fail for good.
 
     :param client: a boto3 S3 client.
     :param obj: what to ask for.
@@ -36,6 +39,11 @@ def head(client: S3Client, obj: S3Object) -> ObjectReplication:
     :raises InvalidArgument: if boto3 cannot make a request of it, such as for a malformed bucket name.
     :raises LookupFailed: if the connection is configured in a way that can never work.
     """
+    found = _head(client, obj)
+    return _head(client, obj) if found.state is ObjectState.NONE else found
+
+
+def _head(client: S3Client, obj: S3Object) -> ObjectReplication:
     import botocore.exceptions as boto
 
     version = {"VersionId": obj.version_id} if obj.version_id else {}
@@ -57,8 +65,7 @@ def judge(obj: S3Object, http_status: int, headers: Mapping[str, str]) -> Object
     """
     Return what an answer means, unless it is no whole answer of S3.
 
-    S3 describes each object with an ETag and a length. ``http.client`` takes a header block that was cut off
-    for a short one; without this, a cut answer could read as "no replication status".
+    S3 describes each object with an ETag and a length: an answer without them was cut off, or is of somebody else.
     """
     if http_status == 200 and not ("etag" in headers and "content-length" in headers):
         return without_answer(obj, "HTTP 200 without ETag and Content-Length, which S3 always sends")

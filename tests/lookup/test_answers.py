@@ -73,6 +73,21 @@ def test_a_single_object_means_the_same(server: S3Server, row: str) -> None:
     assert (found.state, found.http_status) == (state, http_status)
 
 
+STATUS_LAST = b"HTTP/1.1 200 OK\r\nETag: x\r\nContent-Length: 4\r\n"
+
+
+@pytest.mark.parametrize("cut", [b"", b"x-amz-replica"])
+@pytest.mark.parametrize("then", ["FAILED", "COMPLETED", None])
+def test_a_single_answer_that_was_cut_before_its_status_is_asked_for_again(
+    server: S3Server, cut: bytes, then: str | None
+) -> None:
+    """That an object has no status is believed of two answers, for http.client cannot tell one that was cut off."""
+    server.answers["b", "odd"] = [Answer(raw=STATUS_LAST + cut), stored(then)]
+    found = head_one(server.client(), S3Object("b", "odd"))
+    assert found.state == (then or "NONE")
+    assert len(server.heads("b", "odd")) == 2
+
+
 @pytest.mark.usefixtures("crt")
 def test_an_answer_carries_what_s3_says_of_the_object(server: S3Server, way: str) -> None:
     """Version, ETag, time, storage class and encryption are read alike."""
