@@ -76,15 +76,17 @@ class Pacer:
             return
         with self._lock:
             now = self._throttled_at = self._clock()
-            if now - self._cut_at < REACTION or not self._measured:
+            rate = min(self._rate, self._measured or float("inf"))
+            if now - self._cut_at < REACTION or rate == float("inf"):
                 return
             self._cut_at = now
             self._due = max(self._due, now)  # nothing is caught up after a cut
-            self._rate = min(self._most, max(FLOOR, CUT * min(self._rate, self._measured)))
+            self._rate = min(self._most, max(FLOOR, CUT * rate))
 
     def _measure(self, now: float) -> None:
         passed = now - self._counted_since
         if passed >= REACTION / 2:
-            self._measured = self._counted / passed
+            # A pause, such as between two sweeps, says nothing of the rate.
+            self._measured = self._counted / passed if passed < 2 * REACTION else 0.0
             self._counted_since, self._counted = now, 0
         self._counted += 1

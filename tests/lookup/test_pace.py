@@ -134,6 +134,17 @@ def test_throttling_slows_down_and_its_end_speeds_up(most: float | None) -> None
         assert send(pacer, clock, 5) == pytest.approx(5 * most, rel=0.01)
 
 
+def test_a_pause_is_not_taken_for_a_slow_rate() -> None:
+    """A 503 right after a pause, such as between two sweeps, cuts the rate of the sweep, not that of the pause."""
+    clock = Clock()
+    pacer = Pacer(1000, clock)
+    send(pacer, clock, 2)
+    clock.now += 60
+    send(pacer, clock, 0.3)
+    pacer.answered(503)
+    assert send(pacer, clock, 0.9) == pytest.approx(0.9 * CUT * 1000, rel=0.05)
+
+
 def test_a_server_that_only_throttles_is_spared_down_to_a_floor() -> None:
     """However long S3 goes on, the rate falls geometrically, and never to nothing."""
     clock = Clock()
