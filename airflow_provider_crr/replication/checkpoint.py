@@ -18,6 +18,7 @@ from hashlib import blake2b
 from itertools import islice
 from typing import Any
 
+from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.replication.gate import GatePolicy, Outcome
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, S3Object
 from airflow_provider_crr.replication.targets import Targets, matches, pack, unpack
@@ -89,16 +90,17 @@ class Checkpoint:
         named = {state: [obj for obj in objects if obj.version_id] for state, objects in self.done.items()}
         return Checkpoint(named, {} if pin_versions else dict(self.listed))
 
-    def to_text(self, targets: Targets, limit: int) -> str:
+    def to_text(self, targets: Targets, limit: int, *, all_pinned: bool = False) -> str:
         """
         Return the text of what fits into a number of characters; "" if that is nothing.
 
         :param targets: what the gate waits for.
         :param limit: most characters. Listed objects that do not fit are left out, and asked for again.
+        :param all_pinned: whether the pinned versions must be in it; else they are left out if they do not fit.
+        :raises InvalidArgument: if they must, and do not fit.
         """
         place = {obj: index for index, obj in enumerate(_sorted(targets.objects))}
         found: dict[str, Any] = {"done": {}, "listed": {}, "pinned": ""}
-        found["pinned"] = pack([obj for obj in self.pinned if obj not in place])
         for state, objects in self.done.items():
             bits = bytearray((len(place) + 7) // 8)
             for obj in objects:
@@ -106,6 +108,19 @@ class Checkpoint:
                 bits[index // 8] |= 1 << index % 8
             found["done"][state.value] = _encoded(zlib.compress(bits))
         room = limit - len(json.dumps(found)) - 20 * len(ObjectState)
+        pinned = [obj for obj in self.pinned if obj not in place]
+        packed = pack(pinned)
+        if len(packed) <= room:
+            found["pinned"] = packed
+            room -= len(packed)
+        elif all_pinned:
+            raise InvalidArgument(
+                f"the versions of {len(pinned):,} keys are too many to be kept from one poke to the next",
+                remedy="Use mode='poke' or deferrable=True with pin_versions, name the versions in bucket_key, or map"
+                " the sensor over smaller lists",
+            )
+        else:
+            log.warning("the versions of %s keys are too many to keep: a retry takes the current ones", len(pinned))
         if room < 0:
             log.warning("what is known takes more than %s characters to keep: the next process asks anew", limit)
             return ""

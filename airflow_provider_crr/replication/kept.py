@@ -85,8 +85,9 @@ class Kept:
         Keep what is known.
 
         :param known: what is known; if that does not fit, what was kept before stays.
+        :raises InvalidArgument: if each poll is a process of its own, and the next would not know the pinned versions.
         """
-        text = known.to_text(self._targets, MAX_TEXT)
+        text = known.to_text(self._targets, MAX_TEXT, all_pinned=self._each_poll)
         if not text or (text == self._text and not self._each_poll):
             return
         parts, before = _split(text), _split(self._text)

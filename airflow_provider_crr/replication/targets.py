@@ -103,9 +103,22 @@ class Targets:
 
     @classmethod
     def from_stored(cls, stored: Mapping[str, Any]) -> Targets:
-        """Return what :meth:`to_stored` stored."""
-        patterns = tuple(S3Object.parse(pattern) for pattern in stored["patterns"])
-        return cls(tuple(unpack(stored["objects"])), patterns)
+        """
+        Return what :meth:`to_stored` stored.
+
+        :raises InvalidArgument: if it is something else.
+        """
+        try:
+            patterns = tuple(S3Object.parse(pattern) for pattern in stored["patterns"])
+            found = cls(tuple(unpack(stored["objects"])), patterns)
+            if not (found.objects or found.patterns):
+                raise ValueError("it names nothing")
+        except Exception as error:  # malformed in whichever way: base 85, LZMA, JSON, types
+            raise InvalidArgument(
+                f"what was stored of the keys to wait for cannot be read: {type(error).__name__}: {error}",
+                remedy="Run the same release of this provider on workers and triggerers, then clear the task",
+            ) from error
+        return found
 
 
 def distinct(groups: Iterable[Iterator[_T]], key: Callable[[_T], S3Object]) -> Iterator[_T]:
@@ -162,7 +175,7 @@ def pack(objects: Sequence[S3Object]) -> str:
     if not objects:
         return ""
     ordered = sorted(objects, key=lambda obj: (obj.bucket, obj.key, obj.version_id or ""))
-    lines: list[list[Any]] = []
+    lines: list[list[Any]] = [[len(ordered)]]
     for bucket, members in groupby(ordered, key=lambda obj: obj.bucket):
         lines.append([bucket])
         before = ""
@@ -176,18 +189,25 @@ def pack(objects: Sequence[S3Object]) -> str:
 
 def unpack(text: str) -> Iterator[S3Object]:
     """
-    Yield the objects that :func:`pack` stored, sorted.
+    Yield the objects that :func:`pack` stored, sorted; raises an error of some kind if it is another text.
 
     Line by line, for one JSON text of 100,000 objects is read in one piece, and stops every other trigger meanwhile.
     """
+    if not text:
+        return
+    number, *lines = lzma.decompress(base64.b85decode(text)).decode().split("\n")
+    (left,) = json.loads(number)
     bucket = before = ""
-    for line in lzma.decompress(base64.b85decode(text)).decode().split("\n") if text else ():
+    for line in lines:
         first, *rest = json.loads(line)
         if not rest:
             bucket, before = first, ""
             continue
         before = before[:first] + rest[0]
         yield S3Object(bucket, before, *rest[1:])
+        left -= 1
+    if left:
+        raise ValueError(f"{left} objects of {number} are missing")
 
 
 def _shared(one: str, other: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+import secrets
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_crr.errors import BucketNotFound
+from airflow_provider_crr.errors import BucketNotFound, InvalidArgument
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.replication.checkpoint import Checkpoint, Question
 from airflow_provider_crr.replication.gate import GatePolicy
@@ -477,10 +478,23 @@ def test_parts_of_two_writers_do_not_fit_together(store: Store, caplog: pytest.L
 
 
 def test_pins_beyond_the_bound_are_not_kept(caplog: pytest.LogCaptureFixture) -> None:
-    """Pinned versions that take more than the bound are not kept at all, and the log says so."""
+    """Pinned versions that take more than the bound are not kept for a retry, and the log says so; all else is."""
     pins = [S3Object("b", str(uuid.uuid4()), str(uuid.uuid4())) for _ in range(2000)]
-    assert Checkpoint({}, {}, pins).to_text(PATTERNS, 10_000) == ""
-    assert "asks anew" in caplog.text
+    marks = {number.to_bytes(16, "big"): ObjectState.COMPLETED for number in range(100)}
+    text = Checkpoint({}, marks, pins).to_text(PATTERNS, 10_000)
+    assert "a retry takes the current ones" in caplog.text
+    found = Checkpoint.from_text(text, PATTERNS, frozenset({ObjectState.COMPLETED}))
+    assert (found.listed, found.pinned) == (marks, [])
+    assert Checkpoint({}, marks, pins).to_text(PATTERNS, 100) == ""
+
+
+def test_gate_whose_pins_the_next_poke_would_not_know_fails(store: Store) -> None:
+    """Where each poke is a process of its own, pins that do not fit fail the gate: another version might open it."""
+    targets = Targets.parse([f"s3://b/{number}" for number in range(40_000)])
+    pins = [S3Object(obj.bucket, obj.key, secrets.token_urlsafe(24)) for obj in targets.objects]
+    with pytest.raises(InvalidArgument, match="40,000 keys are too many"):
+        bound(store, targets, each_poll=True).save(Checkpoint({}, {}, pins))
+    assert store.values == {}
 
 
 def test_waited_time_counts_from_the_first_process(s3: S3Server, store: Store) -> None:

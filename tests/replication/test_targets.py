@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import lzma
 import uuid
 
 import pytest
@@ -56,6 +58,21 @@ def test_stored_list_fits_the_narrowest_database() -> None:
 
     encrypted = Fernet(Fernet.generate_key()).encrypt(b"x" * (MAX_STORED + 2_000))
     assert len(encrypted) < 65_535
+
+
+@pytest.mark.parametrize("objects", ["", pack([])[:-1], "x", pack([S3Object("b", "k")])[:-4], 7, None])
+def test_what_was_not_stored_by_us_is_refused(objects: object) -> None:
+    """A trigger that cannot read what it is to wait for says so, rather than wait for nothing."""
+    with pytest.raises(InvalidArgument, match="cannot be read"):
+        Targets.from_stored({"objects": objects, "patterns": []})
+
+
+def test_objects_that_are_missing_from_a_stored_list_are_noticed() -> None:
+    """The number of objects is stored with them."""
+    text = lzma.decompress(base64.b85decode(pack([S3Object("b", "k1"), S3Object("b", "k2")]))).splitlines()
+    cut = base64.b85encode(lzma.compress(b"\n".join(text[:-1]), format=lzma.FORMAT_ALONE)).decode()
+    with pytest.raises(InvalidArgument, match="missing"):
+        Targets.from_stored({"objects": cut, "patterns": []})
 
 
 def test_patterns_are_stored_as_they_are() -> None:
