@@ -60,7 +60,7 @@ def gate_event(summary: Mapping[str, Any], targets: Targets, source: Rules) -> d
     :param targets: what it waited for.
     :param source: where the rules are read, once for each bucket.
     :return: ``{"total", "statuses", "targets": [up to ten URIs], "destinations": [names of the buckets with the
-        replicas]}``; without ``destinations`` if the rules cannot be read or name none, or nothing is COMPLETED.
+        replicas]}``; without ``destinations`` if the rules cannot be read or name none, or not all is COMPLETED.
     """
     asked = (*targets.patterns, *targets.objects)
     found = {
@@ -68,18 +68,16 @@ def gate_event(summary: Mapping[str, Any], targets: Targets, source: Rules) -> d
         "statuses": dict(summary["statuses"]),
         "targets": [str(target) for target in asked[:MAX_SAMPLE]],
     }
-    if not found["statuses"].get(ObjectState.COMPLETED.value):
+    if set(found["statuses"]) != {ObjectState.COMPLETED.value}:
         return found
-    keys: dict[str, set[str]] = {}
-    for target in targets.objects:
-        keys.setdefault(target.bucket, set()).add(target.key)
-    for pattern in targets.patterns:
-        keys.setdefault(pattern.bucket, set()).add(literal_prefix(pattern.key))
+    beginnings = [(pattern.bucket, literal_prefix(pattern.key)) for pattern in targets.patterns]
+    keys = {*beginnings, *((target.bucket, target.key) for target in targets.objects)}
+    once = ReadOnce(source)
     try:
         named = {
-            bucket
-            for source_bucket, of_bucket in keys.items()
-            for bucket in rules.destinations(source.get_replication_rules(source_bucket), of_bucket)
+            destination
+            for bucket, key in keys
+            for destination in rules.destinations(once.get_replication_rules(bucket), key)
         }
     except CrrError:  # usually for want of s3:GetReplicationConfiguration; the gate is open all the same
         return found

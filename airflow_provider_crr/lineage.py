@@ -124,7 +124,7 @@ def gate_flow(targets: Targets, summary: Mapping[str, Any] | None = None, source
         outputs = [
             Place.in_bucket(destination, key)
             for bucket, key in asked
-            for destination in rules.destinations(source.get_replication_rules(bucket), [key])
+            for destination in sorted(rules.destinations(source.get_replication_rules(bucket), key))
         ]
     except CrrError:  # as with asset events: the gate is open all the same
         return Flow(inputs)

@@ -90,7 +90,7 @@ def _covered(rules: Sequence[ReplicationRule], answer: ObjectReplication) -> dic
             for rule in covering
         ],
         "rule": said,
-        "destinations": [f"s3://{bucket}/{key}" for bucket in destinations(covering, [key])],
+        "destinations": [f"s3://{bucket}/{key}" for bucket in sorted(destinations(covering, key))],
     }
 
 

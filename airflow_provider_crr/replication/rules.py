@@ -8,7 +8,7 @@ replicate? <https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-wh
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,19 +66,20 @@ class ReplicationRule:
         return f"rule {self.id!r} (prefix {self.prefix!r})"
 
 
-def destinations(rules: Sequence[ReplicationRule], keys: Collection[str]) -> list[str]:
+def destinations(rules: Sequence[ReplicationRule], key: str) -> frozenset[str]:
     """
-    Return buckets that surely get replicas, as the rules are now: sorted names.
+    Return the names of the buckets that surely have replicas, as the rules are now.
 
-    A rule for a part of what begins alike does not count: nobody looks which part the objects are in. Rules for
-    certain tags count only where no other rule covers a key, because nobody looks at the tags.
+    A rule for a part of what begins alike does not count: nobody looks which part the objects are in. Nobody looks at
+    tags either: rules for certain tags count only if no other rule covers the key and all of them name one bucket.
 
-    :param rules: all rules of the objects' bucket.
-    :param keys: keys, or beginnings that keys have in common, of objects that S3 reports COMPLETED.
+    :param rules: all rules of the object's bucket.
+    :param key: key, or beginning that keys have in common, of objects that S3 reports COMPLETED.
     """
-    covering = [rule for rule in rules if rule.enabled and any(key.startswith(rule.prefix) for key in keys)]
-    certain = [rule for rule in covering if not rule.tags] or covering
-    return sorted({rule.destination_bucket for rule in certain if rule.destination_bucket})
+    covering = [rule for rule in rules if rule.enabled and rule.destination_bucket and key.startswith(rule.prefix)]
+    untagged = frozenset(rule.destination_bucket for rule in covering if not rule.tags)
+    tagged = frozenset(rule.destination_bucket for rule in covering)
+    return untagged or (tagged if len(tagged) == 1 else frozenset())
 
 
 def why_no_status(rules: Sequence[ReplicationRule], answer: ObjectReplication) -> str:

@@ -10,6 +10,7 @@ import pytest
 from airflow_provider_crr.assets import gate_event
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.operators.inventory import S3InventorySummaryOperator
+from airflow_provider_crr.replication.rules import ReplicationRule
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.sensors.inventory import S3InventorySensor
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor
@@ -86,6 +87,34 @@ def test_where_the_rules_name_no_destination_the_event_lacks_it(source: Any) -> 
     targets = Targets.parse("s3://landing/orders/*", wildcard_match=True)
     event = gate_event({"total": 1, "statuses": {"COMPLETED": 1}, "sample": []}, targets, source)
     assert event == {"total": 1, "statuses": {"COMPLETED": 1}, "targets": ["s3://landing/orders/*"]}
+
+
+class Configured:
+    """A source of rules: raw/ goes to "copy", tagged objects of tmp/ to "archive"."""
+
+    def get_replication_rules(self, bucket_name: str) -> Any:
+        return (
+            ReplicationRule("r", True, "raw/", destination_bucket="copy"),
+            ReplicationRule("t", True, "tmp/", {"keep": "yes"}, destination_bucket="archive"),
+        )
+
+
+@pytest.mark.parametrize(
+    ("keys", "statuses", "told"),
+    [
+        (["raw/1"], {"COMPLETED": 1}, ["copy"]),
+        (["raw/1", "tmp/1"], {"COMPLETED": 2}, ["archive", "copy"]),
+        (["raw/1", "tmp/1"], {"COMPLETED": 1, "NONE": 1}, None),
+        (["raw/1", "raw/2"], {"COMPLETED": 1, "REPLICA": 1}, None),
+    ],
+)
+def test_destinations_are_told_only_where_all_is_completed(
+    keys: list[str], statuses: dict[str, int], told: list[str] | None
+) -> None:
+    """Each key has the destinations of its own rules; unless S3 said COMPLETED of all, nobody knows which."""
+    targets = Targets.parse(keys, bucket_name="landing")
+    event = gate_event({"total": len(keys), "statuses": statuses}, targets, Configured())
+    assert event.get("destinations") == told
 
 
 def test_event_of_very_many_objects_is_bounded() -> None:
