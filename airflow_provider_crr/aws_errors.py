@@ -44,12 +44,12 @@ def translated(
         raise not_asked(error, uri, action) from error
 
 
-def not_asked(error: Exception, uri: str, action: str) -> CrrError:
+def not_asked(error: Exception, uri: str | None, action: str) -> CrrError:
     """
     Return our error for one that botocore raised without an answer of S3.
 
     :param error: what botocore raised.
-    :param uri: what it was about.
+    :param uri: what it was about; None if it was about no object or bucket.
     :param action: what was to be done.
     """
     import botocore.exceptions as boto

@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
-from airflow_provider_crr.aws_errors import no_such_bucket, translated
+from airflow_provider_crr.aws_errors import no_such_bucket, not_asked, translated
 from airflow_provider_crr.errors import InvalidArgument, LookupFailed
 from airflow_provider_crr.replication import rules
 from airflow_provider_crr.replication.listing import ListedObject, list_matching, list_versions
@@ -50,8 +50,18 @@ class S3ReplicationHook(S3Hook):
         self._rules: dict[str, tuple[rules.ReplicationRule, ...] | LookupFailed] = {}
 
     def get_client_type(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the boto3 client, which adds bucket owner and payer to every request that knows them."""
-        client: Any = super().get_client_type(*args, **kwargs)
+        """
+        Return the boto3 client, which adds bucket owner and payer to every request that knows them.
+
+        :raises CredentialsNotFound: if the connection yields no credentials.
+        :raises LookupFailed: if it cannot be made, such as when the connection's role cannot be assumed.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            client: Any = super().get_client_type(*args, **kwargs)
+        except (BotoCoreError, ClientError) as error:
+            raise not_asked(error, None, f"connect by the connection {self.aws_conn_id!r}") from error
         added = {
             **({"ExpectedBucketOwner": self.expected_bucket_owner} if self.expected_bucket_owner else {}),
             **({"RequestPayer": "requester"} if self._requester_pays else {}),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import socket
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ from datetime import UTC, datetime
 from itertools import islice
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from airflow_provider_crr.errors import BucketNotFound, InvalidArgument, LookupFailed
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
@@ -47,6 +50,30 @@ def test_one_object_is_one_head(s3: S3Server, hook: S3ReplicationHook) -> None:
     assert hook.get_replication_status("s3://b/k").state is ObjectState.PENDING
     assert hook.get_replication_status("k", "b", "v1").uri == "s3://b/k?versionId=v1"
     assert [request.version_id for request in s3.heads()] == [None, "v1"]
+
+
+def test_connection_that_yields_no_client_is_our_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A role that cannot be assumed is told as an error of this provider, whatever was asked; its cause is kept."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        nobody = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    extra = {
+        "role_arn": "arn:aws:iam::123456789012:role/reader",
+        "region_name": "eu-west-1",
+        "config_kwargs": {"retries": {"total_max_attempts": 1}},
+        "service_config": {"sts": {"endpoint_url": nobody}},
+    }
+    connection = {"conn_type": "aws", "login": "AKIDEXAMPLE", "password": "secret", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
+    hook = S3ReplicationHook()
+    for ask in (
+        lambda: hook.get_replication_status("s3://b/k"),
+        lambda: list(hook.get_replication_statuses(["s3://b/k", "s3://b/l"])),
+        lambda: hook.get_replication_rules("b"),
+        hook.whereabouts,
+    ):
+        with pytest.raises(LookupFailed, match="connect by the connection 'aws_default'") as raised:
+            ask()
+        assert isinstance(raised.value.__cause__, EndpointConnectionError)
 
 
 def test_many_objects_are_one_head_each(s3: S3Server, hook: S3ReplicationHook) -> None:
