@@ -165,7 +165,11 @@ class S3InventoryReportTrigger(BaseEventTrigger):
         return both(announced, Announced(until=self.newer_than)).news(delivered)
 
     async def _claim(self, manifest: str) -> bool:
-        """Note that a report is announced; False if it was, perhaps by another triggerer."""
+        """
+        Note that a report is announced; False if it was.
+
+        Airflow's stores cannot compare and set: triggers that are not alike, and watch one asset, may both claim it.
+        """
         announced = await self._recall()
         if announced is None or not announced.news([manifest]):
             return False
@@ -181,9 +185,18 @@ class S3InventoryReportTrigger(BaseEventTrigger):
         return reduce(both, found) if found else None
 
     async def _remember(self, announced: Announced) -> None:
+        """Note it wherever that can be; one store is enough, for what any of them knows is announced."""
         self._unstored = announced
+        failed: Exception | None = None
+        noted = False
         for store in self._stores():
-            await store.aset(self._key, announced.to_dict(self.inventory))
+            try:
+                await store.aset(self._key, announced.to_dict(self.inventory))
+                noted = True
+            except Exception as error:
+                failed = error
+        if failed and not noted:
+            raise failed
 
     def _stores(self) -> list[Any]:
         """Return the state store of each asset that is watched by this trigger; none before Airflow 3.3."""

@@ -200,6 +200,10 @@ def test_watcher_of_two_assets_notes_for_both(monkeypatch: pytest.MonkeyPatch) -
     memories["b"].values.clear()  # an asset that is watched from now on
     assert announced(trigger(both), [0, 1, 2]) == [2]
     assert announced(trigger(AssetStateStoreAccessors(inlets=[Asset("b")])), [0, 1, 2, 3]) == [3]
+    # What one asset's store cannot take is announced once all the same, and noted there the next time.
+    steps = [lambda: memories["b"].broken.add("aset"), [3, 4], memories["b"].broken.clear, [3, 4], [3, 4, 5]]
+    assert announced(trigger(both), *steps) == [4, 5]
+    assert announced(trigger(AssetStateStoreAccessors(inlets=[Asset("b")])), [3, 4, 5]) == []
 
 
 @pytest.fixture
