@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -402,3 +403,34 @@ def test_only_whole_results_are_recognised(tab: Tab, failed_gate: str) -> None:
     known = ["prefix_depth", "pending_ages", "lifecycle_held"]  # are not shown
     shown = {name: value for name, value in summary.items() if name not in known}
     assert not any(recognised("isSummary", [gate, *spoiled(shown)]))
+
+
+@pytest.mark.parametrize(
+    ("state", "objects", "headline", "sentence"),
+    [
+        ("failed", [("REPLICA", "it is itself a replica")], "The gate stayed shut", "not replicated: 1 REPLICA"),
+        ("success", [("REPLICA", None)], "The gate opened", "The object is replicated"),
+        ("failed", [("COMPLETED", None)], "The task failed", "The object is replicated"),
+    ],
+)
+def test_what_kept_a_gate_shut_is_not_called_replicated(
+    tab: Tab, failed_gate: str, state: str, objects: list[tuple[str, str | None]], headline: str, sentence: str
+) -> None:
+    """A replica that the gate's settings refuse is not counted as replicated; one that they accept is."""
+    sample = [
+        {"uri": "s3://b/k", "status": status, **({"reason": reason} if reason else {})} for status, reason in objects
+    ]
+    value = {
+        "total": len(sample), "statuses": dict(Counter(each["status"] for each in sample)), "sample": sample,
+        "oldest_pending_seconds": None, "head_requests": 1, "waited_seconds": 1.5,
+    }  # fmt: skip
+    tab.open_alone("landing", failed_gate, "gate")
+    said = tab.ask(
+        """return import('./gate.js').then(g => {
+            const [verdict] = g.gatePage(arguments[0], {state: arguments[1]});
+            return [...verdict.querySelectorAll('h1, p')].map(e => e.textContent)})""",
+        value,
+        state,
+    )
+    assert said[0] == headline
+    assert sentence in said[1]

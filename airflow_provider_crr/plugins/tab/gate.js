@@ -4,11 +4,15 @@ import { banner, details, h, key, section, table, tiles } from "./dom.js";
 import { age, count, share, things } from "./format.js";
 import { bar, chip, meaning, SETTLED, sorted } from "./status.js";
 
+/** The statuses that this gate took for replicated: one that is given a reason kept it shut, as REPLICA may. */
+const settled = ({ sample }) =>
+  new Set([...SETTLED].filter((status) => !sample.some((object) => object.status === status && object.reason)));
+
 const sum = (numbers) => numbers.reduce((all, number) => all + number, 0);
 
 /** The page of a gate: its value, and the state of its task instance. */
 export function gatePage(value, { state }) {
-  const replicated = sum([...SETTLED].map((status) => value.statuses[status] ?? 0));
+  const replicated = sum([...settled(value)].map((status) => value.statuses[status] ?? 0));
   const open = value.total - replicated;
   const failed = value.statuses.FAILED ?? 0;
   return [
@@ -32,14 +36,15 @@ export const unaskedPage = (value) => [
   tiles(["Waited", age(value.waited_seconds)], ["Requests", count(value.head_requests), "HEAD, to S3"]),
 ];
 
-function verdict({ statuses, total }, state, open) {
-  const parts = sorted(statuses).filter((status) => !SETTLED.has(status));
+function verdict(value, state, open) {
+  const { statuses, total } = value;
+  const parts = sorted(statuses).filter((status) => !settled(value).has(status));
   const rest = parts.map((status) => `${count(statuses[status])} ${status}`).join(", ");
   const sentence = open ? `${missing(open, total)}: ${rest}` : total === 1 ? "The object is replicated" : `All ${things(total, "object")} are replicated`;
   if (state === "success") {
     return banner("good", "The gate opened", sentence, open ? "The task's settings count these as done." : null);
   }
-  if (state === "failed") return banner("bad", "The gate stayed shut", sentence);
+  if (state === "failed") return banner("bad", open ? "The gate stayed shut" : "The task failed", sentence);
   if (state === "skipped") return banner("watch", "The gate stayed shut, and the task was skipped", sentence);
   return banner("moving", "The gate is shut", sentence, `The task is ${state ?? "not started"}; this is what it found before.`);
 }
@@ -59,7 +64,8 @@ function byStatus({ statuses, total }) {
 }
 
 /** The objects that the value names, those with one reason together. */
-function named({ sample, statuses }, open) {
+function named(value, open) {
+  const { sample, statuses } = value;
   const groups = new Map();
   for (const object of sample) {
     const name = JSON.stringify([object.status, object.reason ?? ""]);
@@ -74,8 +80,8 @@ function named({ sample, statuses }, open) {
       h("ul", { class: "sample" }, objects.map(({ uri }) => h("li", {}, key(uri)))),
     );
   const all = [...groups.values()];
-  const waiting = all.filter(([first]) => !SETTLED.has(first.status));
-  const done = all.filter(([first]) => SETTLED.has(first.status));
+  const waiting = all.filter(([first]) => !settled(value).has(first.status));
+  const done = all.filter(([first]) => settled(value).has(first.status));
   const listed = sum(waiting.map((group) => group.length));
   return [
     waiting.length
