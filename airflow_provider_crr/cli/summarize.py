@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from airflow_provider_crr import humanize
 from airflow_provider_crr.cli.objects import connect
 from airflow_provider_crr.cli.process import ExitCode, command, to_json
-from airflow_provider_crr.errors import CrrError, InvalidArgument, InventoryNotFound
+from airflow_provider_crr.errors import CrrError, InvalidArgument
 from airflow_provider_crr.inventory.location import InventoryLocation, is_manifest_uri
 
 if TYPE_CHECKING:
@@ -27,13 +27,13 @@ def summarize(args: Namespace, out: TextIO) -> ExitCode:
     """Summarize one report; nothing that it says changes the exit code."""
     from airflow_provider_crr.inventory.local import summarize_local
     from airflow_provider_crr.inventory.render import render
-    from airflow_provider_crr.inventory.report import read_manifest
+    from airflow_provider_crr.inventory.report import manifest_uri_of, read_manifest
 
     page = _writable(args.html) if args.html else None
     if not is_manifest_uri(args.inventory):
         InventoryLocation.parse(args.inventory)
     client = connect(args).get_conn()
-    manifest = read_manifest(client, _manifest_uri(client, args.inventory))
+    manifest = read_manifest(client, manifest_uri_of(client, args.inventory))
     with _progress(client, manifest, sys.stderr):
         summary = summarize_local(client, manifest, prefix_depth=args.prefix_depth, versions=args.versions)
     if page:
@@ -52,21 +52,6 @@ def _writable(file: str) -> Path:
     if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
         raise InvalidArgument(f"cannot write {file!r}", remedy="Give --html a file in a directory that is there")
     return path
-
-
-def _manifest_uri(client: Any, inventory: str) -> str:
-    from airflow_provider_crr.inventory.report import newest_manifest_uri
-
-    if is_manifest_uri(inventory):
-        return inventory
-    found = newest_manifest_uri(client, inventory)
-    if found is None:
-        raise InventoryNotFound(
-            "there is no complete inventory report",
-            uri=inventory,
-            remedy="The first report comes up to two days after the configuration",
-        )
-    return found
 
 
 @contextmanager

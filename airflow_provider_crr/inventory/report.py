@@ -16,6 +16,7 @@ from airflow_provider_crr.errors import (
 )
 from airflow_provider_crr.inventory.location import (
     InventoryLocation,
+    is_manifest_uri,
     report_folder,
     report_time,
     split_uri,
@@ -71,6 +72,26 @@ def newest_manifest_uri(s3_client: Any, location_uri: str, *, newer_than: dateti
             if _is_complete(s3_client, uri):
                 return uri
     return None
+
+
+def manifest_uri_of(s3_client: Any, inventory: str) -> str:
+    """
+    Return the S3 URI of the ``manifest.json`` that a user named, or of the newest complete report.
+
+    :param s3_client: boto3 client for S3.
+    :param inventory: S3 URI of a ``manifest.json``, or ``s3://dest/prefix/source-bucket/config-id/``.
+    :raises InvalidArgument: if it is neither.
+    :raises InventoryNotFound: if there is no complete report.
+    :raises LookupFailed: if S3 could not be asked.
+    """
+    found = inventory if is_manifest_uri(inventory) else newest_manifest_uri(s3_client, inventory)
+    if found is None:
+        raise InventoryNotFound(
+            "there is no complete inventory report",
+            uri=inventory,
+            remedy="The first report comes up to two days after the configuration; S3InventorySensor waits for it",
+        )
+    return found
 
 
 def complete_manifest_uris(

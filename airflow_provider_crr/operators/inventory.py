@@ -126,10 +126,10 @@ class S3InventorySummaryOperator(HookOperator):
     def _summarize(self, hook: S3ReplicationHook, context: Context) -> Summary:
         from airflow_provider_crr.inventory.local import summarize_local
         from airflow_provider_crr.inventory.render import CONTENT_TYPES, format_for, render
-        from airflow_provider_crr.inventory.report import read_manifest
+        from airflow_provider_crr.inventory.report import manifest_uri_of, read_manifest
 
         client = hook.get_conn()
-        manifest_uri = self._manifest_uri(client)
+        manifest_uri = manifest_uri_of(client, self.inventory)
         InventoryManifestLink.remember(context, partial(_in_console, hook, manifest_uri))
         manifest = read_manifest(client, manifest_uri)
         with TemporaryDirectory(prefix="crr-", dir=self.work_dir) as directory:
@@ -158,21 +158,6 @@ class S3InventorySummaryOperator(HookOperator):
                 if self.report_uri.startswith("s3://"):
                     WrittenReportLink.remember(context, partial(_in_console, hook, self.report_uri))
         return summary
-
-    def _manifest_uri(self, client: Any) -> str:
-        from airflow_provider_crr.inventory.report import newest_manifest_uri
-
-        if is_manifest_uri(self.inventory):
-            return self.inventory
-        found = newest_manifest_uri(client, self.inventory)
-        if found is None:
-            raise errors.InventoryNotFound(
-                "there is no complete inventory report",
-                uri=self.inventory,
-                remedy="The first report comes up to two days after the configuration; wait for it with"
-                " S3InventorySensor",
-            )
-        return found
 
 
 def _in_console(hook: S3ReplicationHook, uri: str) -> dict[str, Any]:

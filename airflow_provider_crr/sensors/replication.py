@@ -169,6 +169,6 @@ def _round(context: Context) -> str:
     """
     Return what stays when Airflow tries the task again by itself, and changes when a user clears it.
 
-    It also changes when another task of the run is cleared, and does not when a running task is cleared alone.
+    It also changes when another task of the run is cleared.
     """
     return f"{getattr(context['ti'], 'max_tries', 0)}/{getattr(context.get('dag_run'), 'clear_number', 0)}"
