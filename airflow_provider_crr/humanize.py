@@ -1,6 +1,8 @@
-"""Numbers, sizes, ages and shares as people read them; used by logs, messages and reports."""
+"""Numbers, sizes, ages, shares and moments as people read them; used by logs, messages and reports."""
 
 from __future__ import annotations
+
+from datetime import datetime
 
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _AGES = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
@@ -67,3 +69,8 @@ def share(part: int, whole: int) -> str:
     if 100 <= hundredths < 9_900:
         return f"{hundredths // 10 / 10:.1f} %"
     return f"{hundredths / 100:.2f} %"
+
+
+def utc_text(moment: datetime) -> str:
+    """Return a moment as S3 writes it: ISO 8601, whole seconds, ``Z``."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -14,10 +14,10 @@ from functools import wraps
 from threading import Event
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-from airflow_provider_crr.inventory.summary import Summary, total, unsettled
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, S3Object
 
 if TYPE_CHECKING:
+    from airflow_provider_crr.inventory.summary import Summary
     from airflow_provider_crr.replication.watch import Source
 
 log = logging.getLogger(__name__)
@@ -115,6 +115,8 @@ def summarized(ti: Any, summary: Summary, now: datetime) -> None:
     :param summary: the report's summary.
     :param now: the current time, UTC.
     """
+    from airflow_provider_crr.inventory.summary import total, unsettled
+
     gauges = {
         "inventory.report_age_seconds": summary.age(now).total_seconds(),
         "inventory.objects": summary.volume.objects,

@@ -108,7 +108,6 @@ def connect(args: Namespace, **more: Any) -> S3ReplicationHook:
     :raises CrrError: if the connection cannot be used.
     """
     from airflow.providers.common.compat.sdk import AirflowException
-    from botocore.exceptions import BotoCoreError
 
     from airflow_provider_crr.aws_errors import not_asked
     from airflow_provider_crr.hooks.replication import S3ReplicationHook
@@ -124,7 +123,7 @@ def connect(args: Namespace, **more: Any) -> S3ReplicationHook:
     )
     try:
         hook.get_conn()
-    except (BotoCoreError, AirflowException, ValueError) as error:
+    except (AirflowException, ValueError) as error:
         raise not_asked(error, "", f"use connection {args.conn_id!r}") from error
     if args.conn_id and not hook.conn_config:
         sys.stderr.write(f"connection {args.conn_id!r} is not defined: boto3 looks for credentials by itself\n")

@@ -8,7 +8,7 @@ from threading import Event
 from typing import Any
 
 from airflow_provider_crr import waiting
-from airflow_provider_crr.inventory.summary import utc_text
+from airflow_provider_crr.humanize import utc_text
 
 
 class ReportArrival:

@@ -1,12 +1,18 @@
-"""The limits that a report may be held to."""
+"""The limits that a report may be held to, and those of what may be asked of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from airflow_provider_crr import humanize
-from airflow_provider_crr.inventory.summary import Summary
+
+if TYPE_CHECKING:
+    from airflow_provider_crr.inventory.summary import Summary
+
+#: More segments than any key has: a key is at most 1,024 bytes.
+MAX_PREFIX_DEPTH = 512
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from airflow_provider_crr.errors import InvalidArgument
+from airflow_provider_crr.inventory.limits import MAX_PREFIX_DEPTH
 from airflow_provider_crr.inventory.summary import AGE_BANDS, MAX_FAILED_SAMPLE, MAX_PREFIXES, SETTLED
 
 #: What a row can be refused for, by the code in the column ``defect``; the highest one of a file is reported.
@@ -39,8 +40,6 @@ DEFECTS = {
 }
 #: The columns of the last layer.
 SUMMARY_COLUMNS = ("kind", "rank", "name", "status", "at_ms", "objects", "bytes", "noncurrent")
-#: More segments than any key has: a key is at most 1,024 bytes.
-MAX_PREFIX_DEPTH = 512
 
 #: What a row of the first layer says of its versions: its column ``status`` is the place in this list.
 STATUSES = ("DELETE MARKER", "PENDING", "FAILED", "COMPLETED", "REPLICA", "NONE", "UNKNOWN")

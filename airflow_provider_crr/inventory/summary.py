@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from airflow_provider_crr.humanize import utc_text
+
 #: How many prefixes a summary names one by one; the rest is one row.
 MAX_PREFIXES = 100
 #: How many FAILED objects a summary names.
@@ -227,8 +229,3 @@ class Summary:
             "report_uri": self.report_uri,
             "failed_manifest_uri": self.failed_manifest_uri,
         }
-
-
-def utc_text(moment: datetime) -> str:
-    """Return a moment as S3 writes it: ISO 8601, whole seconds, ``Z``."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

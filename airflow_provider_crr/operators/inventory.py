@@ -13,17 +13,17 @@ from airflow_provider_crr import errors, metrics
 from airflow_provider_crr.arguments import HOOK_FIELDS, is_template, number, one_of, seconds, text
 from airflow_provider_crr.assets import announce, summary_event
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
-from airflow_provider_crr.inventory.limits import Limits
+from airflow_provider_crr.inventory.limits import MAX_PREFIX_DEPTH, Limits
 from airflow_provider_crr.inventory.location import InventoryLocation, is_manifest_uri, split_uri
 from airflow_provider_crr.inventory.output import check_destination, write
-from airflow_provider_crr.inventory.query import MAX_PREFIX_DEPTH
-from airflow_provider_crr.inventory.summary import Summary
 from airflow_provider_crr.lineage import Flow, Place, summary_flow
 from airflow_provider_crr.links.console import InventoryManifestLink, WrittenReportLink
 from airflow_provider_crr.operators.base import HookOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from airflow_provider_crr.inventory.summary import Summary
 
 
 class S3InventorySummaryOperator(HookOperator):
