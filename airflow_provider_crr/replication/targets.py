@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from hashlib import blake2b
-from itertools import groupby
+from itertools import chain, groupby, islice
 from typing import Any, TypeVar
 
 from airflow_provider_crr.errors import InvalidArgument
@@ -125,17 +125,21 @@ def distinct(groups: Iterable[Iterator[_T]], key: Callable[[_T], S3Object]) -> I
     """
     Yield what several patterns match, each object once.
 
-    :param groups: what each pattern matches.
+    :param groups: what each pattern matches, without repetition.
     :param key: returns the object of an element. Of each, 16 bytes are kept, unless there is one group only.
     """
-    seen: set[bytes] | None = None
-    for group in groups:
-        first, seen = seen is None, seen if seen is not None else set()
+    remaining = iter(groups)
+    beginning = list(islice(remaining, 2))
+    if len(beginning) == 1:
+        yield from beginning[0]
+        return
+    seen: set[bytes] = set()
+    for group in chain(beginning, remaining):
         for element in group:
             obj = key(element)
             name = "\0".join((obj.bucket, obj.key, obj.version_id or "")).encode()
             mark = blake2b(name, digest_size=16).digest()
-            if first or mark not in seen:
+            if mark not in seen:
                 seen.add(mark)
                 yield element
 
