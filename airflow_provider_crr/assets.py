@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Any, Protocol
 
 from airflow_provider_crr.errors import CrrError
@@ -11,6 +11,8 @@ from airflow_provider_crr.replication import rules
 from airflow_provider_crr.replication.gate import MAX_SAMPLE
 from airflow_provider_crr.replication.status import ObjectState
 from airflow_provider_crr.replication.targets import Targets, literal_prefix
+
+log = logging.getLogger(__name__)
 
 #: What is told of an inventory summary.
 _SUMMARY = ("manifest", "source_bucket", "created_at", "objects", "bytes", "statuses", "report_uri")
@@ -25,13 +27,26 @@ class Rules(Protocol):
 
 class ReadOnce:
     """
-    Rules that are read once for each bucket, whoever wants them.
+    Rules that are asked for once for each bucket, whoever wants them and whether or not they can be read.
 
-    :param source: where they are read.
+    :param read: returns those of a bucket, or raises a CrrError.
     """
 
-    def __init__(self, source: Rules) -> None:
-        self.get_replication_rules = cache(source.get_replication_rules)
+    def __init__(self, read: Callable[[str], tuple[rules.ReplicationRule, ...]]) -> None:
+        self._read = read
+        self._known: dict[str, tuple[rules.ReplicationRule, ...] | CrrError] = {}
+
+    def get_replication_rules(self, bucket_name: str) -> tuple[rules.ReplicationRule, ...]:
+        """Return them, or raise what kept them from being read."""
+        if bucket_name not in self._known:
+            try:
+                self._known[bucket_name] = self._read(bucket_name)
+            except CrrError as error:
+                self._known[bucket_name] = error
+        found = self._known[bucket_name]
+        if isinstance(found, CrrError):
+            raise found
+        return found
 
 
 def announce(task: Any, context: Any, extra: Callable[[], Mapping[str, Any]]) -> None:
@@ -46,7 +61,11 @@ def announce(task: Any, context: Any, extra: Callable[[], Mapping[str, Any]]) ->
         return
     from airflow.sdk.definitions.asset import BaseAsset
 
-    found = dict(extra())
+    try:
+        found = dict(extra())
+    except Exception:  # the task has succeeded, whatever can be told of it
+        log.warning("the asset events go without their details", exc_info=True)
+        return
     for outlet in task.outlets:
         if isinstance(outlet, BaseAsset):  # and not what another tool keeps there
             context["outlet_events"][outlet].extra.update(found)
@@ -72,7 +91,7 @@ def gate_event(summary: Mapping[str, Any], targets: Targets, source: Rules) -> d
         return found
     beginnings = [(pattern.bucket, literal_prefix(pattern.key)) for pattern in targets.patterns]
     keys = {*beginnings, *((target.bucket, target.key) for target in targets.objects)}
-    once = ReadOnce(source)
+    once = ReadOnce(source.get_replication_rules)
     try:
         named = {
             destination

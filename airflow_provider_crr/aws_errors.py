@@ -66,7 +66,7 @@ def not_asked(error: Exception, uri: str | None, action: str) -> CrrError:
     if isinstance(error, boto.ParamValidationError):
         return InvalidArgument(str(error), uri=uri, remedy="Check the bucket name and the key")
     remedy = "Run the task again; if it stays, check the connection's endpoint and the network"
-    return LookupFailed(f"cannot {action}: {error}", uri=uri, remedy=remedy)
+    return LookupFailed(f"cannot {action}: {str(error).rstrip('.')}", uri=uri, remedy=remedy)
 
 
 def _refused(

@@ -17,6 +17,8 @@ from airflow_provider_crr.replication.listing import ListedObject, list_matching
 from airflow_provider_crr.replication.lookup import HeadLookup, choose_lookup, head_one
 from airflow_provider_crr.replication.status import ObjectReplication, S3Object
 
+#: Seconds after which a question that a task can do without is given up; it is asked twice.
+_BRIEF = 5.0
 #: Answers handed from the lookup's thread to an event loop at a time.
 _ASYNC_CHUNK = 100
 
@@ -133,18 +135,19 @@ class S3ReplicationHook(S3Hook):
         finally:
             stop.set()
 
-    def get_replication_rules(self, bucket_name: str) -> tuple[rules.ReplicationRule, ...]:
+    def get_replication_rules(self, bucket_name: str, *, brief: bool = False) -> tuple[rules.ReplicationRule, ...]:
         """
         Return a bucket's replication rules; none if it has no replication configuration.
 
         :param bucket_name: the bucket.
+        :param brief: whether to give up after some seconds, for what a task can do without.
         :raises BucketNotFound: if there is no such bucket.
         :raises LookupFailed: if the rules cannot be read, usually for want of s3:GetReplicationConfiguration.
         """
         from botocore.exceptions import ClientError
 
         uri = f"s3://{bucket_name}"
-        client: Any = self.get_conn()
+        client: Any = self._brief_client if brief else self.get_conn()
         with translated(uri, "read the replication rules", permission="s3:GetReplicationConfiguration"):
             try:
                 found = client.get_bucket_replication(Bucket=bucket_name)
@@ -152,7 +155,21 @@ class S3ReplicationHook(S3Hook):
                 if error.response["Error"]["Code"] == "ReplicationConfigurationNotFoundError":
                     return ()
                 raise
-        return tuple(rules.ReplicationRule.from_api(rule) for rule in found["ReplicationConfiguration"]["Rules"])
+        try:
+            return tuple(rules.ReplicationRule.from_api(rule) for rule in found["ReplicationConfiguration"]["Rules"])
+        except (KeyError, TypeError, AttributeError) as error:  # of a store that only resembles S3
+            raise LookupFailed(
+                f"the replication rules cannot be read: {type(error).__name__}: {error}",
+                uri=uri,
+                remedy="Look at what GetBucketReplication answers",
+            ) from error
+
+    @cached_property
+    def _brief_client(self) -> Any:
+        from botocore.config import Config
+
+        brief = Config(connect_timeout=_BRIEF, read_timeout=_BRIEF, retries={"total_max_attempts": 2})
+        return self.get_client_type(config=self.config.merge(brief) if self.config else brief)
 
     def list_matching(self, pattern: S3Object) -> Iterator[ListedObject]:
         """

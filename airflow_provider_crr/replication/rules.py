@@ -68,7 +68,9 @@ class ReplicationRule:
 
 def destinations(rules: Sequence[ReplicationRule], key: str) -> frozenset[str]:
     """
-    Return the names of the buckets that surely have replicas, as the rules are now.
+    Return the names of the buckets that the rules, as they are now, name for replicas.
+
+    Objects that are older than a rule, or encrypted with KMS without its opt-in, may have none there.
 
     A rule for a part of what begins alike does not count: nobody looks which part the objects are in. Nobody looks at
     tags either: rules for certain tags count only if no other rule covers the key and all of them name one bucket.

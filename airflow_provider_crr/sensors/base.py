@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
@@ -129,17 +130,20 @@ class PollingSensor(BaseSensorOperator, Traced):
 
     def _defer(self) -> None:
         now = time.time()
+        hold = _HEARTBEATS_TO_NOTICE * conf.getfloat("workers", "min_heartbeat_interval", fallback=5.0)
         trigger = self._make_trigger(
             hook=hook_arguments(self, for_trigger=True),
             poke_interval=self.poke_interval,
             started_at=now,
             deadline=now + self.timeout,
-            not_before=now + _HEARTBEATS_TO_NOTICE * conf.getfloat("workers", "min_heartbeat_interval", fallback=5.0),
+            not_before=now + hold,
             exponential_backoff=self.exponential_backoff,
             max_wait=self.max_wait.total_seconds() if self.max_wait else None,
             silent_fail=self.silent_fail,
         )
-        self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=self.timeout) + _GRACE)
+        self.defer(
+            trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=max(self.timeout, hold)) + _GRACE
+        )
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Poll once: done with the value for XCom, or not done."""
@@ -178,7 +182,8 @@ class PollingSensor(BaseSensorOperator, Traced):
         status, value = event.get("status"), event.get("value")
         metrics.ended(context.get("ti"), event)
         if status == waiting.DONE and value:
-            rules = assets.ReadOnce(S3ReplicationHook(**hook_arguments(self)))
+            hook = S3ReplicationHook(**hook_arguments(self))
+            rules = assets.ReadOnce(partial(hook.get_replication_rules, brief=True))
             assets.announce(self, context, lambda: self._event_extra(value, rules))
             self._learn(lambda: self._flow(value, rules))
             return value

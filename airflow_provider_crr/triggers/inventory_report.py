@@ -195,6 +195,7 @@ class S3InventoryReportTrigger(BaseEventTrigger):
                 noted = True
             except Exception as error:
                 failed = error
+                self.log.warning("one asset's store cannot note what is announced: %s", error)
         if failed and not noted:
             raise failed
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_crr.assets import gate_event
+from airflow_provider_crr.assets import ReadOnce, gate_event
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.operators.inventory import S3InventorySummaryOperator
 from airflow_provider_crr.replication.rules import ReplicationRule
@@ -87,6 +87,29 @@ def test_where_the_rules_name_no_destination_the_event_lacks_it(source: Any) -> 
     targets = Targets.parse("s3://landing/orders/*", wildcard_match=True)
     event = gate_event({"total": 1, "statuses": {"COMPLETED": 1}, "sample": []}, targets, source)
     assert event == {"total": 1, "statuses": {"COMPLETED": 1}, "targets": ["s3://landing/orders/*"]}
+
+
+def test_rules_are_asked_for_once_also_if_they_cannot_be_read() -> None:
+    """Whoever else wants the rules of a bucket gets the error that there was."""
+    asked = []
+
+    def refuse(bucket_name: str) -> Any:
+        asked.append(bucket_name)
+        raise LookupFailed("S3 answered AccessDenied")
+
+    once = ReadOnce(refuse)
+    for _ in range(2):
+        with pytest.raises(LookupFailed):
+            once.get_replication_rules("landing")
+    assert asked == ["landing"]
+
+
+def test_what_an_event_cannot_tell_fails_no_task(run_task, aws_conn, pair, monkeypatch) -> None:
+    """A gate that S3 opened is open, whatever keeps its event's details from being made."""
+    land(pair, "orders/1")
+    monkeypatch.setattr("airflow_provider_crr.sensors.replication.gate_event", lambda *_: 1 / 0)
+    run = run_task(S3ReplicationSensor, outlet=REPLICA, bucket_key="orders/1", bucket_name=pair.source)
+    assert (run.state, run.events) == ("success", [{}])
 
 
 class Configured:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -74,6 +75,35 @@ def test_connection_that_yields_no_client_is_our_error(monkeypatch: pytest.Monke
         with pytest.raises(LookupFailed, match="connect by the connection 'aws_default'") as raised:
             ask()
         assert isinstance(raised.value.__cause__, EndpointConnectionError)
+
+
+@pytest.mark.parametrize("body", ["<ReplicationConfiguration/>", "<Something/>"])
+def test_rules_that_are_none_of_s3s_are_our_error(s3: S3Server, hook: S3ReplicationHook, body: str) -> None:
+    """An answer without rules, as a store that only resembles S3 may give, is told and explains nothing."""
+    s3.replication["b"] = body
+    with pytest.raises(LookupFailed, match="cannot be read"):
+        hook.get_replication_rules("b")
+    s3.answers["b", "k"] = stored()
+    verdict = watch(hook, "s3://b/k").sweep()
+    assert verdict.outcome is Outcome.FAIL
+    assert "why is not known" in verdict.sample[0]["reason"]
+
+
+def test_rules_that_a_task_can_do_without_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read briefly, rules that nobody answers about take some seconds; the connection's other settings hold."""
+    monkeypatch.setattr("airflow_provider_crr.hooks.replication._BRIEF", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as listener:  # which never answers
+        extra: dict[str, object] = {"endpoint_url": f"http://127.0.0.1:{listener.getsockname()[1]}"}
+        extra |= {"region_name": "eu-west-1", "config_kwargs": {"s3": {"addressing_style": "path"}}}
+        connection = {"conn_type": "aws", "login": "AKIDEXAMPLE", "password": "secret", "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
+        hook = S3ReplicationHook()
+        began = time.monotonic()
+        with pytest.raises(LookupFailed, match="replication rules"):
+            hook.get_replication_rules("b", brief=True)
+        assert time.monotonic() - began < 20
+        config = hook._brief_client.meta.config
+        assert (config.read_timeout, config.s3["addressing_style"]) == (0.2, "path")
 
 
 def test_many_objects_are_one_head_each(s3: S3Server, hook: S3ReplicationHook) -> None:
