@@ -110,7 +110,7 @@ class Checkpoint:
         room = limit - len(json.dumps(found)) - 20 * len(ObjectState)
         pinned = [obj for obj in self.pinned if obj not in place]
         packed = pack(pinned)
-        if len(packed) <= room:
+        if not pinned or len(packed) <= room:
             found["pinned"] = packed
             room -= len(packed)
         elif all_pinned:

@@ -80,14 +80,15 @@ class Kept:
             log.warning("cannot read what was kept of earlier polls, asking anew: %s", _short(error))
             return None
 
-    def save(self, known: Checkpoint) -> None:
+    def save(self, known: Checkpoint, *, waits: bool = True) -> None:
         """
         Keep what is known.
 
         :param known: what is known; if that does not fit, what was kept before stays.
+        :param waits: whether the gate waits for another poll.
         :raises InvalidArgument: if each poll is a process of its own, and the next would not know the pinned versions.
         """
-        text = known.to_text(self._targets, MAX_TEXT, all_pinned=self._each_poll)
+        text = known.to_text(self._targets, MAX_TEXT, all_pinned=self._each_poll and waits)
         if not text or (text == self._text and not self._each_poll):
             return
         parts, before = _split(text), _split(self._text)

@@ -160,13 +160,13 @@ class Watch:
         try:
             verdict = self.sweep(stop)
         except BaseException:
-            self._keep()
+            self._keep(waits=False)
             raise
         if verdict.outcome is Outcome.DONE:
             if self._kept:
                 self._kept.forget()
             return waiting.done(verdict.progress(), self.value())
-        self._keep()
+        self._keep(waits=verdict.outcome is Outcome.WAIT)
         if verdict.outcome is Outcome.WAIT:
             return None
         return waiting.failed(verdict.failure(), self.value())
@@ -205,10 +205,10 @@ class Watch:
         pinned = {S3Object(obj.bucket, obj.key): obj for obj in known.pinned}
         self._settle(set(chain.from_iterable(known.done.values())), pinned)
 
-    def _keep(self) -> None:
+    def _keep(self, *, waits: bool) -> None:
         if self._kept:
             known = Checkpoint(self._done, self._done_listed, self._open, self.head_requests, self._started_at)
-            self._kept.save(known)
+            self._kept.save(known, waits=waits)
 
 
 class _Counted:

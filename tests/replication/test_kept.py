@@ -495,6 +495,15 @@ def test_gate_whose_pins_the_next_poke_would_not_know_fails(store: Store) -> Non
     with pytest.raises(InvalidArgument, match="40,000 keys are too many"):
         bound(store, targets, each_poll=True).save(Checkpoint({}, {}, pins))
     assert store.values == {}
+    # A gate that does not go on needs them no more: nothing takes the place of its verdict.
+    bound(store, targets, each_poll=True).save(Checkpoint({}, {}, pins), waits=False)
+
+
+def test_gate_without_pins_never_fails_for_them() -> None:
+    """Where not even what is done fits, nothing is kept, and nothing is said of versions."""
+    done = [S3Object("b", f"k{number}") for number in range(2000)]
+    known = Checkpoint({ObjectState.COMPLETED: done[::3]})
+    assert known.to_text(Targets(objects=tuple(done)), 100, all_pinned=True) == ""
 
 
 def test_waited_time_counts_from_the_first_process(s3: S3Server, store: Store) -> None:
