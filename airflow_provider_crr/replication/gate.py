@@ -255,6 +255,7 @@ class Verdict:
         return {
             "total": self.total,
             "statuses": self.statuses,
+            **({"deciding": self.deciding} if self.deciding else {}),
             "oldest_pending_seconds": self.oldest_pending_seconds,
             "sample": list(self.sample),
         }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -406,24 +405,33 @@ def test_only_whole_results_are_recognised(tab: Tab, failed_gate: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "objects", "headline", "sentence"),
+    ("state", "statuses", "deciding", "headline", "sentence"),
     [
-        ("failed", [("REPLICA", "it is itself a replica")], "The gate stayed shut", "not replicated: 1 REPLICA"),
-        ("success", [("REPLICA", None)], "The gate opened", "The object is replicated"),
-        ("failed", [("COMPLETED", None)], "The task failed", "The object is replicated"),
+        ("failed", {"REPLICA": 1}, {"REPLICA": 1}, "The gate stayed shut", "not replicated: 1 REPLICA"),
+        ("failed", {"FAILED": 11, "REPLICA": 5}, {"FAILED": 11, "REPLICA": 5}, "The gate stayed shut", "11 FAILED, 5"),
+        ("failed", {"FAILED": 11, "REPLICA": 5}, {"FAILED": 11}, "The gate stayed shut", "11 of 16 objects are not"),
+        ("success", {"REPLICA": 1}, None, "The gate opened", "The object is replicated"),
+        ("failed", {"COMPLETED": 1}, None, "The task failed", "The object is replicated"),
     ],
 )
 def test_what_kept_a_gate_shut_is_not_called_replicated(
-    tab: Tab, failed_gate: str, state: str, objects: list[tuple[str, str | None]], headline: str, sentence: str
+    tab: Tab,
+    failed_gate: str,
+    state: str,
+    statuses: dict[str, int],
+    deciding: dict[str, int] | None,
+    headline: str,
+    sentence: str,
 ) -> None:
     """A replica that the gate's settings refuse is not counted as replicated; one that they accept is."""
-    sample = [
-        {"uri": "s3://b/k", "status": status, **({"reason": reason} if reason else {})} for status, reason in objects
-    ]
+    worst = next(iter(statuses))
+    sample = [{"uri": f"s3://b/{n}", "status": worst, "reason": "why"} for n in range(min(10, statuses[worst]))]
     value = {
-        "total": len(sample), "statuses": dict(Counter(each["status"] for each in sample)), "sample": sample,
+        "total": sum(statuses.values()), "statuses": statuses, "deciding": deciding, "sample": sample,
         "oldest_pending_seconds": None, "head_requests": 1, "waited_seconds": 1.5,
     }  # fmt: skip
+    if deciding is None:
+        del value["deciding"]
     tab.open_alone("landing", failed_gate, "gate")
     said = tab.ask(
         """return import('./gate.js').then(g => {

@@ -4,9 +4,8 @@ import { banner, details, h, key, section, table, tiles } from "./dom.js";
 import { age, count, share, things } from "./format.js";
 import { bar, chip, meaning, SETTLED, sorted } from "./status.js";
 
-/** The statuses that this gate took for replicated: one that is given a reason kept it shut, as REPLICA may. */
-const settled = ({ sample }) =>
-  new Set([...SETTLED].filter((status) => !sample.some((object) => object.status === status && object.reason)));
+/** The statuses that this gate took for replicated: not those that kept it shut, as REPLICA may. */
+const settled = ({ deciding = {} }) => new Set([...SETTLED].filter((status) => !(status in deciding)));
 
 const sum = (numbers) => numbers.reduce((all, number) => all + number, 0);
 

@@ -18,6 +18,7 @@ const isStatuses = mapOf(isVolume);
 export const isGate = shaped({
   total: isCount,
   statuses: mapOf(isCount),
+  deciding: or(mapOf(isCount), (value) => value === undefined),
   head_requests: isCount,
   waited_seconds: isNumber,
   oldest_pending_seconds: or(isNumber, isNull),
