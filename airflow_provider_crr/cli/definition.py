@@ -34,8 +34,8 @@ ARG_OBJECTS = _arg(
     "objects",
     nargs="+",
     metavar="OBJECT",
-    help=f"{_OBJECT_HELP}.\nA lone - reads objects from standard input, one a line, UTF-8; a line may also be JSON\n"
-    "with bucket, key and version_id, such as a line that --json wrote",
+    help=f"{_OBJECT_HELP}.\nA lone - reads objects from standard input, one a line, UTF-8: URIs, where all after the\n"
+    "bucket is the key, or JSON with bucket, key and version_id, such as a line that --json wrote",
 )
 ARG_OBJECT = _arg("object", metavar="OBJECT", help=_OBJECT_HELP)
 ARG_MAX_REQUESTS = _arg(
@@ -64,9 +64,9 @@ _COMMON = (ARG_CONN_ID, ARG_REGION, ARG_EXPECTED_BUCKET_OWNER, ARG_REQUESTER_PAY
 _GATE_EXIT_CODES = """\
 The exit code is what a gate with default settings would do:
   0  open: every object is COMPLETED or REPLICA
-  1  not known: S3 could not be asked, or there is no such bucket
+  1  not known: S3 could not be asked, as without credentials, or there is no such bucket
   2  not known: wrong arguments, or no object was named
-  3  wait: some object is PENDING, MISSING or UNKNOWN
+  3  wait: some object is PENDING, MISSING or UNKNOWN, as where nobody answers
   4  fail: some object is FAILED, DELETED, FORBIDDEN, UNREADABLE, or has no status (NONE)
 """
 _SUMMARY_EXIT_CODES = """\

@@ -29,6 +29,8 @@ _REASONS = {
     ObjectState.PENDING: "S3 has not made the replica yet",
     ObjectState.MISSING: REASONS[ObjectState.MISSING],
 }
+#: Of what S3 makes a replica, has tried to, or will once it is uploaded.
+_REPLICATED = frozenset({ObjectState.COMPLETED, ObjectState.PENDING, ObjectState.FAILED, ObjectState.MISSING})
 #: What to do, where the reason does not say it.
 _REMEDIES = {
     ObjectState.PENDING: "Wait. If it stays, look at the destination's Region and bucket; S3 goes on by itself once"
@@ -78,6 +80,7 @@ def _covered(rules: Sequence[ReplicationRule], answer: ObjectReplication) -> dic
         said = "none: no enabled rule of the bucket covers this key now"
     else:
         said = "; ".join(_condition(rule, answer) for rule in covering)
+    named = destinations(covering, key) if answer.state in _REPLICATED else ()
     return {
         "rules": [
             {
@@ -90,7 +93,7 @@ def _covered(rules: Sequence[ReplicationRule], answer: ObjectReplication) -> dic
             for rule in covering
         ],
         "rule": said,
-        "destinations": [f"s3://{bucket}/{key}" for bucket in sorted(destinations(covering, key))],
+        "destinations": [f"s3://{bucket}/{key}" for bucket in sorted(named)],
     }
 
 

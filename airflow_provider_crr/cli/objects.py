@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, cast
 
-from airflow_provider_crr.errors import InvalidArgument
+from airflow_provider_crr.errors import InvalidArgument, LookupFailed
 from airflow_provider_crr.replication.status import ObjectReplication, S3Object
 
 if TYPE_CHECKING:
@@ -24,16 +24,18 @@ _VERSION = "?versionId="
 _NAMES = ("bucket", "key", "version_id")
 
 
-def parse(text: str, version_id: str | None = None) -> S3Object:
+def parse(text: str, version_id: str | None = None, *, listed: bool = False) -> S3Object:
     """
     Return the object that a text names.
 
     :param text: an S3 URI, with ``?versionId=`` as this provider's messages have it, or a JSON object with bucket, key
         and version_id, whose other names are passed over.
     :param version_id: version to ask for, if the text names none.
+    :param listed: whether the text may be of a listing: then ``?versionId=`` in a URI is part of the key.
     :raises InvalidArgument: if it names no object, or two versions of one.
     """
-    obj = _from_json(text) if text.startswith("{") else _from_uri(text)
+    read = S3Object.parse if listed else _from_uri
+    obj = _from_json(text) if text.startswith("{") else read(text)
     if version_id is None:
         return obj
     if obj.version_id is not None:
@@ -52,7 +54,7 @@ def _from_uri(text: str) -> S3Object:
 def _from_json(text: str) -> S3Object:
     try:
         found = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidArgument(
             f"not a JSON object: {error}", remedy='Write s3://bucket/key, or {"bucket": ..., "key": ...}'
         ) from error
@@ -92,7 +94,7 @@ def _lines() -> Iterator[S3Object]:
         if not text:
             continue
         try:
-            obj = parse(text)
+            obj = parse(text, listed=True)
         except InvalidArgument as error:
             message = f"line {number} of standard input: {error.message}"
             raise InvalidArgument(message, uri=error.uri, remedy=error.remedy) from error
@@ -137,11 +139,20 @@ def ask(hook: S3ReplicationHook, objects: Iterable[S3Object]) -> Iterator[Object
     :raises InvalidArgument: if there are no objects.
     :raises LookupFailed: if S3 cannot be asked.
     """
-    asked = False
-    with closing(cast("Generator[ObjectReplication]", hook.get_replication_statuses(objects))) as answers:
+    asked = answered = 0
+
+    def counted() -> Iterator[S3Object]:
+        nonlocal asked
+        for obj in objects:
+            asked += 1
+            yield obj
+
+    with closing(cast("Generator[ObjectReplication]", hook.get_replication_statuses(counted()))) as answers:
         for answer in answers:
-            asked = True
+            answered += 1
             yield answer
+    if answered != asked:
+        raise LookupFailed(f"{asked:,} objects were asked for and {answered:,} answers came", remedy="Ask again")
     if not asked:
         raise InvalidArgument(
             "no object was named", remedy="No object is not the same as a replicated object: look at what lists them"

@@ -54,7 +54,8 @@ def entry(answer: ObjectReplication, outcome: Outcome) -> dict[str, Any]:
         "uri": answer.uri,
         "bucket": answer.object.bucket,
         "key": answer.object.key,
-        "version_id": answer.object.version_id or answer.version_id,
+        "version_id": answer.object.version_id,  # only if it was asked for: who asks again may mean the current one
+        "answered_version_id": answer.version_id,
         "status": answer.state.value,
         "gate": outcome.value,
         "http_status": answer.http_status,

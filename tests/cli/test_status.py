@@ -121,7 +121,25 @@ def test_json_lines_can_be_asked_again(crr, s3) -> None:
     assert [first.code, again.code] == [0, 0]
     assert sorted(first.out.splitlines()) == sorted(again.out.splitlines())
     assert sorted(json.loads(line)["key"] for line in again.out.splitlines()) == sorted(keys)
-    assert {request.version_id for request in s3.heads()} == {None, "v7"}
+    assert {request.version_id for request in s3.heads()} == {None}  # whatever is current, as the first time
+    assert {json.loads(line)["answered_version_id"] for line in again.out.splitlines()} == {"v7"}
+
+
+def test_repaired_object_is_found_replicated_when_it_is_asked_again(crr, s3) -> None:
+    """A line of --json names the version only if it was asked for: the upload that repairs it is another one."""
+    s3.answers["b", "k"] = stored("FAILED", headers={"x-amz-version-id": "v1"})
+    s3.answers["b", "k", "v1"] = stored("FAILED", headers={"x-amz-version-id": "v1"})
+    first = crr("status", "s3://b/k", "--json")
+    s3.answers["b", "k"] = stored("COMPLETED", headers={"x-amz-version-id": "v2"})
+    assert (first.code, crr("status", "-", stdin=first.out.encode()).code) == (4, 0)
+
+
+def test_listed_key_that_looks_like_a_version_is_a_key(crr, s3) -> None:
+    """In a listing on standard input all after the bucket is the key: another object's status opens nothing."""
+    s3.answers["b", "x?versionId=v1"] = stored("FAILED")
+    s3.answers["b", "x"] = s3.answers["b", "x", "v1"] = stored("COMPLETED", headers={"x-amz-version-id": "v1"})
+    assert crr("status", "-", stdin=b"s3://b/x?versionId=v1").code == 4
+    assert crr("status", "s3://b/x?versionId=v1").code == 0
 
 
 def test_key_of_standard_input_is_taken_as_it_is(crr, s3) -> None:
@@ -223,7 +241,7 @@ def test_connection_that_cannot_be_used_is_an_error(crr, s3) -> None:
     """A connection of which no client can be made ends in one line, too."""
     run = crr("status", "s3://b/k", "--region", "not a region")
     assert run.code == 1
-    assert run.err.startswith("cannot use connection 'aws_default': Provided region_name 'not a region'")
+    assert run.err.startswith("cannot connect by the connection 'aws_default': Provided region_name 'not a region'")
 
 
 def test_options_reach_s3(crr, s3) -> None:
