@@ -40,7 +40,7 @@ def main() -> int:
             say(f"Local AWS    {aws.endpoint_url}")
             say("Airflow      starting its API server, scheduler and triggerer (half a minute) ...")
             with Airflow(BUILD / "airflow", aws.airflow_connection_uri_json()) as airflow:
-                say(f"Airflow      {airflow.url}   logs: {airflow.logs}")
+                say(f"Airflow      {airflow.url} until the demo ends   logs: {airflow.logs}")
                 for act in (gate_opens, gate_fails, inventory_is_checked):
                     act(aws, airflow)
     except (DemoFailed, LocalAwsError, OSError) as error:

@@ -32,7 +32,8 @@ with DAG(
 ) as dag:
     gate = S3ReplicationSensor(
         task_id="gate",
-        # In Airflow 3 a cron schedule runs at its logical date: ds is the day that just began.
+        # In Airflow 3 a cron schedule runs at its logical date: ds is the day that just began. With
+        # [scheduler] create_cron_data_intervals, as in Airflow 2, it is the day before: then write ds alone.
         bucket_key=[
             "s3://{{ params.bucket }}/{{ params.table }}/dt={{ macros.ds_add(ds, -1) }}/_SUCCESS",
             "s3://{{ params.bucket }}/{{ params.table }}/dt={{ macros.ds_add(ds, -1) }}/*",

@@ -145,5 +145,5 @@ def require_pyarrow() -> None:
     except ImportError as error:
         raise CrrError(
             "reading an ORC report needs pyarrow",
-            remedy="Run pip install airflow-provider-crr[orc], or configure the inventory for Parquet or CSV",
+            remedy="Install pyarrow, as airflow-provider-crr[orc] does, or have the report in Parquet or CSV",
         ) from error

@@ -43,7 +43,8 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
     and when its triggerer was restarted.
 
     Returns (XCom) ``{"total", "statuses": {state: objects}, "head_requests", "waited_seconds",
-    "oldest_pending_seconds", "sample": [{"uri", "status", "reason"}]}``; pushed before a failure, too.
+    "oldest_pending_seconds", "sample": [{"uri", "status", "reason"}]}``; pushed before a failure, too, then with
+    ``"deciding": {state: objects}``, what kept the gate shut.
 
     The events of its ``outlets`` tell the same counts, and where the replicas are:
     :func:`~airflow_provider_crr.assets.gate_event`.

@@ -130,8 +130,15 @@ def test_a_refused_file_leaves_no_connection_open(store: Store, tmp_path: Path) 
     manifest = store.hold(report())
     store.objects[manifest.files[0].key] = bytes(2_000_000)  # more than a socket buffers
     bodies: list[Any] = []
-    store.s3.meta.events.register("after-call.s3.GetObject", lambda parsed, **_: bodies.append(parsed["Body"]))
-    refused(store, manifest, tmp_path)
+
+    def note(parsed: dict[str, Any], **_: Any) -> None:
+        bodies.append(parsed["Body"])
+
+    store.s3.meta.events.register("after-call.s3.GetObject", note)
+    try:
+        refused(store, manifest, tmp_path)
+    finally:
+        store.s3.meta.events.unregister("after-call.s3.GetObject", note)
     assert bodies
     assert all(body._raw_stream.closed for body in bodies)
 
