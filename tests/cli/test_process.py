@@ -8,6 +8,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -118,7 +119,11 @@ def test_interrupt(command: list[str], s3) -> None:
     """Ctrl-C ends the command quietly, with the exit code that a shell has for it."""
     s3.default = lambda bucket, key, version: Answer(delay=60)
     process = subprocess.Popen(
-        [*command, "status", "s3://b/1", "s3://b/2", "s3://b/3"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*command, "status", "s3://b/1", "s3://b/2", "s3://b/3"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # As at a terminal: what a shell runs in its background ignores the signal, and so does all that it starts.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 60
     while not s3.heads():
