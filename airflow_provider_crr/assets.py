@@ -25,30 +25,6 @@ class Rules(Protocol):
         """Return them, or raise a CrrError."""
 
 
-class ReadOnce:
-    """
-    Rules that are asked for once for each bucket, whoever wants them and whether or not they can be read.
-
-    :param read: returns those of a bucket, or raises a CrrError.
-    """
-
-    def __init__(self, read: Callable[[str], tuple[rules.ReplicationRule, ...]]) -> None:
-        self._read = read
-        self._known: dict[str, tuple[rules.ReplicationRule, ...] | CrrError] = {}
-
-    def get_replication_rules(self, bucket_name: str) -> tuple[rules.ReplicationRule, ...]:
-        """Return them, or raise what kept them from being read."""
-        if bucket_name not in self._known:
-            try:
-                self._known[bucket_name] = self._read(bucket_name)
-            except CrrError as error:
-                self._known[bucket_name] = error
-        found = self._known[bucket_name]
-        if isinstance(found, CrrError):
-            raise found
-        return found
-
-
 def announce(task: Any, context: Any, extra: Callable[[], Mapping[str, Any]]) -> None:
     """
     Give the asset events of a task their ``extra``; Airflow sends them if the task succeeds.
@@ -77,7 +53,7 @@ def gate_event(summary: Mapping[str, Any], targets: Targets, source: Rules) -> d
 
     :param summary: its XCom value.
     :param targets: what it waited for.
-    :param source: where the rules are read, once for each bucket.
+    :param source: where the rules are read; asked for each key, so it should read them once.
     :return: ``{"total", "statuses", "targets": [up to ten URIs], "destinations": [names of the buckets with the
         replicas]}``; without ``destinations`` if the rules cannot be read or name none, or not all is COMPLETED.
     """
@@ -91,12 +67,11 @@ def gate_event(summary: Mapping[str, Any], targets: Targets, source: Rules) -> d
         return found
     beginnings = [(pattern.bucket, literal_prefix(pattern.key)) for pattern in targets.patterns]
     keys = {*beginnings, *((target.bucket, target.key) for target in targets.objects)}
-    once = ReadOnce(source.get_replication_rules)
     try:
         named = {
             destination
             for bucket, key in keys
-            for destination in rules.destinations(once.get_replication_rules(bucket), key)
+            for destination in rules.destinations(source.get_replication_rules(bucket), key)
         }
     except CrrError:  # usually for want of s3:GetReplicationConfiguration; the gate is open all the same
         return found

@@ -49,7 +49,7 @@ class S3ReplicationHook(S3Hook):
             )
         self.expected_bucket_owner = expected_bucket_owner
         self.max_requests_per_second = max_requests_per_second
-        self._rules: dict[str, tuple[rules.ReplicationRule, ...] | LookupFailed] = {}
+        self._rules = rules.ReadOnce(self.get_replication_rules)
 
     def get_client_type(self, *args: Any, **kwargs: Any) -> Any:
         """
@@ -214,15 +214,10 @@ class S3ReplicationHook(S3Hook):
 
         :param answer: an answer in state NONE.
         """
-        bucket = answer.object.bucket
-        if bucket not in self._rules:
-            try:
-                self._rules[bucket] = self.get_replication_rules(bucket)
-            except LookupFailed as error:
-                self._rules[bucket] = error
-        found = self._rules[bucket]
-        if isinstance(found, LookupFailed):
-            return f"S3 has no replication status for it; why is not known: {found}"
+        try:
+            found = self._rules.get_replication_rules(answer.object.bucket)
+        except LookupFailed as error:
+            return f"S3 has no replication status for it; why is not known: {error}"
         return rules.why_no_status(found, answer)
 
     def whereabouts(self) -> dict[str, Any]:

@@ -8,10 +8,11 @@ replicate? <https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_provider_crr.errors import CrrError
 from airflow_provider_crr.replication.status import ObjectReplication
 
 #: Storage classes that S3 never replicates from (What does Amazon S3 replicate?).
@@ -64,6 +65,30 @@ class ReplicationRule:
     def __str__(self) -> str:
         """Return the rule as people refer to it."""
         return f"rule {self.id!r} (prefix {self.prefix!r})"
+
+
+class ReadOnce:
+    """
+    Rules that are asked for once for each bucket, whoever wants them and whether or not they can be read.
+
+    :param read: returns those of a bucket, or raises a CrrError.
+    """
+
+    def __init__(self, read: Callable[[str], tuple[ReplicationRule, ...]]) -> None:
+        self._read = read
+        self._known: dict[str, tuple[ReplicationRule, ...] | CrrError] = {}
+
+    def get_replication_rules(self, bucket_name: str) -> tuple[ReplicationRule, ...]:
+        """Return them, or raise what kept them from being read."""
+        if bucket_name not in self._known:
+            try:
+                self._known[bucket_name] = self._read(bucket_name)
+            except CrrError as error:
+                self._known[bucket_name] = error
+        found = self._known[bucket_name]
+        if isinstance(found, CrrError):
+            raise found
+        return found
 
 
 def destinations(rules: Sequence[ReplicationRule], key: str) -> frozenset[str]:

@@ -24,6 +24,7 @@ from airflow_provider_crr.arguments import HOOK_FIELDS, hook_arguments
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.lineage import Flow, Traced
 from airflow_provider_crr.links.console import S3ConsoleLink, partition_of
+from airflow_provider_crr.replication.rules import ReadOnce
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -183,7 +184,7 @@ class PollingSensor(BaseSensorOperator, Traced):
         metrics.ended(context.get("ti"), event)
         if status == waiting.DONE and value:
             hook = S3ReplicationHook(**hook_arguments(self))
-            rules = assets.ReadOnce(partial(hook.get_replication_rules, brief=True))
+            rules = ReadOnce(partial(hook.get_replication_rules, brief=True))
             assets.announce(self, context, lambda: self._event_extra(value, rules))
             self._learn(lambda: self._flow(value, rules))
             return value
