@@ -45,7 +45,7 @@ class CrrError(Exception):
         remedy = f". {self.remedy}" if self.remedy else ""
         return f"{subject}{self.message}{remedy}"
 
-    def to_dict(self) -> dict[str, str | None]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the plain JSON form in which an error crosses from a trigger to its task."""
         return {
             "type": type(self).__name__,
@@ -60,7 +60,21 @@ class InvalidArgument(CrrError, ValueError):
 
 
 class LookupFailed(CrrError):
-    """S3 could not be asked: no credentials, no such bucket, no permission to list, or no answer."""
+    """
+    S3 could not be asked: no credentials, no such bucket, no permission to list, or no answer.
+
+    :param passing: whether it passes by itself, such as throttling or a time-out: who waits goes on waiting.
+    """
+
+    def __init__(
+        self, message: str, *, uri: str | None = None, remedy: str | None = None, passing: bool = False
+    ) -> None:
+        super().__init__(message, uri=uri, remedy=remedy)
+        self.passing = passing
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plain JSON form, with ``passing`` where it holds."""
+        return {**super().to_dict(), **({"passing": True} if self.passing else {})}
 
 
 class BucketNotFound(LookupFailed):
@@ -104,6 +118,8 @@ def from_dict(data: dict[str, Any]) -> CrrError:
     """
     known = globals().get(str(data.get("type")))
     error_type = known if isinstance(known, type) and issubclass(known, CrrError) else CrrError
+    if data.get("passing") and issubclass(error_type, LookupFailed):
+        return error_type(str(data.get("message")), uri=data.get("uri"), remedy=data.get("remedy"), passing=True)
     return error_type(str(data.get("message")), uri=data.get("uri"), remedy=data.get("remedy"))
 
 

@@ -10,7 +10,7 @@ The rules encoded here: `Getting replication status information
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -159,6 +159,8 @@ class ObjectReplication:
     :param storage_class: None means STANDARD, as on the wire.
     :param encryption: value of ``x-amz-server-side-encryption``.
     :param detail: what was odd about the answer, for people; empty when nothing was.
+    :param date: value of ``Date``, the moment of the answer by the store's own clock; None where it named none.
+    :param server: value of ``Server``, by which stores that only resemble S3 are told; empty where there was none.
     """
 
     object: S3Object
@@ -170,6 +172,13 @@ class ObjectReplication:
     storage_class: str | None = None
     encryption: str | None = None
     detail: str = ""
+    date: str | None = field(default=None, compare=False)
+    server: str = field(default="", compare=False)
+
+    @property
+    def answered_at(self) -> datetime | None:
+        """When the store answered, by its own clock, UTC, whole seconds; read only when it is asked for."""
+        return _http_date(self.date)
 
     @property
     def status(self) -> ReplicationStatus | None:
@@ -221,6 +230,8 @@ def from_head(obj: S3Object, http_status: int, headers: Mapping[str, str]) -> Ob
         storage_class=headers.get("x-amz-storage-class"),
         encryption=headers.get("x-amz-server-side-encryption"),
         detail=detail,
+        date=headers.get("date"),
+        server=headers.get("server", ""),
     )
 
 
