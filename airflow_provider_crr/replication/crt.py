@@ -106,7 +106,7 @@ class CrtAsker:
         self._wires: dict[tuple[str, bool], Wire | None] = {}
         self._settled: set[str] = set()
         #: Buckets that boto3 is asked about because they are elsewhere: by which object, and who waits for it.
-        self._followed: dict[tuple[str, bool], tuple[S3Object, list[S3Object]]] = {}
+        self._followed: dict[str, tuple[S3Object, list[S3Object]]] = {}
         self._unsent: deque[ObjectReplication] = deque()
         self._boto: BotoAsker | None = None
 
@@ -171,6 +171,9 @@ class CrtAsker:
             self._waiting.appendleft(heappop(self._later)[2])
         while self._waiting and not self._pacer.delay():
             question = self._waiting[0]
+            if question.obj.bucket in self._followed:  # it would be sent to where the bucket is not
+                self._followed[question.obj.bucket][1].append(self._waiting.popleft().obj)
+                continue
             kind = (question.obj.bucket, question.obj.version_id is not None)
             if kind not in self._wires:
                 self._wires[kind] = prepare(self._client, question.obj)
@@ -284,26 +287,27 @@ class CrtAsker:
         )
 
     def _follow(self, question: _Question) -> None:
-        """Let boto3 find the bucket's region, once a bucket; then everything about it is asked there."""
+        """Let boto3 find the bucket's region, once a bucket; nothing about it is sent before, then all of it there."""
         obj = question.obj
-        kind = (obj.bucket, obj.version_id is not None)
-        if self._wires[kind] is not question.wire:  # learnt meanwhile
+        if self._wires.get((obj.bucket, obj.version_id is not None)) is not question.wire:  # learnt meanwhile
             self._waiting.append(_Question(obj, self._events, again=True))
-        elif kind in self._followed:
-            self._followed[kind][1].append(obj)
+        elif obj.bucket in self._followed:
+            self._followed[obj.bucket][1].append(obj)
         else:
-            self._followed[kind] = (obj, [])
+            self._followed[obj.bucket] = (obj, [])
             self._ask_boto(obj)
 
     def _learn(self, found: ObjectReplication) -> None:
         """Take note of where boto3 found a bucket, and ask there for those who waited for it."""
-        kind = (found.object.bucket, found.object.version_id is not None)
-        if kind not in self._followed or self._followed[kind][0] != found.object:
+        bucket, named = found.object.bucket, found.object.version_id is not None
+        if bucket not in self._followed or self._followed[bucket][0] != found.object:
             return
-        _, waited = self._followed.pop(kind)
-        known, self._wires[kind] = self._wires[kind], prepare(self._client, found.object)
-        if self._wires[kind] == known:
-            self._settled.add(found.object.bucket)  # boto3 knows no better place either
+        _, waited = self._followed.pop(bucket)
+        known = self._wires.pop((bucket, named))
+        self._wires.pop((bucket, not named), None)  # of keys, or of versions: prepared anew when one is asked for
+        self._wires[bucket, named] = prepare(self._client, found.object)
+        if self._wires[bucket, named] == known:
+            self._settled.add(bucket)  # boto3 knows no better place either
         self._waiting.extend(_Question(obj, self._events, again=True) for obj in waited)
 
 
