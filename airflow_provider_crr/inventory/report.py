@@ -22,6 +22,7 @@ from airflow_provider_crr.inventory.location import (
     split_uri,
 )
 from airflow_provider_crr.inventory.manifest import Manifest
+from airflow_provider_crr.s3.listing import list_objects
 
 #: S3 names about 250 bytes a data file: this is a report of over 200,000 files.
 MAX_MANIFEST_BYTES = 64 * 1024 * 1024
@@ -116,10 +117,8 @@ def complete_manifest_uris(
 
 def _newest_first(s3_client: Any, location: InventoryLocation) -> list[tuple[datetime, str]]:
     """Return when each report was begun and where its manifest is or will be, complete or not."""
-    pages = s3_client.get_paginator("list_objects_v2").paginate(
-        Bucket=location.bucket, Prefix=location.prefix, Delimiter="/"
-    )
-    folders = [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", ())]
+    pages = list_objects(s3_client, location.bucket, location.prefix, uri=str(location), delimiter="/")
+    folders = [folder for page in pages for folder in page.folders]
     return sorted(
         (
             (begun, f"s3://{location.bucket}/{folder}manifest.json")
@@ -133,8 +132,8 @@ def _newest_first(s3_client: Any, location: InventoryLocation) -> list[tuple[dat
 def _is_complete(s3_client: Any, manifest_uri: str) -> bool:
     bucket, key = split_uri(manifest_uri)
     folder = key.removesuffix("manifest.json")
-    found = s3_client.list_objects_v2(Bucket=bucket, Prefix=f"{folder}manifest.")
-    names = {entry["Key"].removeprefix(folder) for entry in found.get("Contents", ())}
+    pages = list_objects(s3_client, bucket, f"{folder}manifest.", uri=manifest_uri)
+    names = {row.key.removeprefix(folder) for page in pages for row in page.rows}
     return {"manifest.json", "manifest.checksum"} <= names
 
 

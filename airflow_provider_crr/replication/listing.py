@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from airflow_provider_crr.aws_errors import translated
 from airflow_provider_crr.replication.status import S3Object
 from airflow_provider_crr.replication.targets import literal_prefix, matches
+from airflow_provider_crr.s3.listing import list_object_versions, list_objects
 
 
 class ListedObject(NamedTuple):
@@ -31,15 +32,14 @@ def list_matching(client: Any, pattern: S3Object) -> Iterator[ListedObject]:
 
     :param client: boto3 S3 client.
     :param pattern: the bucket, and the pattern as its key.
-    :raises LookupFailed: if the bucket cannot be listed.
+    :raises LookupFailed: if the bucket cannot be listed, or not to its end.
     """
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=pattern.bucket, Prefix=literal_prefix(pattern.key))
+    pages = list_objects(client, pattern.bucket, literal_prefix(pattern.key), uri=str(pattern))
     with translated(str(pattern), "list objects", permission="s3:ListBucket"):
         for page in pages:
-            for line in page.get("Contents", ()):
-                if matches(pattern.key, line["Key"]):
-                    etag = line.get("ETag", "").strip('"')
-                    yield ListedObject(S3Object(pattern.bucket, line["Key"]), etag, line.get("LastModified"))
+            for row in page.rows:
+                if matches(pattern.key, row.key):
+                    yield ListedObject(S3Object(pattern.bucket, row.key), row.etag, row.last_modified)
 
 
 def list_versions(client: Any, pattern: S3Object, *, exact: bool) -> Iterator[S3Object]:
@@ -49,15 +49,14 @@ def list_versions(client: Any, pattern: S3Object, *, exact: bool) -> Iterator[S3
     :param client: boto3 S3 client.
     :param pattern: the bucket, and a key or a pattern as its key.
     :param exact: whether the key is a key rather than a pattern.
-    :raises LookupFailed: if the versions cannot be listed.
+    :raises LookupFailed: if the versions cannot be listed, or not to their end.
     """
     prefix = pattern.key if exact else literal_prefix(pattern.key)
-    pages = client.get_paginator("list_object_versions").paginate(Bucket=pattern.bucket, Prefix=prefix)
+    pages = list_object_versions(client, pattern.bucket, prefix, uri=str(pattern))
     with translated(str(pattern), "list object versions", permission="s3:ListBucketVersions"):
         for page in pages:
-            for line in page.get("Versions", ()):
-                key = line["Key"]
-                if exact and key != pattern.key:
+            for row in page.rows:
+                if exact and row.key != pattern.key:
                     return  # S3 lists in key order: the longer keys that begin alike come after the key itself
-                if exact or matches(pattern.key, key):
-                    yield S3Object(pattern.bucket, key, line["VersionId"])
+                if exact or matches(pattern.key, row.key):
+                    yield S3Object(pattern.bucket, row.key, row.version_id)

@@ -32,6 +32,8 @@ PURE = [
     "airflow_provider_crr.inventory.query",
     "airflow_provider_crr.inventory.summary",
     "airflow_provider_crr.inventory.render",
+    "airflow_provider_crr.s3.listing",
+    "airflow_provider_crr.s3.page",
 ]
 SCRIPT = """
 import importlib, json, sys

@@ -1,7 +1,8 @@
 """
 An S3 of scripted answers on a local port, which checks the signature of whatever it is asked.
 
-It answers HEAD and GET of objects from a script, ListObjectsV2, HEAD of buckets and ``GET ?replication``.
+It answers HEAD and GET of objects from a script, ListObjectsV2, ListObjectVersions, HEAD of buckets and ``GET
+?replication``.
 """
 
 from __future__ import annotations
@@ -104,6 +105,12 @@ class S3Server:
         self.regions: dict[str, str] = {}
         self.replication: dict[str, str | Answer] = {}
         self.missing_buckets: set[str] = set()
+        #: Versions of each bucket as (key, version id), the latest of a key first; "marker..." is a delete marker.
+        self.versions: dict[str, list[tuple[str, str]]] = {}
+        #: Most rows of a page of a listing.
+        self.page_size = 1000
+        #: Given a LIST and its right page, returns what is answered instead.
+        self.on_list: Callable[[Request, str], tuple[Answer, str]] | None = None
         self.secrets = {"AKIDEXAMPLE": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
         self.token: str | None = None
         #: Status with which a request signed for another region is answered.
@@ -140,8 +147,9 @@ class S3Server:
 
     def reset(self) -> None:
         """Forget answers, listings, missing buckets and requests, for the next test that shares this server."""
-        for held in (self.answers, self.listings, self.missing_buckets, self.requests, self._turns):
+        for held in (self.answers, self.listings, self.versions, self.missing_buckets, self.requests, self._turns):
             held.clear()
+        self.on_list = None
         self.default = lambda bucket, key, version: MISSING
 
     def client(self, verify: bool | str | None = None, **config: Any) -> Any:
@@ -287,7 +295,11 @@ class _Handler(BaseHTTPRequestHandler):
         if "replication" in request.query:
             configured = s3.replication.get(request.bucket, Answer(404, code="ReplicationConfigurationNotFoundError"))
             return _error(configured, "") if isinstance(configured, Answer) else (Answer(), configured)
-        return Answer(), _listing(request.bucket, s3.listings.get(request.bucket, {}), request.query)
+        if "versions" in request.query:
+            page = _versions(request.bucket, s3.versions.get(request.bucket, []), request.query, s3.page_size)
+        else:
+            page = _listing(request.bucket, s3.listings.get(request.bucket, {}), request.query, s3.page_size)
+        return s3.on_list(request, page) if s3.on_list else (Answer(), page)
 
     def _send(self, answer: Answer, body: str) -> None:
         if answer.raw is not None:
@@ -309,10 +321,11 @@ def _error(answer: Answer, about: str) -> tuple[Answer, str]:
     return answer, f"<Error><Code>{answer.code}</Code><Message>scripted</Message>{about}</Error>"
 
 
-def _listing(bucket: str, keys: dict[str, Listed], query: dict[str, str]) -> str:
-    after = unquote(query.get("continuation-token") or query.get("start-after") or "")
+def _listing(bucket: str, keys: dict[str, Listed], query: dict[str, str], page_size: int) -> str:
+    token = query.get("continuation-token", "")
+    after = unquote(token or query.get("start-after") or "")
     prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
-    limit = min(int(query.get("max-keys", 1000)), 1000)
+    limit = min(int(query.get("max-keys", 1000)), page_size)
     encode = quote if query.get("encoding-type") == "url" else escape
     rows: list[str] = []
     folders: dict[str, None] = {}
@@ -342,8 +355,39 @@ def _listing(bucket: str, keys: dict[str, Listed], query: dict[str, str]) -> str
         f"<Name>{bucket}</Name><Prefix>{encode(prefix)}</Prefix><KeyCount>{len(rows) + len(folders)}</KeyCount>"
         f"<MaxKeys>{limit}</MaxKeys><IsTruncated>{str(more).lower()}</IsTruncated>"
         + ("<EncodingType>url</EncodingType>" if encode is quote else "")
+        + (f"<ContinuationToken>{escape(token)}</ContinuationToken>" if token else "")
         + (f"<NextContinuationToken>{quote(last)}</NextContinuationToken>" if more else "")
         + "".join(rows)
         + "".join(f"<CommonPrefixes><Prefix>{encode(folder)}</Prefix></CommonPrefixes>" for folder in folders)
         + "</ListBucketResult>"
+    )
+
+
+def _versions(bucket: str, rows: list[tuple[str, str]], query: dict[str, str], page_size: int) -> str:
+    """Return a page of versions; a list keeps the order that its rows of one key have."""
+    prefix, marker = query.get("prefix", ""), (query.get("key-marker", ""), query.get("version-id-marker", ""))
+    encode = quote if query.get("encoding-type") == "url" else escape
+    rows = sorted((row for row in rows if row[0].startswith(prefix)), key=lambda row: row[0].encode())
+    if marker[1]:
+        rows = rows[rows.index(marker) + 1 :]
+    elif marker[0]:  # S3 goes on with the next key
+        rows = [row for row in rows if row[0] > marker[0]]
+    more, rows = rows[page_size:], rows[:page_size]
+    last = rows[-1] if more else ("", "")
+    listed = "".join(
+        f"<{name}><Key>{encode(key)}</Key><VersionId>{version}</VersionId>"
+        f"<LastModified>2026-10-05T20:00:00.000Z</LastModified></{name}>"
+        for key, version in rows
+        for name in ["DeleteMarker" if version.startswith("marker") else "Version"]
+    )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<ListVersionsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+        f"<Name>{bucket}</Name><Prefix>{encode(prefix)}</Prefix><KeyMarker>{encode(marker[0])}</KeyMarker>"
+        f"<VersionIdMarker>{marker[1]}</VersionIdMarker><MaxKeys>1000</MaxKeys>"
+        f"<IsTruncated>{str(bool(more)).lower()}</IsTruncated>"
+        + ("<EncodingType>url</EncodingType>" if encode is quote else "")
+        + (f"<NextKeyMarker>{encode(last[0])}</NextKeyMarker>" if more else "")
+        + (f"<NextVersionIdMarker>{last[1]}</NextVersionIdMarker>" if more else "")
+        + listed
+        + "</ListVersionsResult>"
     )

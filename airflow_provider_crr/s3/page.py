@@ -1,0 +1,295 @@
+"""
+One page of a listing, read strictly: whatever is not wholly S3's answer to this very request is refused.
+
+botocore reads an empty body, a web page, or a listing without its end as a short listing. What a page must say stands
+in the API reference, `ListObjectsV2 <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>`__ and
+`ListObjectVersions <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html>`__.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+from xml.etree.ElementTree import Element, ParseError, XMLParser
+
+
+class Row(NamedTuple):
+    """
+    One object or version of a listing.
+
+    :param key: its key.
+    :param etag: without its quotes; "" if the listing has none.
+    :param last_modified: when it was written, UTC; None if the listing does not say.
+    :param version_id: its version; "" in a listing of objects, which shows what is current.
+    """
+
+    key: str
+    etag: str
+    last_modified: datetime | None
+    version_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """
+    One page of a listing.
+
+    :param rows: its objects or versions, without delete markers.
+    :param folders: its common prefixes.
+    :param last: the greatest key or common prefix until here.
+    :param go_on: the parameters with which the next page is asked for; none if this is the last one.
+    """
+
+    rows: list[Row]
+    folders: list[str]
+    last: str
+    go_on: dict[str, str]
+
+
+class NotAPage(Exception):
+    """The answer is no page of the listing that was asked for; says why."""
+
+
+class Form(NamedTuple):
+    """
+    What listings of one kind are called.
+
+    :param operation: the request, as S3 calls it.
+    :param method: the request, as boto3 calls it.
+    :param root: the element that is the answer.
+    :param row: the element that is one row of it.
+    :param markers: the parameters that ask for the next page, each with the element that gives it.
+    """
+
+    operation: str
+    method: str
+    root: str
+    row: str
+    markers: dict[str, str]
+
+
+OBJECTS = Form(
+    "ListObjectsV2",
+    "list_objects_v2",
+    "ListBucketResult",
+    "Contents",
+    {"ContinuationToken": "NextContinuationToken"},
+)
+#: Both markers: after a key without a version S3 goes on with the next key, and drops what versions the key has left.
+VERSIONS = Form(
+    "ListObjectVersions",
+    "list_object_versions",
+    "ListVersionsResult",
+    "Version",
+    {"KeyMarker": "NextKeyMarker", "VersionIdMarker": "NextVersionIdMarker"},
+)
+
+#: Elements that repeat a parameter of the request, if they are there.
+_ECHOES = ("Prefix", "Delimiter", "StartAfter", "Marker", "ContinuationToken", "KeyMarker", "VersionIdMarker")
+#: Ends of the names under which a bucket is asked for that is called otherwise (user guide, "Access points").
+_ALIASES = ("-s3alias", "--ol-s3", "--op-s3")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """
+    What one page is asked for.
+
+    :param form: what is listed.
+    :param bucket: the bucket, or an access point.
+    :param prefix: what the keys begin with.
+    :param delimiter: what ends a common prefix; "" for none.
+    :param go_on: what the page before said of this one; empty for the first page.
+    :param after: the greatest key or common prefix of the pages before.
+    """
+
+    form: Form
+    bucket: str
+    prefix: str
+    delimiter: str = ""
+    go_on: Mapping[str, str] = field(default_factory=dict)
+    after: str = ""
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The parameters, as boto3 takes them. Keys that XML cannot hold are listed only where they are encoded."""
+        asked = {"Prefix": self.prefix, "Delimiter": self.delimiter, **self.go_on}
+        return {"Bucket": self.bucket, "EncodingType": "url", **{name: asked[name] for name in asked if asked[name]}}
+
+    def read(self, status: int, headers: Mapping[str, str], body: bytes) -> Page:
+        """
+        Return the page that an answer is.
+
+        :param status: HTTP status.
+        :param headers: whose names are found in any case.
+        :param body: as it came.
+        :raises NotAPage: if it is none, or none of this listing.
+        """
+        if status != 200:
+            raise NotAPage(f"the answer is HTTP {status} instead of 200")
+        _check_fresh(headers)
+        found = _Answer(parsed(body), self.form)
+        self._check_echo(found)
+        rows = [_row(each, found, self.form) for each in found.rows]
+        folders = [found.decoded(_leaves(each, "CommonPrefixes", "Prefix")["Prefix"]) for each in found.folders]
+        passed = [found.decoded(_leaves(each, "DeleteMarker", "Key")["Key"]) for each in found.delete_markers]
+        names = [*(row.key for row in rows), *folders, *passed]
+        self._check_names(names, folders)
+        counted = found.text("KeyCount")
+        if counted and (not counted.isdecimal() or len(counted) > 9 or int(counted) > len(names)):
+            raise NotAPage(f"it counts {counted[:40]!r} keys and names {len(names)}")
+        return Page(rows, folders, max(names, default=self.after), self._end(found))
+
+    def _check_echo(self, found: _Answer) -> None:
+        name = found.text("Name")
+        if name and name != self.bucket and ":" not in self.bucket and not self.bucket.endswith(_ALIASES):
+            raise NotAPage(f"it is of the bucket {name[:80]!r}")
+        asked = self.parameters
+        for parameter in _ECHOES:
+            echo, wanted = found.text(parameter), asked.get(parameter, "")
+            # Stores differ in which of these they encode.
+            if echo is not None and echo != wanted and found.decoded(echo) != wanted:
+                raise NotAPage(f"its {parameter} is {echo[:80]!r} and not {wanted[:80]!r}")
+
+    def _check_names(self, names: list[str], folders: list[str]) -> None:
+        if folders and not self.delimiter:
+            raise NotAPage("it hides keys behind common prefixes")
+        for name in names:
+            if not name.startswith(self.prefix):
+                raise NotAPage(f"its key {name[:80]!r} does not begin with the prefix")
+        # "Objects are returned sorted in an ascending order of the respective key names": Python's order of text is
+        # that of UTF-8. One key may have versions on several pages.
+        first = min(names, default=None)
+        if first is not None and self.after and (first < self.after or (first == self.after and self.form is OBJECTS)):
+            raise NotAPage("it goes back behind the page before it")
+
+    def _end(self, found: _Answer) -> dict[str, str]:
+        truncated = found.text("IsTruncated")
+        if truncated == "false":
+            if any(found.text(element) for element in (*self.form.markers.values(), "NextMarker")):
+                raise NotAPage("it is not truncated, and names a next page")
+            return {}
+        if truncated != "true":
+            raise NotAPage(f"IsTruncated is {truncated and truncated[:40]!r}, neither true nor false")
+        markers = {parameter: found.text(element) or "" for parameter, element in self.form.markers.items()}
+        if not all(marker.strip() for marker in markers.values()):
+            raise NotAPage("it is truncated, and does not name the next page")
+        if self.form is OBJECTS:  # a continuation token is no key, and never encoded
+            return markers
+        return {**markers, "KeyMarker": found.decoded(markers["KeyMarker"])}
+
+
+class _Answer:
+    """The parts of an answer by their names, whatever namespace a store gives them."""
+
+    def __init__(self, root: Element, form: Form) -> None:
+        if _name(root) != form.root:
+            raise NotAPage(f"it is a {_name(root)[:40]!r} instead of a {form.root}")
+        self.rows: list[Element] = []
+        self.folders: list[Element] = []
+        self.delete_markers: list[Element] = []
+        self._texts: dict[str, list[str]] = {}
+        repeated = {form.row: self.rows, "CommonPrefixes": self.folders, "DeleteMarker": self.delete_markers}
+        for element in root:
+            name = _name(element)
+            if name in repeated:
+                repeated[name].append(element)
+            else:
+                self._texts.setdefault(name, []).append("" if len(element) else element.text or "")
+        encoding = self.text("EncodingType")
+        if encoding not in (None, "", "url"):
+            raise NotAPage(f"its EncodingType is {encoding[:40]!r}")
+        self._encoded = bool(encoding)
+
+    def text(self, name: str) -> str | None:
+        """Return the text of an element, as it is; None if it is not there."""
+        found = self._texts.get(name, ())
+        if len(found) > 1:
+            raise NotAPage(f"it has {name} twice")
+        return found[0] if found else None
+
+    def decoded(self, text: str) -> str:
+        """Return a key, prefix or delimiter as it was before it was encoded."""
+        if not self._encoded:
+            return text
+        try:
+            return unquote_to_bytes(text.replace("+", " ")).decode()
+        except UnicodeDecodeError as error:
+            raise NotAPage(f"{text[:80]!r} is not UTF-8") from error
+
+
+def parsed(body: bytes) -> Element:
+    """
+    Return the XML of an answer, read as botocore reads it.
+
+    :raises NotAPage: if it is empty, cut off, or something else.
+    """
+    if not body:
+        raise NotAPage("the answer is empty")
+    parser = XMLParser(encoding="utf-8")  # noqa: S314 - botocore has parsed it already, in the same way
+    try:
+        parser.feed(body)
+        return parser.close()
+    except ParseError as error:
+        raise NotAPage(f"the answer is not whole XML ({error})") from error
+
+
+def _check_fresh(headers: Mapping[str, str]) -> None:
+    """Refuse what a cache kept: RFC 9111, 5.1 (Age); RFC 7234, 5.5.1 (Warning 110, "Response is Stale")."""
+    age = headers.get("age")
+    if age is not None and age.strip() != "0":
+        raise NotAPage(f"it comes out of a cache (Age: {age[:40]})")
+    warning = headers.get("warning", "")
+    if any(each.split()[:1] == ["110"] for each in warning.split(",")):
+        raise NotAPage(f"it comes out of a cache (Warning: {warning[:40]})")
+
+
+def _row(element: Element, found: _Answer, form: Form) -> Row:
+    texts = _leaves(element, form.row, *(("Key",) if form is OBJECTS else ("Key", "VersionId")))
+    version_id = "" if form is OBJECTS else texts["VersionId"]
+    return Row(
+        found.decoded(texts["Key"]), texts.get("ETag", "").strip('"'), _time(texts.get("LastModified", "")), version_id
+    )
+
+
+#: What is read of a row.
+_READ = frozenset({"Key", "Prefix", "VersionId", "ETag", "LastModified"})
+
+
+def _leaves(element: Element, what: str, *required: str) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for child in element:
+        name = _name(child)
+        if name in _READ:
+            if name in texts or len(child):
+                raise NotAPage(f"a {what} has {name} twice")
+            texts[name] = child.text or ""
+    for name in required:
+        if not texts.get(name):
+            raise NotAPage(f"a {what} has no {name}")
+    return texts
+
+
+def _time(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+        if found.tzinfo is not None:
+            return found
+    except ValueError:
+        pass
+    from botocore.utils import parse_timestamp
+
+    try:  # as other stores write it
+        other: datetime = parse_timestamp(text)
+    except (ValueError, RuntimeError) as error:
+        raise NotAPage(f"the time {text[:40]!r} cannot be read") from error
+    return other
+
+
+def _name(element: Element) -> str:
+    return str(element.tag).rpartition("}")[2]
