@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
+from io import RawIOBase
 from pathlib import Path
 
 import pytest
@@ -117,16 +119,25 @@ def test_prefix_depth_out_of_range(crr, delivered: Report) -> None:
     assert crr("summarize", delivered.manifest_uri, "--prefix-depth", "-1").code == 2
 
 
+def _until_hung_up(screen: RawIOBase) -> bytes:
+    """Return all that a terminal shows: the system hands it over in its own time, and ends it with an error."""
+    shown = b""
+    with suppress(OSError):
+        while found := screen.read(65536):
+            shown += found
+    return shown
+
+
 def test_progress_is_shown_on_a_terminal(crr, delivered: Report, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal, standard error shows how many data files are read, and is clean at the end."""
     pty = pytest.importorskip("pty")
     terminal, process_end = pty.openpty()
-    with os.fdopen(terminal, "rb", buffering=0) as screen, os.fdopen(process_end, "w") as stream:
-        monkeypatch.setattr(sys, "stderr", stream)
-        run = crr("summarize", delivered.manifest_uri)
-        monkeypatch.undo()
-        os.set_blocking(terminal, False)
-        shown = screen.read(65536).decode()
+    with os.fdopen(terminal, "rb", buffering=0) as screen:
+        with os.fdopen(process_end, "w") as stream:
+            monkeypatch.setattr(sys, "stderr", stream)
+            run = crr("summarize", delivered.manifest_uri)
+            monkeypatch.undo()
+        shown = _until_hung_up(screen).decode()
     assert run.code == 0
     assert "reading 1 of 1 data files, " in shown
     assert shown.endswith("\r\x1b[K")
