@@ -26,6 +26,7 @@ from airflow_provider_crr.replication.connections import CONNECTIONS
 from airflow_provider_crr.replication.lookup import choose_lookup, head_one, why_not_crt
 from airflow_provider_crr.replication.status import S3Object
 from tests.support.s3_server import S3Server, stored
+from tests.support.tls import authority
 
 PAIR = [S3Object("b", "one"), S3Object("b", "two")]
 
@@ -217,38 +218,6 @@ def https(tmp_path: Path) -> Iterator[tuple[S3Server, str]]:
     with S3Server(tls=authority(tmp_path)) as running:
         running.default = lambda bucket, key, version: stored("COMPLETED")
         yield running, str(tmp_path / "cert.pem")
-
-
-def authority(folder: Path) -> ssl.SSLContext:
-    from ipaddress import IPv4Address
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a private S3")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (folder / "key.pem").write_bytes(private)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    return context
 
 
 @pytest.mark.usefixtures("crt")

@@ -105,6 +105,8 @@ class S3Server:
         self.regions: dict[str, str] = {}
         self.replication: dict[str, str | Answer] = {}
         self.missing_buckets: set[str] = set()
+        #: What a GET of (bucket, key) returns, instead of an answer.
+        self.contents: dict[tuple[str, str], str] = {}
         #: Versions of each bucket as (key, version id), the latest of a key first; "marker..." is a delete marker.
         self.versions: dict[str, list[tuple[str, str]]] = {}
         #: Most rows of a page of a listing.
@@ -147,8 +149,10 @@ class S3Server:
 
     def reset(self) -> None:
         """Forget answers, listings, missing buckets and requests, for the next test that shares this server."""
-        for held in (self.answers, self.listings, self.versions, self.missing_buckets, self.requests, self._turns):
+        for held in (self.answers, self.listings, self.missing_buckets, self.requests, self._turns):
             held.clear()
+        self.contents.clear()
+        self.versions.clear()
         self.on_list = None
         self.default = lambda bucket, key, version: MISSING
 
@@ -287,6 +291,8 @@ class _Handler(BaseHTTPRequestHandler):
         if request.region != home:
             found = Answer(s3.elsewhere, {"x-amz-bucket-region": home}, code="AuthorizationHeaderMalformed")
             return _error(found, f"<Region>{home}</Region>")
+        if request.method == "GET" and (request.bucket, request.key) in s3.contents:
+            return Answer(), s3.contents[request.bucket, request.key]
         if request.key:
             found = s3.next_answer(request.bucket, request.key, request.version_id)
             return (found, "") if found.status < 300 else _error(found, request.key)
