@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,6 +24,8 @@ from local_aws import LocalAws
 from local_aws.inventory import Report, deliver, write_report
 from tests.inventory.rows import CREATED_AT, SOURCE, row
 from tests.inventory.store import Store
+from tests.support.pages import spoil
+from tests.support.s3_server import Listed, S3Server
 
 
 @pytest.fixture
@@ -99,6 +102,39 @@ def test_what_is_known_to_be_complete_is_not_asked_for(aws: LocalAws, s3: Any, d
     found = complete_manifest_uris(s3, reports[0].folder_uri, at_most=10, known=known)
     assert found == [each.manifest_uri for each in reports]
     assert aws.requests(destination)["GET"] - before == 2
+
+
+@pytest.fixture
+def paged() -> Iterator[S3Server]:
+    """Three complete reports in a bucket whose listings have one row a page."""
+    with S3Server() as server:
+        server.page_size = 1
+        keys = [each.manifest_key for each in (report("reports", days=days) for days in range(3))]
+        server.listings["reports"] = dict.fromkeys(keys, Listed()) | {
+            key.replace("manifest.json", "manifest.checksum"): Listed() for key in keys
+        }
+        yield server
+
+
+def test_manifest_and_checksum_may_stand_on_two_pages(paged: S3Server) -> None:
+    """A report is complete wherever S3 ends the pages of its folder."""
+    client, uri = paged.client(), report("reports").folder_uri
+    assert newest_manifest_uri(client, uri) == report("reports", days=2).manifest_uri
+    assert len(complete_manifest_uris(client, uri, at_most=32)) == 3
+
+
+@pytest.mark.parametrize(("kind", "page"), [("empty", 2), ("FIN amid a header", 2), ("empty", 1), ("206", 1)])
+def test_report_of_which_a_page_was_lost_is_not_incomplete(paged: S3Server, kind: str, page: int) -> None:
+    """Where the newest report's own files cannot be listed, neither an older one nor none is the newest."""
+    newest = report("reports", days=2)
+    spoil(paged, kind, page, prefix=newest.manifest_key.removesuffix("json"))
+    client = paged.client(retries={"total_max_attempts": 1})
+    with pytest.raises(LookupFailed, match="could not list") as raised:
+        newest_manifest_uri(client, newest.folder_uri)
+    assert raised.value.uri == newest.manifest_uri
+    assert raised.value.passing
+    with pytest.raises(LookupFailed, match="could not list"):
+        complete_manifest_uris(client, newest.folder_uri, at_most=32)
 
 
 def test_a_time_without_zone_is_refused(s3: Any) -> None:
