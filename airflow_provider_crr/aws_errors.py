@@ -330,7 +330,7 @@ def _refused_by_another(error: Any, uri: str | None, begun: str) -> LookupFailed
 
 def _remedy(who: str, passing: bool) -> str:
     if passing:
-        return f"It passes by itself; if it stays, look at {who}"
+        return f"Ask again later; if it stays, look at {who}"
     return "Mend the connection: its role, profile, token or keys, and what they are allowed"
 
 
