@@ -323,7 +323,9 @@ def _refused_by_another(error: Any, uri: str | None, begun: str) -> LookupFailed
         service = "s3express" if operation == "CreateSession" else who.removeprefix("AWS ").lower()
         remedy = f"Allow {service}:{operation} to the connection"
         if who == "STS":
-            remedy = f"Allow {service}:{operation}, also in the role's trust policy, to the connection's own credentials"
+            remedy = (
+                f"Allow {service}:{operation}, also in the role's trust policy, to the connection's own credentials"
+            )
     said = f"{code or f'HTTP {status}'} to {operation}: {message.rstrip('.')}"
     return LookupFailed(f"{begun}: {who} answered {said}", uri=uri, remedy=remedy, passing=passing)
 
@@ -348,7 +350,11 @@ def _who(error: Exception) -> str:
     if names & {"MetadataRetrievalError", "InvalidIMDSEndpointError"}:
         return _PROVIDERS["iam-role"]
     if names & {"CredentialRetrievalError", "NoAuthTokenError"} or aws_origin.is_about_credentials(error):
-        return _PROVIDERS.get(provider) or _PROVIDERS.get(aws_origin.provider(error) or "") or "whoever gives the credentials"
+        return (
+            _PROVIDERS.get(provider)
+            or _PROVIDERS.get(aws_origin.provider(error) or "")
+            or "whoever gives the credentials"
+        )
     return ""
 
 
@@ -393,7 +399,11 @@ def _is_unanswered(error: Exception) -> bool:
 
 
 def _is_of_another(error: Exception) -> bool:
-    return aws_origin.operation(error) in _SERVICES or aws_origin.is_about_credentials(error) or _proxy_asks_for_password(error)
+    return (
+        aws_origin.operation(error) in _SERVICES
+        or aws_origin.is_about_credentials(error)
+        or _proxy_asks_for_password(error)
+    )
 
 
 def _proxy_asks_for_password(error: Exception) -> bool:

@@ -237,7 +237,7 @@ class S3ReplicationHook(S3Hook):
         except Exception as error:
             if is_of_others(error, "HeadBucket"):
                 raise not_asked(error, f"s3://{bucket_name}", "look for the bucket") from error
-            answer = error.response["ResponseMetadata"] if isinstance(error, ClientError) else {}
+            answer: Any = error.response["ResponseMetadata"] if isinstance(error, ClientError) else {}
             if answer.get("HTTPStatusCode") == 404 and is_of_s3(answer["HTTPHeaders"]):
                 raise no_such_bucket(f"s3://{bucket_name}") from error
             self.log.debug("cannot check bucket %s: %s", bucket_name, error)

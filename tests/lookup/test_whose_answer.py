@@ -11,7 +11,7 @@ from airflow_provider_crr.errors import CredentialsNotFound, LookupFailed
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.replication import lookup
 from tests.lookup.conftest import BOTO3
-from tests.support.credential_sources import REFUSALS, Source, Sts
+from tests.support.credential_sources import REFUSALS, Source
 from tests.support.s3_server import S3Server
 
 ONE, MANY = ["s3://b/k"], ["s3://b/k", "s3://b/l"]
@@ -76,7 +76,7 @@ def hook_of_the_same_client(hook: S3ReplicationHook) -> S3ReplicationHook:
 def test_refusal_when_credentials_are_first_asked_for(
     connect, server: S3Server, kind: type[Source], refusal: str, passing: bool
 ) -> None:
-    """Whoever refuses the first credentials is named, with the connection; once it gives some, the same hook goes on."""
+    """Whoever refuses the first credentials is named; once it gives some, the same hook goes on."""
     source = connect(kind)
     source.refuse(refusal)
     hook = S3ReplicationHook()

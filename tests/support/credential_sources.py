@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha1
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import pytest
 
@@ -21,7 +20,7 @@ from tests.support.http_server import Asked, HttpServer, Said
 from tests.support.s3_server import REGION, S3Server
 
 ROLE = "arn:aws:iam::111122223333:role/reader"
-TOKEN = "session-token"  # noqa: S105
+TOKEN = "session-token"
 NO_RETRIES = {"retries": {"total_max_attempts": 1}}
 
 
@@ -41,15 +40,17 @@ class Source:
     #: As errors name it.
     who = ""
     #: Refusals, each with whether it passes by itself.
-    refusals: dict[str, bool] = {}
+    refusals: ClassVar[dict[str, bool]] = {}
 
     def __init__(self, s3: S3Server, monkeypatch: pytest.MonkeyPatch, directory: Path) -> None:
         s3.token = TOKEN
         self.s3 = s3
         self.key, self.secret = next(iter(s3.secrets.items()))
         self.refusal = ""
+        #: Refusals from the first request on: the last one repeats; empty for what :meth:`refuse` says.
+        self.script: list[str] = []
         self.directory = directory
-        self.server = HttpServer(self._answer)
+        self.server = HttpServer(self._play)
         monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
         self._environment(monkeypatch)
         extra = {"region_name": REGION, "endpoint_url": s3.endpoint_url, "config_kwargs": NO_RETRIES, **self._extra()}
@@ -79,10 +80,15 @@ class Source:
     def _keys(self) -> dict[str, str]:
         return {}
 
+    def _play(self, asked: Asked) -> Said:
+        if self.script:
+            self.refusal = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        return self._answer(asked)
+
     def _answer(self, asked: Asked) -> Said:
         raise NotImplementedError
 
-    def _given(self, *, token: str = "Token", **more: str) -> str:  # noqa: S107
+    def _given(self, *, token: str = "Token", **more: str) -> str:
         given = {"AccessKeyId": self.key, "SecretAccessKey": self.secret, token: TOKEN, "Expiration": _expires()}
         return json.dumps({**given, **more})
 
@@ -92,7 +98,7 @@ class Sts(Source):
 
     who = "STS"
     #: HTTP status, code, message.
-    said: dict[str, tuple[int, str, str]] = {
+    said: ClassVar[dict[str, tuple[int, str, str]]] = {
         "throttled": (400, "Throttling", "Rate exceeded"),
         "expired": (403, "ExpiredToken", "The security token included in the request is expired"),
         "clock": (403, "SignatureDoesNotMatch", "Signature expired: 20261005T200000Z is now earlier than ..."),
@@ -103,7 +109,7 @@ class Sts(Source):
         "key": (403, "InvalidClientTokenId", "The security token included in the request is invalid."),
         "signature": (403, "SignatureDoesNotMatch", "The request signature we calculated does not match"),
     }
-    refusals = {
+    refusals: ClassVar[dict[str, bool]] = {
         **dict.fromkeys(("throttled", "expired", "clock", "unavailable", "cut", "page"), True),
         **dict.fromkeys(("denied", "region", "invalid", "key", "signature"), False),
     }
@@ -129,19 +135,21 @@ class Sts(Source):
             f"<SessionToken>{TOKEN}</SessionToken><Expiration>{_expires()}</Expiration>"
         )
         name = self.operation
-        return Said(200, f"<{name}Response><{name}Result><Credentials>{given}</Credentials></{name}Result></{name}Response>")
+        return Said(
+            200, f"<{name}Response><{name}Result><Credentials>{given}</Credentials></{name}Result></{name}Response>"
+        )
 
 
 class WebIdentity(Sts):
     """A role that the connection assumes by a token in a file, as in EKS."""
 
-    said = {
+    said: ClassVar[dict[str, tuple[int, str, str]]] = {
         "provider": (400, "IDPCommunicationError", "Identity provider did not answer"),
         "old": (400, "ExpiredTokenException", "Token expired: current date/time 1 must be before the expiration"),
         "identity": (400, "InvalidIdentityToken", "No OpenIDConnect provider found in your account"),
         "rejected": (403, "IDPRejectedClaim", "The identity provider rejected the claim"),
     }
-    refusals = {"provider": True, "old": True, "identity": False, "rejected": False}
+    refusals: ClassVar[dict[str, bool]] = {"provider": True, "old": True, "identity": False, "rejected": False}
     operation = "AssumeRoleWithWebIdentity"
 
     def _extra(self) -> dict[str, Any]:
@@ -162,7 +170,7 @@ class Container(Source):
     """The endpoint that ECS and EKS Pod Identity give a container."""
 
     who = "the container credential endpoint"
-    refusals = {"500": True, "429": True, "no json": True, "400": False, "403": False}
+    refusals: ClassVar[dict[str, bool]] = {"500": True, "429": True, "no json": True, "400": False, "403": False}
 
     def _environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{self.server.url}/credentials")
@@ -178,7 +186,7 @@ class Imds(Source):
     """The metadata service of an EC2 instance. One that is silent at first cannot be told from none at all."""
 
     who = "the instance metadata service (IMDS)"
-    refusals = {"500": True, "404": True}
+    refusals: ClassVar[dict[str, bool]] = {"500": True, "404": True}
 
     def age(self, client: Any) -> None:
         """Do as time does: botocore takes what ends within 15 minutes for a trouble of the service, and extends it."""
@@ -200,11 +208,13 @@ class Process(Source):
     """A credential process of a profile."""
 
     who = "the credential process"
-    refusals = {"exit": False, "garbled": False, "incomplete": False}
+    refusals: ClassVar[dict[str, bool]] = {"exit": False, "garbled": False, "incomplete": False}
 
     def _environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._says = self.directory / "process.json"
-        program = f"import sys; said = open({str(self._says)!r}).read(); said or sys.exit('the vault is sealed'); print(said)"
+        program = (
+            f"import sys; said = open({str(self._says)!r}).read(); said or sys.exit('the vault is sealed'); print(said)"
+        )
         config = self.directory / "config"
         command = f"{sys.executable} -c {shlex.quote(program)}"
         config.write_text(f"[profile vault]\ncredential_process = {command}\n")
@@ -225,8 +235,8 @@ class Sso(Source):
     """A profile of IAM Identity Center whose access token somebody has fetched."""
 
     who = "AWS SSO"
-    refusals = {"throttled": True, "logged out": True, "forbidden": False, "gone": False}
-    _said: dict[str, tuple[int, str]] = {
+    refusals: ClassVar[dict[str, bool]] = {"throttled": True, "logged out": True, "forbidden": False, "gone": False}
+    _said: ClassVar[dict[str, tuple[int, str]]] = {
         "throttled": (429, "TooManyRequestsException"),
         "logged out": (401, "UnauthorizedException"),
         "forbidden": (403, "ForbiddenException"),
@@ -241,7 +251,7 @@ class Sso(Source):
             "sso_account_id = 111122223333\nsso_role_name = reader\n"
         )
         token = {"accessToken": "a token", "expiresAt": "2099-01-01T00:00:00Z", "startUrl": start, "region": REGION}
-        (self.directory / f"{sha1(start.encode()).hexdigest()}.json").write_text(json.dumps(token))  # noqa: S324
+        (self.directory / f"{sha1(start.encode()).hexdigest()}.json").write_text(json.dumps(token))
         monkeypatch.setattr("botocore.credentials.SSOProvider._SSO_TOKEN_CACHE_DIR", str(self.directory))
         monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
         monkeypatch.setenv("AWS_ENDPOINT_URL_SSO", self.server.url)
@@ -266,4 +276,3 @@ REFUSALS = [
     for source in SOURCES
     for refusal, passing in source.refusals.items()
 ]
-Connect = Callable[[type[Source]], Source]
