@@ -26,6 +26,7 @@ class Poller(Protocol):
         Ask once; return the event if that decided it.
 
         :param stop: set by another thread to end the asking early, with an error.
+        :raises CrrError: if it could not ask; :func:`goes_on` says what follows.
         """
 
     def progress(self) -> str:
@@ -48,19 +49,33 @@ def failed(message: str, value: Any) -> dict[str, Any]:
     return {"status": FAILED, "message": message, "value": value}
 
 
-def timed_out(poller: Poller | None, waited: str) -> dict[str, Any]:
+def timed_out(poller: Poller | None, waited: str, unasked: CrrError | None = None) -> dict[str, Any]:
     """
     Return the event of a wait whose time is up.
 
     :param poller: what was waited for; None if it could never be asked.
     :param waited: the time waited, in words.
+    :param unasked: why the last poll could not ask; None if it could.
     """
     found = f": {poller.progress()}" if poller else ""
+    why = f". At last S3 could not be asked: {unasked}" if unasked else ""
     return {
         "status": TIMEOUT,
-        "message": f"waited {waited}, the whole timeout{found}",
+        "message": f"waited {waited}, the whole timeout{found}{why}",
         "value": poller.value() if poller else None,
     }
+
+
+def goes_on(error: CrrError, *, silent_fail: bool) -> bool:
+    """
+    Return whether a wait goes on after a poll that could not ask.
+
+    What passes by itself is waited out, to the deadline; what lasts ends the wait with its error, and retries apply.
+
+    :param error: what kept the poll from asking.
+    :param silent_fail: whether the user wants to wait out whatever it is.
+    """
+    return silent_fail or getattr(error, "passing", False)
 
 
 def could_not_ask(error: CrrError) -> dict[str, Any]:

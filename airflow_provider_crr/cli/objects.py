@@ -109,9 +109,6 @@ def connect(args: Namespace, **more: Any) -> S3ReplicationHook:
     :param more: other arguments of the hook.
     :raises CrrError: if the connection cannot be used.
     """
-    from airflow.providers.common.compat.sdk import AirflowException
-
-    from airflow_provider_crr.aws_errors import not_asked
     from airflow_provider_crr.hooks.replication import S3ReplicationHook
 
     # As Airflow's own `connections test` does; otherwise connections in its database are not found.
@@ -123,10 +120,7 @@ def connect(args: Namespace, **more: Any) -> S3ReplicationHook:
         requester_pays=args.requester_pays,
         **more,
     )
-    try:
-        hook.get_conn()
-    except (AirflowException, ValueError) as error:
-        raise not_asked(error, "", f"use connection {args.conn_id!r}") from error
+    hook.get_conn()
     if args.conn_id and not hook.conn_config:
         sys.stderr.write(f"connection {args.conn_id!r} is not defined: boto3 looks for credentials by itself\n")
     return hook

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
 from threading import Event
@@ -10,9 +11,11 @@ from typing import Any
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
-from airflow_provider_crr.aws_errors import no_such_bucket, not_asked, translated
+from airflow_provider_crr.aws_errors import is_of_others, no_credentials, no_such_bucket, not_asked, translated
+from airflow_provider_crr.aws_origin import name_connection
 from airflow_provider_crr.errors import InvalidArgument, LookupFailed
 from airflow_provider_crr.replication import rules
+from airflow_provider_crr.replication.boto import is_of_s3
 from airflow_provider_crr.replication.listing import ListedObject, list_matching, list_versions
 from airflow_provider_crr.replication.lookup import HeadLookup, choose_lookup, head_one
 from airflow_provider_crr.replication.status import ObjectReplication, S3Object
@@ -58,12 +61,14 @@ class S3ReplicationHook(S3Hook):
         :raises CredentialsNotFound: if the connection yields no credentials.
         :raises LookupFailed: if it cannot be made, such as when the connection's role cannot be assumed.
         """
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
+        with self._connecting():
             client: Any = super().get_client_type(*args, **kwargs)
-        except (BotoCoreError, ClientError) as error:
-            raise not_asked(error, None, f"connect by the connection {self.aws_conn_id!r}") from error
+            if not hasattr(client, "meta"):  # an asynchronous one, which is still to be entered
+                return client
+            if client._get_credentials() is None and client.meta.config.signature_version is not _unsigned():
+                # Now, while the next try still looks for them anew.
+                raise no_credentials(None, "none were found", self._connection)
+        name_connection(client, self._connection)
         added = {
             **({"ExpectedBucketOwner": self.expected_bucket_owner} if self.expected_bucket_owner else {}),
             **({"RequestPayer": "requester"} if self._requester_pays else {}),
@@ -75,6 +80,32 @@ class S3ReplicationHook(S3Hook):
         if added:
             client.meta.events.register("provide-client-params.s3", add)
         return client
+
+    @cached_property
+    def conn_config(self) -> Any:
+        """
+        Return the Airflow connection.
+
+        :raises LookupFailed: if it cannot be read.
+        """
+        with self._connecting():
+            return super().conn_config
+
+    @property
+    def _connection(self) -> str:
+        if not self.aws_conn_id:
+            return ""
+        named = f"the connection {self.aws_conn_id!r}"
+        return named if self.conn_config else f"{named}, which is not defined,"
+
+    @contextmanager
+    def _connecting(self) -> Iterator[None]:
+        """Raise whatever keeps a connection from being used as an error of ours: amazon's hooks raise of every kind."""
+        try:
+            yield
+        except Exception as error:
+            by = f"by the connection {self.aws_conn_id!r}" if self.aws_conn_id else "as boto3 does by itself"
+            raise not_asked(error, None, f"connect {by}") from error
 
     def get_replication_status(
         self, key: str, bucket_name: str | None = None, version_id: str | None = None
@@ -195,17 +226,20 @@ class S3ReplicationHook(S3Hook):
         Make sure that a bucket exists; HEAD of an object cannot tell a missing bucket from a missing object.
 
         :param bucket_name: the bucket.
-        :raises BucketNotFound: if S3 says that there is none. Any other answer proves nothing, and passes.
+        :raises BucketNotFound: if S3 says that there is none. Any other answer proves nothing, and is let go by.
+        :raises LookupFailed: if somebody else refused, such as STS or a proxy.
         """
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import ClientError
 
         client: Any = self.get_conn()
         try:
             client.head_bucket(Bucket=bucket_name)
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+        except Exception as error:
+            if is_of_others(error, "HeadBucket"):
+                raise not_asked(error, f"s3://{bucket_name}", "look for the bucket") from error
+            answer: Any = error.response["ResponseMetadata"] if isinstance(error, ClientError) else {}
+            if answer.get("HTTPStatusCode") == 404 and is_of_s3(answer["HTTPHeaders"]):
                 raise no_such_bucket(f"s3://{bucket_name}") from error
-        except BotoCoreError as error:
             self.log.debug("cannot check bucket %s: %s", bucket_name, error)
 
     def why_no_status(self, answer: ObjectReplication) -> str:
@@ -233,3 +267,9 @@ class S3ReplicationHook(S3Hook):
     @cached_property
     def _lookup(self) -> HeadLookup:
         return choose_lookup(self.get_conn(), max_requests_per_second=self.max_requests_per_second)
+
+
+def _unsigned() -> Any:
+    from botocore import UNSIGNED
+
+    return UNSIGNED

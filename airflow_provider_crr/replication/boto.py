@@ -8,7 +8,7 @@ from queue import Empty, SimpleQueue
 from threading import Event, local
 from typing import Any, TypeAlias
 
-from airflow_provider_crr.aws_errors import not_asked
+from airflow_provider_crr.aws_errors import is_of_others, not_asked
 from airflow_provider_crr.replication.pace import Pacer
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, S3Object, from_head, without_answer
 
@@ -22,6 +22,7 @@ FAREWELL = 5.0
 #: botocore's events around each attempt to send a HEAD.
 _BEFORE_ATTEMPT = "before-send.s3.HeadObject"
 _AFTER_ATTEMPT = "response-received.s3.HeadObject"
+_NOT_OF_S3 = "an answer without x-amz-request-id, which S3 always sends: somebody else's, such as a proxy's"
 #: Whose request a thread is sending.
 _thread = local()
 
@@ -37,10 +38,10 @@ def head(client: S3Client, obj: S3Object) -> ObjectReplication:
     :param obj: what to ask for.
     :raises CredentialsNotFound: if the client has no credentials.
     :raises InvalidArgument: if boto3 cannot make a request of it, such as for a malformed bucket name.
-    :raises LookupFailed: if the connection is configured in a way that can never work.
+    :raises LookupFailed: if somebody else refused, such as STS or a proxy, or the connection can never work.
     """
     found = _head(client, obj)
-    return _head(client, obj) if found.state is ObjectState.NONE else found
+    return _head(client, obj) if found.state is ObjectState.NONE or found.detail == _NOT_OF_S3 else found
 
 
 def _head(client: S3Client, obj: S3Object) -> ObjectReplication:
@@ -49,14 +50,14 @@ def _head(client: S3Client, obj: S3Object) -> ObjectReplication:
     version = {"VersionId": obj.version_id} if obj.version_id else {}
     try:
         response = client.head_object(Bucket=obj.bucket, Key=obj.key, **version)
-    except boto.ClientError as error:
+    except Exception as error:
+        if is_of_others(error, "HeadObject"):
+            raise not_asked(error, str(obj), "look up") from error
+        if isinstance(error, boto.HTTPClientError | boto.ConnectionError):
+            return without_answer(obj, f"no answer: {error}")
+        if not isinstance(error, boto.ClientError):  # parsers raise plain ValueError and the like for a garbled answer
+            return without_answer(obj, f"unreadable answer: {type(error).__name__}: {error}")
         response = error.response
-    except (boto.HTTPClientError, boto.ConnectionError) as error:
-        return without_answer(obj, f"no answer: {error}")
-    except boto.BotoCoreError as error:
-        raise not_asked(error, str(obj), "look up") from error
-    except Exception as error:  # parsers raise plain ValueError and the like for a garbled answer
-        return without_answer(obj, f"unreadable answer: {type(error).__name__}: {error}")
     metadata = response["ResponseMetadata"]
     return judge(obj, metadata["HTTPStatusCode"], metadata["HTTPHeaders"])
 
@@ -65,11 +66,20 @@ def judge(obj: S3Object, http_status: int, headers: Mapping[str, str]) -> Object
     """
     Return what an answer means, unless it is no whole answer of S3.
 
-    S3 describes each object with an ETag and a length: an answer without them was cut off, or is of somebody else.
+    S3 describes each object with an ETag and a length: an answer without them was cut off, or is of somebody else. So
+    is one without the id of the request, which S3 and what resembles it give with every answer ("Common response
+    headers"), and a proxy's own page does not.
     """
+    if http_status in (200, 404) and not is_of_s3(headers):
+        return without_answer(obj, _NOT_OF_S3)
     if http_status == 200 and not ("etag" in headers and "content-length" in headers):
         return without_answer(obj, "HTTP 200 without ETag and Content-Length, which S3 always sends")
     return from_head(obj, http_status, headers)
+
+
+def is_of_s3(headers: Mapping[str, str]) -> bool:
+    """Return whether whoever answered speaks S3 at all; names in lower case."""
+    return any(name.startswith("x-amz") for name in headers)
 
 
 class BotoAsker:

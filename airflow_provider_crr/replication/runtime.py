@@ -17,6 +17,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from airflow_provider_crr.aws_errors import no_credentials, not_asked
+from airflow_provider_crr.aws_origin import note_connection
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication.boto import S3Client
 from airflow_provider_crr.replication.connections import Endpoint
@@ -76,6 +77,7 @@ class Runtime:
             try:
                 frozen = self._credentials.get_frozen_credentials()
             except Exception as error:
+                note_connection(self._client, error)
                 raise not_asked(error, str(obj), "look up") from error
             if frozen != self._frozen:
                 self._frozen = frozen

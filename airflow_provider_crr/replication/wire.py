@@ -68,7 +68,7 @@ def prepare(client: S3Client, obj: S3Object) -> Wire | None:
     :param obj: an object of the bucket; its key and version id are not used.
     """
     from botocore.awsrequest import AWSResponse
-    from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
+    from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
     key, version = uuid4().hex, uuid4().hex
     caught: list[Any] = []
@@ -87,7 +87,7 @@ def prepare(client: S3Client, obj: S3Object) -> Wire | None:
         answer = client.head_object(Bucket=obj.bucket, Key=key, **with_version)
     except (ClientError, HTTPClientError, ConnectionError):  # a directory bucket's session, or somebody's double
         return None
-    except BotoCoreError as error:
+    except Exception as error:  # also what a source of credentials raises
         raise not_asked(error, str(obj), "look up") from error
     finally:
         client.meta.events.unregister("before-send", catch)

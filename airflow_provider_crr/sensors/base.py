@@ -83,6 +83,7 @@ class PollingSensor(BaseSensorOperator, Traced):
         self.expected_bucket_owner = expected_bucket_owner
         self.requester_pays = requester_pays
         self._poller: waiting.Poller | None = None
+        self._unasked: errors.CrrError | None = None
         hook_arguments(self, for_trigger=deferrable)
 
     @abstractmethod
@@ -112,7 +113,7 @@ class PollingSensor(BaseSensorOperator, Traced):
 
     def execute(self, context: Context) -> Any:
         """Wait on the worker, or hand the waiting to the triggerer."""
-        self._poller = None
+        self._poller = self._unasked = None
         S3ConsoleLink.remember(context, self._linked)
         if self.deferrable:
             with self._never_failing():
@@ -120,9 +121,9 @@ class PollingSensor(BaseSensorOperator, Traced):
         try:
             return super().execute(context)
         except (AirflowSensorTimeout, AirflowSkipException) as error:
-            if self._poller is None or error.__cause__ is not None:  # a failure that soft_fail skips
+            if error.__cause__ is not None:  # a failure that soft_fail skips
                 raise
-            ended = waiting.timed_out(self._poller, humanize.age(self.timeout))
+            ended = waiting.timed_out(self._poller, humanize.age(self.timeout), self._unasked)
             self._push(context, ended["value"])
             metrics.ended(context.get("ti"), ended)
             # After a deferral Airflow skips for a timeout under never_fail; a poke does as much.
@@ -147,11 +148,19 @@ class PollingSensor(BaseSensorOperator, Traced):
         )
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Poll once: done with the value for XCom, or not done."""
-        if self._poller is None:
-            first = context["ti"].get_first_reschedule_date(context) if self.reschedule else None
-            self._poller = self._make_poller(first or datetime.now(UTC), context)
-        decided = self._poller.poll()
+        """Poll once: done with the value for XCom, or not done, also where S3 cannot be asked for the moment."""
+        self._unasked = None
+        try:
+            if self._poller is None:
+                first = context["ti"].get_first_reschedule_date(context) if self.reschedule else None
+                self._poller = self._make_poller(first or datetime.now(UTC), context)
+            decided = self._poller.poll()
+        except errors.CrrError as error:
+            if not waiting.goes_on(error, silent_fail=self.silent_fail):
+                raise
+            self._unasked = error
+            self.log.warning("cannot ask S3, going on: %s", error)
+            return PokeReturnValue(is_done=False)
         metrics.polled(context.get("ti"), self._poller.value())
         self.log.info(self._poller.progress())
         for warning in self._poller.warnings():

@@ -44,7 +44,7 @@ class PollingTrigger(BaseTrigger):
     :param not_before: no event is sent before this moment, seconds since the epoch.
     :param exponential_backoff: double the interval after each poll.
     :param max_wait: longest interval in seconds, None for no bound.
-    :param silent_fail: log errors of asking S3, and go on.
+    :param silent_fail: log whatever keeps from asking S3, and go on, as for what passes by itself.
     :param question: the kwargs of the subclass, which say what to poll.
     """
 
@@ -115,13 +115,16 @@ class PollingTrigger(BaseTrigger):
         poller: waiting.Poller | None = None
         interval = self.poke_interval
         while True:
+            unasked: CrrError | None = None
             try:
                 poller = poller or await _in_thread(self.poller)
                 decided: dict[str, Any] | None = await _in_thread(self._poll, poller, stop)
             except CrrError as error:
-                if not self.silent_fail and not stop.is_set():
-                    return waiting.could_not_ask(error)
-                self.log.error("cannot ask S3, going on: %s", error)
+                if not stop.is_set():
+                    if not waiting.goes_on(error, silent_fail=self.silent_fail):
+                        return waiting.could_not_ask(error)
+                    unasked = error
+                self.log.warning("cannot ask S3, going on: %s", error)
             else:
                 self.log.info(poller.progress())
                 for warning in poller.warnings():
@@ -130,7 +133,7 @@ class PollingTrigger(BaseTrigger):
                     return decided
             left = self.deadline - time.time()
             if left <= 0:
-                return waiting.timed_out(poller, humanize.age(self.deadline - self.started_at))
+                return waiting.timed_out(poller, humanize.age(self.deadline - self.started_at), unasked)
             await asyncio.sleep(min(interval, left))
             if self.exponential_backoff:
                 interval = min(interval * 2, self.max_wait or interval * 2)

@@ -1,0 +1,85 @@
+"""Whom boto3 was asking when an error arose, and by which connection: what the error itself does not say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+#: Modules of botocore in which an error has to do with credentials, whatever it is.
+_CREDENTIALS = frozenset({"botocore.credentials", "botocore.tokens"})
+#: Left on an error by :func:`name_connection`.
+_NOTE = "CrrConnection"
+
+
+def name_connection(client: Any, connection: str) -> None:
+    """
+    Let every error of a client's requests say whose connection it is.
+
+    :param client: a boto3 client.
+    :param connection: the connection, as people call it; empty for none.
+    """
+
+    def note(exception: Exception, **_: Any) -> None:
+        setattr(exception, _NOTE, connection)
+
+    def note_answer(parsed: dict[str, Any], **_: Any) -> None:
+        if "Error" in parsed:
+            parsed[_NOTE] = connection
+
+    client.meta.events.register("after-call-error", note)
+    client.meta.events.register("after-call", note_answer)
+
+
+def note_connection(client: Any, error: Exception) -> None:
+    """Leave on an error what boto3 would: whose connection it is that could not sign."""
+    client.meta.events.emit("after-call-error.s3.HeadObject", exception=error, context={})
+
+
+def connection(error: Any) -> str:
+    """Return whose connection it was, as :func:`name_connection` was told; empty if it was not."""
+    noted = getattr(error, _NOTE, None) or getattr(error, "response", None)
+    if isinstance(noted, dict):
+        noted = noted.get(_NOTE)
+    return noted if isinstance(noted, str) else ""
+
+
+def unwrapped(error: Any) -> Exception:
+    """Return what tenacity, with which amazon's hooks try again, has wrapped."""
+    last = getattr(error, "last_attempt", None)
+    wrapped = last.exception() if last is not None else None
+    found: Exception = wrapped if isinstance(wrapped, Exception) else error
+    return found
+
+
+def operation(error: Exception) -> str | None:
+    """Return the innermost operation that was under way, such as AssumeRole amid a HeadObject; None if none was."""
+    found: str | None = getattr(error, "operation_name", None)
+    if found is None:
+        for frame in _frames(error):
+            if frame.f_code.co_name == "_make_api_call":
+                found = frame.f_locals.get("operation_name")
+    return found
+
+
+def is_about_credentials(error: Exception) -> bool:
+    """Return whether an error arose while credentials were fetched."""
+    return any(frame.f_globals.get("__name__") in _CREDENTIALS for frame in _frames(error))
+
+
+def provider(error: Exception) -> str | None:
+    """Return botocore's name of the provider of credentials that was asked; None if none was."""
+    found = None
+    for frame in _frames(error):
+        asked = frame.f_locals.get("self")
+        if type(asked).__module__ in _CREDENTIALS:
+            found = getattr(asked, "METHOD", None) or getattr(asked, "method", None) or found
+    return found
+
+
+def _frames(error: Exception) -> Iterator[FrameType]:
+    """Yield the frames that an error came through, the outermost first: only they tell what it is about."""
+    trace = error.__traceback__
+    while trace is not None:
+        yield trace.tb_frame
+        trace = trace.tb_next
