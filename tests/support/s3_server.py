@@ -31,7 +31,7 @@ class Answer:
     One answer to a HEAD.
 
     :param status: HTTP status.
-    :param headers: headers beside Date and Content-Length.
+    :param headers: headers beside Date, Server and Content-Length, or in their place; one that is empty is left out.
     :param code: error code in the body of a GET.
     :param delay: seconds before it is sent.
     :param gate: if given, sent only once this is set.
@@ -106,6 +106,10 @@ class S3Server:
         self.missing_buckets: set[str] = set()
         self.secrets = {"AKIDEXAMPLE": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
         self.token: str | None = None
+        #: Called before each LIST is answered, as when somebody writes between two pages.
+        self.before_listing: Callable[[Request], None] = lambda request: None
+        #: Most rows of one page of a listing.
+        self.page_size = 1000
         #: Status with which a request signed for another region is answered.
         self.elsewhere = 301
         self.requests: list[Request] = []
@@ -143,6 +147,7 @@ class S3Server:
         for held in (self.answers, self.listings, self.missing_buckets, self.requests, self._turns):
             held.clear()
         self.default = lambda bucket, key, version: MISSING
+        self.before_listing, self.page_size = lambda request: None, 1000
 
     def client(self, verify: bool | str | None = None, **config: Any) -> Any:
         """Return a boto3 client of this server; ``config`` goes to botocore's Config."""
@@ -287,7 +292,8 @@ class _Handler(BaseHTTPRequestHandler):
         if "replication" in request.query:
             configured = s3.replication.get(request.bucket, Answer(404, code="ReplicationConfigurationNotFoundError"))
             return _error(configured, "") if isinstance(configured, Answer) else (Answer(), configured)
-        return Answer(), _listing(request.bucket, s3.listings.get(request.bucket, {}), request.query)
+        s3.before_listing(request)
+        return Answer(), _listing(request.bucket, s3.listings.get(request.bucket, {}), request.query, s3.page_size)
 
     def _send(self, answer: Answer, body: str) -> None:
         if answer.raw is not None:
@@ -295,9 +301,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         content = body.encode()
-        self.send_response(answer.status)
-        for name, value in {"x-amz-request-id": "0A49CE4060975EAC", **answer.headers}.items():
-            self.send_header(name, value)
+        self.send_response_only(answer.status)
+        own = {"Server": self.version_string(), "Date": self.date_time_string(), "x-amz-request-id": "0A49CE4060975EAC"}
+        for name, value in {**own, **answer.headers}.items():
+            if value or name not in own:
+                self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         if self.command != "HEAD":
@@ -309,10 +317,10 @@ def _error(answer: Answer, about: str) -> tuple[Answer, str]:
     return answer, f"<Error><Code>{answer.code}</Code><Message>scripted</Message>{about}</Error>"
 
 
-def _listing(bucket: str, keys: dict[str, Listed], query: dict[str, str]) -> str:
+def _listing(bucket: str, keys: dict[str, Listed], query: dict[str, str], page_size: int) -> str:
     after = unquote(query.get("continuation-token") or query.get("start-after") or "")
     prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
-    limit = min(int(query.get("max-keys", 1000)), 1000)
+    limit = min(int(query.get("max-keys", 1000)), page_size)
     encode = quote if query.get("encoding-type") == "url" else escape
     rows: list[str] = []
     folders: dict[str, None] = {}
