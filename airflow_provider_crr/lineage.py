@@ -136,8 +136,8 @@ def deletion_flow(targets: Targets, *, all_gone: bool = False) -> Flow:
     Return what a delete is about.
 
     :param targets: what was to be deleted.
-    :param all_gone: whether every version that was found of everything named was; one that was written meanwhile is
-        not looked for. A folder stays: who knows what else is in it.
+    :param all_gone: whether every version of everything named was, and none came since. A folder stays: who knows what
+        else is in it.
     """
     named = {(obj.bucket, obj.key) for obj in targets.objects} if all_gone else set()
     return Flow(tuple(Place(f"s3://{bucket}", key or "/", (bucket, key) in named) for bucket, key in _asked(targets)))

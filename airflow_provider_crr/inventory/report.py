@@ -67,11 +67,14 @@ def newest_manifest_uri(s3_client: Any, location_uri: str, *, newer_than: dateti
     if newer_than is not None and newer_than.tzinfo is None:
         raise InvalidArgument(f"newer_than {newer_than} has no time zone", remedy="Give an aware datetime")
     with s3_errors(str(location), permission="s3:ListBucket"):
+        under_way: list[str] = []
         for begun, uri in _newest_first(s3_client, location):
             if newer_than is not None and begun <= newer_than:
                 return None
             if _is_complete(s3_client, uri):
-                return uri
+                # A newer one that was looked at before this may be complete since.
+                return next((newer for newer in under_way if _is_complete(s3_client, newer)), uri)
+            under_way.append(uri)
     return None
 
 

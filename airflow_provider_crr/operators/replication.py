@@ -9,7 +9,7 @@ from airflow_provider_crr import errors, humanize
 from airflow_provider_crr.arguments import HOOK_FIELDS, TARGET_FIELDS, TargetArguments, one_of
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.legible import legible
-from airflow_provider_crr.lineage import Flow, at_hand, deletion_flow
+from airflow_provider_crr.lineage import MAX_PLACES, Flow, at_hand, deletion_flow
 from airflow_provider_crr.operators.base import HookOperator
 from airflow_provider_crr.replication.deletion import NOT_DELETED, Deletion
 from airflow_provider_crr.replication.gate import REASONS
@@ -18,6 +18,8 @@ from airflow_provider_crr.replication.targets import Targets, distinct
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+_GONE = frozenset({ObjectState.MISSING, ObjectState.DELETED})
 
 
 class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
@@ -94,7 +96,7 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
         refusals = [
             f"  {legible(named['uri'])} {named['status']}: {named['reason']}" for named in found["refused_sample"]
         ]
-        self._learn(lambda: deletion_flow(targets, all_gone=self._leaves_nothing(found, targets)))
+        self._learn(lambda: deletion_flow(targets, all_gone=self._leaves_nothing(found, targets, hook)))
         undeleted = NOT_DELETED in found["refused_statuses"]
         if undeleted or (refusals and self.on_refused == "fail" and not self.only_check):
             context["ti"].xcom_push(key="return_value", value=found)
@@ -118,9 +120,12 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
 
         return distinct(map(versions, (*targets.objects, *targets.patterns)), key=lambda obj: obj)
 
-    def _leaves_nothing(self, found: dict[str, Any], targets: Targets) -> bool:
+    def _leaves_nothing(self, found: dict[str, Any], targets: Targets, hook: S3ReplicationHook) -> bool:
         every_version = self.versions == "all" and not any(obj.version_id for obj in targets.objects)
-        return every_version and not found["dry_run"] and not found["refused"]
+        if not every_version or found["dry_run"] or found["refused"] or len(targets.objects) > MAX_PLACES:
+            return False
+        # What was written since the versions were listed, only another question shows.
+        return all(answer.state in _GONE for answer in hook.get_replication_statuses(targets.objects))
 
     def _flow(self) -> Flow:
         return deletion_flow(self._targets()) if at_hand(self.bucket_key) else Flow()

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 #: Bytes of a listed object's fingerprint.
 MARK = 16
+#: Increased when other answers make an object done: what was kept before was not asked for in that way.
+_JUDGED = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Question:
 
     def fingerprint(self) -> str:
         """Return what tells this question from another."""
-        about = [asdict(self.policy), self.pin_versions, dict(self.whereabouts)]
+        about = [_JUDGED, asdict(self.policy), self.pin_versions, dict(self.whereabouts)]
         digest = blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=MARK)
         for kind, objects in (("object", self.targets.objects), ("pattern", self.targets.patterns)):
             for obj in _sorted(objects):
@@ -56,8 +58,8 @@ class Question:
 
     def done_states(self) -> frozenset[ObjectState]:
         """Return the states that the policy calls done."""
-        some, now = S3Object("bucket", "key"), datetime.now(UTC)
-        judged = {state: self.policy.judge(ObjectReplication(some, state), now) for state in ObjectState}
+        some, now, listed = S3Object("bucket", "key"), datetime.now(UTC), bool(self.targets.patterns)
+        judged = {state: self.policy.judge(ObjectReplication(some, state), now, listed=listed) for state in ObjectState}
         return frozenset(state for state, outcome in judged.items() if outcome is Outcome.DONE)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -33,13 +33,16 @@ class Outcome(StrEnum):
     FAIL = "fail"
 
 
-#: What each policy field may be set to; the first is the default.
+#: What an author may set each policy field to.
 CHOICES: dict[str, tuple[str, ...]] = {
     "on_failed": ("fail", "wait"),
     "on_none": ("fail", "wait", "done"),
     "on_missing": ("wait", "fail"),
     "on_replica": ("done", "fail"),
 }
+
+#: Fields that may be left unsaid, as None: then it depends on what answered.
+UNSAID = frozenset({"on_replica"})
 
 _POLICY_FIELD = {
     ObjectState.FAILED: "on_failed",
@@ -74,6 +77,12 @@ REASONS = {
 }
 
 
+#: The same for what a pattern matched, where that is another reason.
+_LISTED_REASONS = {
+    ObjectState.REPLICA: "it is itself a replica, and matched by a pattern. S3 replicates in no order: what is not"
+    " there yet cannot be seen. Ask the source bucket, name the objects, or set on_replica='done'",
+}
+
 #: States whose own words from S3 stand beside the general reason.
 _EXPLAINED = frozenset({ObjectState.FORBIDDEN, ObjectState.UNREADABLE})
 
@@ -86,7 +95,8 @@ class GatePolicy:
     :param on_failed: FAILED: ``"fail"``, or ``"wait"`` because somebody repairs it.
     :param on_none: no status: ``"fail"``, ``"wait"`` or ``"done"``.
     :param on_missing: no such object, or no match for a pattern: ``"wait"`` or ``"fail"``.
-    :param on_replica: REPLICA: ``"done"`` or ``"fail"``.
+    :param on_replica: REPLICA: ``"done"`` or ``"fail"``; None: done for what is named, and fail for what a pattern
+        matched.
     :param max_pending_age: seconds since Last-Modified after which PENDING fails; None never.
     :raises InvalidArgument: for any other value, and for a negative age.
     """
@@ -94,34 +104,40 @@ class GatePolicy:
     on_failed: str = "fail"
     on_none: str = "fail"
     on_missing: str = "wait"
-    on_replica: str = "done"
+    on_replica: str | None = None
     max_pending_age: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that mean nothing."""
         for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise InvalidArgument(
-                    f"{name} is {getattr(self, name)!r}", remedy=f"Use one of {', '.join(map(repr, choices))}"
-                )
+            value = getattr(self, name)
+            if value not in choices and not (value is None and name in UNSAID):
+                known = [*choices, None] if name in UNSAID else choices
+                raise InvalidArgument(f"{name} is {value!r}", remedy=f"Use one of {', '.join(map(repr, known))}")
         if self.max_pending_age is not None and not self.max_pending_age >= 0:
             raise InvalidArgument(
                 f"max_pending_age is {self.max_pending_age!r}", remedy="Give a time of 0 or more, or None"
             )
 
-    def judge(self, answer: ObjectReplication, now: datetime) -> Outcome:
+    def judge(self, answer: ObjectReplication, now: datetime, *, listed: bool = False) -> Outcome:
         """
         Return what one answer means for the gate.
 
         :param answer: the answer.
         :param now: the time of the sweep, for the age of PENDING.
+        :param listed: whether a pattern matched the object, rather than that it was named.
         """
         name = _POLICY_FIELD.get(answer.state)
         if name is not None:
-            return Outcome(getattr(self, name))
+            said = getattr(self, name)
+            return Outcome(said) if said is not None else self._unsaid(listed)
         if answer.state is ObjectState.PENDING and self._too_old(answer, now):
             return Outcome.FAIL
         return _FIXED[answer.state]
+
+    def _unsaid(self, listed: bool) -> Outcome:
+        """Return what a replica means where the author did not say."""
+        return Outcome.FAIL if listed else Outcome.DONE
 
     def _too_old(self, answer: ObjectReplication, now: datetime) -> bool:
         if self.max_pending_age is None or answer.last_modified is None:
@@ -131,7 +147,12 @@ class GatePolicy:
 
 @dataclass(slots=True)
 class Tally:
-    """The answers of one sweep, counted; what finished in earlier sweeps is counted in."""
+    """
+    The answers of one sweep, counted; what finished in earlier sweeps is counted in.
+
+    :param now: the time of the sweep.
+    :param listed: whether patterns matched the objects, rather than that they were named.
+    """
 
     now: datetime
     states: Counter[ObjectState] = field(default_factory=Counter)
@@ -139,6 +160,7 @@ class Tally:
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     samples: dict[Outcome, list[ObjectReplication]] = field(default_factory=dict)
     oldest_pending: datetime | None = None
+    listed: bool = False
 
     def add(self, answer: ObjectReplication, outcome: Outcome) -> None:
         """Count one answer."""
@@ -175,7 +197,7 @@ class Tally:
         used = 0
         for outcome in (Outcome.FAIL, Outcome.WAIT, Outcome.DONE):
             for answer in self.samples.get(outcome, ()):
-                entry = _named(answer, outcome, explain)
+                entry = _named(answer, outcome, explain, _LISTED_REASONS if self.listed else {})
                 used += len(json.dumps(entry))
                 if len(sample) < MAX_SAMPLE and (used <= MAX_SAMPLE_BYTES or not sample):
                     sample.append(entry)
@@ -190,14 +212,19 @@ class Tally:
         )
 
 
-def _named(answer: ObjectReplication, outcome: Outcome, explain: Callable[[ObjectReplication], str]) -> dict[str, str]:
+def _named(
+    answer: ObjectReplication,
+    outcome: Outcome,
+    explain: Callable[[ObjectReplication], str],
+    reasons: Mapping[ObjectState, str],
+) -> dict[str, str]:
     entry = {"uri": answer.uri, "status": answer.state.value}
     if answer.state is ObjectState.NONE and outcome is Outcome.FAIL:
         entry["reason"] = explain(answer)
     elif answer.state in _EXPLAINED and answer.detail:
         entry["reason"] = f"{REASONS[answer.state]} ({answer.detail})"
     elif outcome is Outcome.FAIL or answer.state is ObjectState.UNKNOWN:
-        entry["reason"] = answer.detail or REASONS[answer.state]
+        entry["reason"] = answer.detail or reasons.get(answer.state) or REASONS[answer.state]
     return entry
 
 
@@ -213,6 +240,7 @@ class Verdict:
     :param deciding: state -> number of objects that make the gate fail.
     :param oldest_pending_seconds: age of the oldest PENDING object, None if nothing is PENDING.
     :param sample: up to ten objects, those that decide first: ``{"uri", "status", "reason"}``.
+    :param note: what is waited for, if that is no object's status.
     """
 
     outcome: Outcome
@@ -222,6 +250,7 @@ class Verdict:
     deciding: dict[str, int]
     oldest_pending_seconds: float | None
     sample: tuple[dict[str, str], ...]
+    note: str = ""
 
     def progress(self) -> str:
         """Return one line for the log of a wait, such as ``replicated 9,412 of 10,000, 588 pending, oldest 3m12s``."""
@@ -232,7 +261,7 @@ class Verdict:
                 parts.append(f"{humanize.count(waiting)} {state.value.lower()}")
                 if state is ObjectState.PENDING and self.oldest_pending_seconds is not None:
                     parts.append(f"oldest {humanize.age(self.oldest_pending_seconds)}")
-        return ", ".join(parts)
+        return ", ".join([*parts, *([self.note] if self.note else [])])
 
     def warnings(self) -> list[str]:
         """Return a line for each object named whose answer nobody can read; the gate waits for those."""

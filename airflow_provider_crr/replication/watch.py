@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from itertools import chain
 from threading import Event
@@ -13,14 +15,37 @@ from typing import Any, Protocol
 from airflow_provider_crr import waiting
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication.checkpoint import MARK, Checkpoint, Question
+from airflow_provider_crr.replication.collect import Collect, Listing
 from airflow_provider_crr.replication.gate import GatePolicy, Outcome, Tally, Verdict
 from airflow_provider_crr.replication.kept import Kept
 from airflow_provider_crr.replication.listing import ListedObject
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, S3Object
-from airflow_provider_crr.replication.targets import Targets, distinct
+from airflow_provider_crr.replication.targets import Targets
 
 #: What an object can be that was deleted between its listing and its HEAD.
 _GONE = frozenset({ObjectState.MISSING, ObjectState.DELETED})
+#: Most collects of one sweep: a writer that goes on for ever does not hold it for ever.
+MAX_COLLECTS = 3
+#: S3 tells when an object was written in whole seconds: within one, the same bytes may be written twice.
+_SECOND = timedelta(seconds=1)
+#: Seconds that are waited so that another second has begun; a little more, because clocks are no two alike.
+_PAUSE = 1.1
+#: Most young objects that are asked again before the next collect; it asks for the others itself.
+_MAX_YOUNG = 10_000
+#: How far the clocks of a client and of S3 may be apart: S3 refuses a signature that is older, or newer
+#: (RequestTimeTooSkewed, "Authenticating Requests: AWS Signature Version 4").
+_MAX_SKEW = timedelta(minutes=15)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _pause(seconds: float, stop: Event | None) -> None:
+    if stop is None:
+        time.sleep(seconds)
+    else:
+        stop.wait(seconds)
 
 
 class Source(Protocol):
@@ -52,6 +77,12 @@ class Watch:
     if its key is overwritten afterwards. A pattern is listed again at each sweep, and a done object is asked again
     only if the listing shows another ETag or time.
 
+    With patterns it opens on a snapshot only: on a listing that began after the last answer, and that shows the very
+    keys, ETags and times that were counted. Each of these answers was given in a later second than that in which the
+    object was written; until then, the same bytes could be written again and look the same. What was written and
+    deleted again between two listings none of them can show, and two multipart uploads of the same parts that began in
+    the same second look the same whenever they end.
+
     What is done is kept between processes, where there is a store, for the same question only. Once the user asks
     again (the task was cleared) only what cannot have changed since is still done: named versions, and listed
     objects with the ETag and time that they had.
@@ -64,6 +95,8 @@ class Watch:
     :param started_at: when the gate was first asked, UTC; None for now.
     :param kept: where it is kept what is done; None for nowhere.
     :param clock: returns the current time, UTC.
+    :param pause: waits for some seconds, or until an event is set; None for how the machine's clock is waited for,
+        and for not at all with another clock.
     """
 
     def __init__(
@@ -75,7 +108,8 @@ class Watch:
         pin_versions: bool = False,
         started_at: datetime | None = None,
         kept: Kept | None = None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = _now,
+        pause: Callable[[float, Event | None], None] | None = None,
     ) -> None:
         self.head_requests = 0
         self.verdict: Verdict | None = None
@@ -86,11 +120,13 @@ class Watch:
         self._source = source
         self._pin_versions = pin_versions
         self._clock = clock
+        self._pause = pause or (_pause if clock is _now else lambda seconds, stop: None)
         self._started_at = started_at or clock()
         self._kept = kept
         self._recalled = False
         self._done: dict[ObjectState, list[S3Object]] = {}
         self._done_listed: dict[bytes, ObjectState] = {}
+        self._young: dict[bytes, datetime] = {}  # when each was first answered, by our clock
         self._checked_buckets: set[str] = set()
 
     def sweep(self, stop: Event | None = None) -> Verdict:
@@ -100,35 +136,61 @@ class Watch:
         :param stop: set by another thread to end the sweep early, with an error.
         :raises LookupFailed: if S3 cannot be asked; what was found until then is not asked again.
         """
-        tally = Tally(self._clock())
+        self.verdict = self._sweep(stop)
+        return self.verdict
+
+    def _sweep(self, stop: Event | None) -> Verdict:
+        found = self._collect(stop)
+        if not self._patterns or found.tally.outcome is not Outcome.DONE:
+            return found.tally.verdict(self._source.why_no_status)
+        for _ in range(MAX_COLLECTS - 1):
+            if found.young:
+                self._pause(_PAUSE, stop)
+                self._ask(found.young, Collect(self._tally()), stop)
+            before, found = found, self._collect(stop)
+            if found.tally.outcome is not Outcome.DONE:
+                return found.tally.verdict(self._source.why_no_status)
+            if found.confirms(before):
+                return before.tally.verdict(self._source.why_no_status)  # it has a sample of the answers
+        verdict = found.tally.verdict(self._source.why_no_status)
+        return replace(verdict, outcome=Outcome.WAIT, note="what the patterns match still changes")
+
+    def _collect(self, stop: Event | None) -> Collect:
+        """List every pattern once, ask for what is not finished, and count all of it."""
+        found = Collect(self._tally())
+        tally = found.tally
         tally.add_finished(Counter({state: len(objects) for state, objects in self._done.items()}))
-        listing = _Listing(self, stop)
-        missing = self._ask(chain(self._open, listing.unfinished()), tally, stop)
+        listing = Listing(
+            self._patterns, self._source.list_matching, self._fingerprint, self._done_listed, found.marks
+        )
+        missing = self._ask(chain(self._open, listing.unfinished(self._open, stop)), found, stop)
         for bucket in sorted(missing - self._checked_buckets):
             self._source.check_bucket(bucket)
             self._checked_buckets.add(bucket)
         for answer in listing.unmatched():
             tally.add(answer, self._policy.judge(answer, tally.now))
         tally.add_finished(listing.done)
-        self.verdict = tally.verdict(self._source.why_no_status)
-        return self.verdict
+        return found
 
-    def _ask(self, objects: Iterable[S3Object], tally: Tally, stop: Event | None) -> set[str]:
+    def _tally(self) -> Tally:
+        return Tally(self._clock(), listed=bool(self._patterns))
+
+    def _ask(self, objects: Iterable[S3Object], found: Collect, stop: Event | None) -> set[str]:
         """Ask, note each answer as it comes, and return the buckets of missing objects."""
-        asked = _Counted(objects)
+        began = self._clock()
         answered = 0
         missing: set[str] = set()
         done: set[S3Object] = set()
         pinned: dict[S3Object, S3Object] = {}
         try:
-            for answer in self._source.get_replication_statuses(asked, stop=stop):
+            for answer in self._source.get_replication_statuses(found.counted(objects), stop=stop):
                 obj = answer.object
                 answered += 1
                 self.head_requests += 1
-                outcome = self._policy.judge(answer, tally.now)
+                outcome = self._policy.judge(answer, found.tally.now, listed=found.tally.listed)
                 if answer.state in _GONE and self._patterns and obj.version_id is None:
                     outcome = Outcome.WAIT  # deleted since it was listed; the next listing tells what matches
-                tally.add(answer, outcome)
+                found.tally.add(answer, outcome)
                 if answer.state is ObjectState.MISSING:
                     missing.add(obj.bucket)
                 if outcome is not Outcome.DONE:
@@ -136,18 +198,41 @@ class Watch:
                         pinned[obj] = S3Object(obj.bucket, obj.key, answer.version_id)
                     continue
                 if self._patterns:
-                    self._done_listed[self._fingerprint(obj, answer.etag, answer.last_modified)] = answer.state
+                    self._note_listed(answer, found, began)
                 else:
                     self._done.setdefault(answer.state, []).append(obj)
                 if obj.version_id is not None or not self._patterns:
                     done.add(obj)
         finally:
             self._settle(done, pinned)
-        if answered != asked.count:
+        if answered != found.asked:
             raise LookupFailed(
-                f"{asked.count:,} objects were asked for and {answered:,} answers came", remedy="Run the task again"
+                f"{found.asked:,} objects were asked for and {answered:,} answers came", remedy="Run the task again"
             )
         return missing
+
+    def _note_listed(self, answer: ObjectReplication, found: Collect, began: datetime) -> None:
+        """Note that a listed object is done; finished it is once its ETag and time can be of no later version."""
+        mark = self._fingerprint(answer.object, answer.etag, answer.last_modified)
+        found.marks.add(mark)
+        if self._pin_versions or self._is_settled(mark, answer, began):
+            self._done_listed[mark] = answer.state
+            self._young.pop(mark, None)
+        elif len(found.young) < _MAX_YOUNG:
+            found.young.append(answer.object)
+
+    def _is_settled(self, mark: bytes, answer: ObjectReplication, began: datetime) -> bool:
+        """
+        Return whether nothing that is written after an answer can have the same ETag and time.
+
+        It was given in a later second, by the store's own clock. Where that shows nothing, because the store names no
+        time or one before the object's: it was asked for a second after an answer that said the same.
+        """
+        now = self._clock()
+        answered = answer.answered_at or now - _MAX_SKEW
+        if answer.last_modified is not None and answer.last_modified.replace(microsecond=0) + _SECOND <= answered:
+            return True
+        return self._young.setdefault(mark, now) + _SECOND <= began
 
     def _settle(self, done: set[S3Object], pinned: dict[S3Object, S3Object]) -> None:
         """Take from the list what is done, and put the version that is waited for in the place of its key."""
@@ -209,52 +294,3 @@ class Watch:
         if self._kept:
             known = Checkpoint(self._done, self._done_listed, self._open, self.head_requests, self._started_at)
             self._kept.save(known, waits=waits)
-
-
-class _Counted:
-    """An iteration that knows how many elements it has handed out."""
-
-    def __init__(self, objects: Iterable[S3Object]) -> None:
-        self.count = 0
-        self._objects = objects
-
-    def __iter__(self) -> Iterator[S3Object]:
-        for obj in self._objects:
-            self.count += 1
-            yield obj
-
-
-class _Listing:
-    """The patterns of a watch, listed once: what is done is counted, the rest is handed out to be asked."""
-
-    def __init__(self, watch: Watch, stop: Event | None) -> None:
-        self.done: Counter[ObjectState] = Counter()
-        self._watch = watch
-        self._stop = stop
-        self._unmatched = dict.fromkeys(watch._patterns)
-
-    def unfinished(self) -> Iterator[S3Object]:
-        watch = self._watch
-        pinned = {(obj.bucket, obj.key) for obj in watch._open}
-        for listed in distinct(map(self._matching, watch._patterns), key=lambda listed: listed.object):
-            if self._stop is not None and self._stop.is_set():
-                raise LookupFailed("the listing was stopped", remedy="Ask again: nothing is known of the rest")
-            obj = listed.object
-            if (obj.bucket, obj.key) in pinned:
-                continue
-            state = watch._done_listed.get(watch._fingerprint(obj, listed.etag, listed.last_modified))
-            if state is None:
-                yield obj
-            else:
-                self.done[state] += 1
-
-    def _matching(self, pattern: S3Object) -> Iterator[ListedObject]:
-        for listed in self._watch._source.list_matching(pattern):
-            self._unmatched.pop(pattern, None)
-            yield listed
-
-    def unmatched(self) -> list[ObjectReplication]:
-        return [
-            ObjectReplication(pattern, ObjectState.MISSING, http_status=0, detail="no object matches the pattern")
-            for pattern in self._unmatched
-        ]

@@ -58,7 +58,8 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
     :param on_none: no replication status: ``"fail"`` (naming why, from the bucket's rules), ``"wait"`` or
         ``"done"``.
     :param on_missing: no such object, or nothing matches the pattern: ``"wait"`` or ``"fail"``.
-    :param on_replica: REPLICA: ``"done"`` or ``"fail"``.
+    :param on_replica: REPLICA: ``"done"`` or ``"fail"``; None: done for what is named, and fail for what a pattern
+        matched, because S3 replicates in no order: what is not there yet cannot be seen.
     :param max_pending_age: fail once an object is PENDING for longer than this since its Last-Modified; seconds
         or a timedelta; None never.
     :param pin_versions: wait for the version that answers first, even if the key is overwritten meanwhile; with
@@ -85,7 +86,7 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
         on_failed: str = "fail",
         on_none: str = "fail",
         on_missing: str = "wait",
-        on_replica: str = "done",
+        on_replica: str | None = None,
         max_pending_age: timedelta | float | None = None,
         pin_versions: bool = False,
         max_requests_per_second: float | None = 1000,
@@ -149,6 +150,7 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
             targets=self._targets().to_stored(),
             policy=asdict(self._policy()),
             pin_versions=self.pin_versions,
+            form=S3ReplicationTrigger.FORM,
             **kwargs,
         )
 

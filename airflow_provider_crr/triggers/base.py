@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
@@ -30,6 +30,18 @@ async def _in_thread(function: Callable[..., Any], *arguments: Any) -> Any:
         thread.shutdown(wait=False)
 
 
+def without_defaults(values: Mapping[str, Any], added: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return what is stored of values: of those that came with a later release only what is not their default.
+
+    A triggerer of an earlier release, which does not know them, so reads whatever does without them.
+
+    :param values: the values, by name.
+    :param added: names that came later, with their defaults.
+    """
+    return {name: value for name, value in values.items() if name not in added or value != added[name]}
+
+
 class PollingTrigger(BaseTrigger):
     """
     Poll until it is decided or the time is up, then send one event of :mod:`airflow_provider_crr.waiting`.
@@ -45,8 +57,14 @@ class PollingTrigger(BaseTrigger):
     :param exponential_backoff: double the interval after each poll.
     :param max_wait: longest interval in seconds, None for no bound.
     :param silent_fail: log whatever keeps from asking S3, and go on, as for what passes by itself.
+    :param form: :attr:`FORM` of the release that stored the kwargs; 0 from before it was stored.
     :param question: the kwargs of the subclass, which say what to poll.
     """
+
+    #: Increased when what is stored changes its meaning: a subclass reads its kwargs by the ``form`` they came with.
+    FORM: ClassVar[int] = 0
+    #: Kwargs that came later, with their defaults.
+    ADDED: ClassVar[Mapping[str, Any]] = {"form": 0}
 
     def __init__(
         self,
@@ -59,6 +77,7 @@ class PollingTrigger(BaseTrigger):
         exponential_backoff: bool = False,
         max_wait: float | None = None,
         silent_fail: bool = False,
+        form: int = 0,
         **question: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -74,20 +93,19 @@ class PollingTrigger(BaseTrigger):
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the kwargs that are stored."""
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {
-                "hook": self.hook,
-                "poke_interval": self.poke_interval,
-                "started_at": self.started_at,
-                "deadline": self.deadline,
-                "not_before": self.not_before,
-                "exponential_backoff": self.exponential_backoff,
-                "max_wait": self.max_wait,
-                "silent_fail": self.silent_fail,
-                **self.question,
-            },
-        )
+        kwargs = {
+            "form": self.FORM,
+            "hook": self.hook,
+            "poke_interval": self.poke_interval,
+            "started_at": self.started_at,
+            "deadline": self.deadline,
+            "not_before": self.not_before,
+            "exponential_backoff": self.exponential_backoff,
+            "max_wait": self.max_wait,
+            "silent_fail": self.silent_fail,
+            **self.question,
+        }
+        return f"{type(self).__module__}.{type(self).__qualname__}", without_defaults(kwargs, self.ADDED)
 
     @abstractmethod
     def poller(self) -> waiting.Poller:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,11 @@ from airflow_provider_crr.metrics import Metered
 from airflow_provider_crr.replication.gate import GatePolicy
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.replication.watch import Watch
-from airflow_provider_crr.triggers.base import PollingTrigger
+from airflow_provider_crr.triggers.base import PollingTrigger, without_defaults
+
+#: Fields of the policy whose default is None since :attr:`S3ReplicationTrigger.FORM` 1, with the default of before,
+#: which was stored as if the author had written it.
+_BEFORE_FORM_1 = {"on_replica": "done"}
 
 
 class S3ReplicationTrigger(PollingTrigger):
@@ -20,13 +25,23 @@ class S3ReplicationTrigger(PollingTrigger):
     :param targets: what to wait for, as :meth:`.Targets.to_stored` returns it.
     :param policy: the fields of :class:`~airflow_provider_crr.replication.gate.GatePolicy`.
     :param pin_versions: wait for the version that answers first.
+    :param form: what stored the policy: 0 wrote out the defaults, so that those which are None today are read as such.
     :param kwargs: those of :class:`~airflow_provider_crr.triggers.base.PollingTrigger`.
     """
 
+    FORM = 1
+
     def __init__(
-        self, *, targets: dict[str, Any], policy: dict[str, Any], pin_versions: bool = False, **kwargs: Any
+        self,
+        *,
+        targets: dict[str, Any],
+        policy: dict[str, Any],
+        pin_versions: bool = False,
+        form: int = 0,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(targets=targets, policy=policy, pin_versions=pin_versions, **kwargs)
+        said = _policy(policy, form)
+        super().__init__(targets=targets, policy=said, pin_versions=pin_versions, form=form, **kwargs)
 
     def poller(self) -> Watch:
         """Return the gate."""
@@ -37,3 +52,9 @@ class S3ReplicationTrigger(PollingTrigger):
             pin_versions=self.question["pin_versions"],
             started_at=datetime.fromtimestamp(self.started_at, UTC),
         )
+
+
+def _policy(stored: Mapping[str, Any], form: int) -> dict[str, Any]:
+    """Return what the author said, of a stored policy of whichever form."""
+    said = stored if form >= 1 else without_defaults(stored, _BEFORE_FORM_1)
+    return without_defaults(said, dict.fromkeys(_BEFORE_FORM_1))

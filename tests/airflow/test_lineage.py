@@ -17,6 +17,7 @@ import pytest
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.lineage import MAX_PLACES, Flow, Place, deletion_flow, gate_flow
 from airflow_provider_crr.operators.replication import S3DeleteReplicatedObjectsOperator
+from airflow_provider_crr.replication.deletion import Deletion
 from airflow_provider_crr.replication.rules import ReplicationRule
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor
@@ -156,7 +157,7 @@ def test_objects_from_upstream_are_told(told: Told) -> None:
 
 def test_rules_are_read_once_for_outlets_and_lineage(told: Told) -> None:
     """Each gate reads the rules once, be it for OpenLineage alone or for its outlets, too."""
-    listed = {"@pair": 4, "@other": 1}  # the versions of three keys and a pattern; a pattern's keys
+    listed = {"@pair": 4, "@other": 2}  # the versions of three keys and a pattern; a pattern's keys, twice
     gates = {"@pair": 2, "@other": 1}
     assert told.gets == {bucket: listed[bucket] + gates[bucket] for bucket in gates}
 
@@ -194,6 +195,30 @@ def test_only_what_is_gone_for_good_is_told_as_dropped(told: Told) -> None:
     assert dropped(told.events["dry"][-1]) == {"kept/1": None}
     assert dropped(told.events["delete_matching"][-1]) == {"old/": None}
     assert (told.states["refused"], dropped(told.events["refused"][-1])) == ("failed", {"a/lost.csv": None})
+
+
+def test_key_that_is_written_during_the_delete_is_not_told_as_dropped(
+    aws_conn: LocalAws, pair: ReplicatedPair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that somebody wrote again while its versions were deleted is there, and not told as dropped."""
+    conf = type(sys)("conf")
+    conf.is_disabled = lambda: False  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "airflow.providers.openlineage.conf", conf)
+    run = Deletion.run
+
+    def run_beside_a_writer(*arguments: Any) -> None:
+        run(*arguments)
+        if written:
+            land(pair, *written)
+
+    monkeypatch.setattr(Deletion, "run", run_beside_a_writer)
+    for written in ([], ["gone/1"]):
+        land(pair, "gone/1", "gone/2")
+        names = {"bucket_key": ["gone/1", "gone/2"], "bucket_name": pair.source}
+        task = S3DeleteReplicatedObjectsOperator(task_id="t", **names)
+        assert task.execute({"ti": None})["deleted"] == 2
+        assert task._learnt is not None
+        assert [place.dropped for place in task._learnt.inputs] == [not written] * 2
 
 
 class Rules:

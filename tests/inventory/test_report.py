@@ -66,6 +66,22 @@ def test_the_newest_complete_report_is_found(s3: Any, destination: str) -> None:
     assert read_manifest(s3, found).created_at == CREATED_AT + timedelta(days=1)
 
 
+def test_report_that_is_delivered_meanwhile_is_the_newest(aws: LocalAws, destination: str) -> None:
+    """A newer report that is complete by the time an older one is found to be, is the newest."""
+    s3, writer = aws.client(), aws.client()
+    deliver(writer, report(destination, days=0))
+    deliver(writer, report(destination, days=1), upto="manifest.checksum")
+    looked: list[int] = []
+
+    def complete_the_newer(**_: Any) -> None:
+        looked.append(1)
+        if len(looked) == 3:  # of the folder, of the newer report, of the older one
+            deliver(writer, report(destination, days=1))
+
+    s3.meta.events.register("before-call.s3.ListObjectsV2", complete_the_newer)
+    assert newest_manifest_uri(s3, report(destination).folder_uri) == report(destination, days=1).manifest_uri
+
+
 def test_only_a_report_that_is_newer_is_found(s3: Any, destination: str) -> None:
     """A report begun at that very moment, or before, is not newer."""
     delivered = report(destination)

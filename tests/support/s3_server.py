@@ -32,7 +32,7 @@ class Answer:
     One answer to a HEAD.
 
     :param status: HTTP status.
-    :param headers: headers beside Date and Content-Length.
+    :param headers: headers beside Date, Server and Content-Length, or in their place; one that is empty is left out.
     :param code: error code in the body of a GET.
     :param delay: seconds before it is sent.
     :param gate: if given, sent only once this is set.
@@ -115,6 +115,8 @@ class S3Server:
         self.on_list: Callable[[Request, str], tuple[Answer, str]] | None = None
         self.secrets = {"AKIDEXAMPLE": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}
         self.token: str | None = None
+        #: Called before each LIST is answered, as when somebody writes between two pages.
+        self.before_listing: Callable[[Request], None] = lambda request: None
         #: Status with which a request signed for another region is answered.
         self.elsewhere = 301
         self.requests: list[Request] = []
@@ -155,6 +157,7 @@ class S3Server:
         self.versions.clear()
         self.on_list = None
         self.default = lambda bucket, key, version: MISSING
+        self.before_listing, self.page_size = lambda request: None, 1000
 
     def client(self, verify: bool | str | None = None, **config: Any) -> Any:
         """Return a boto3 client of this server; ``config`` goes to botocore's Config."""
@@ -301,6 +304,7 @@ class _Handler(BaseHTTPRequestHandler):
         if "replication" in request.query:
             configured = s3.replication.get(request.bucket, Answer(404, code="ReplicationConfigurationNotFoundError"))
             return _error(configured, "") if isinstance(configured, Answer) else (Answer(), configured)
+        s3.before_listing(request)
         if "versions" in request.query:
             page = _versions(request.bucket, s3.versions.get(request.bucket, []), request.query, s3.page_size)
         else:
@@ -313,9 +317,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         content = body.encode()
-        self.send_response(answer.status)
-        for name, value in {"x-amz-request-id": "0A49CE4060975EAC", **answer.headers}.items():
-            self.send_header(name, value)
+        self.send_response_only(answer.status)
+        own = {"Server": self.version_string(), "Date": self.date_time_string(), "x-amz-request-id": "0A49CE4060975EAC"}
+        for name, value in {**own, **answer.headers}.items():
+            if value or name not in own:
+                self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         if self.command != "HEAD":
