@@ -56,7 +56,7 @@ def list_versions(client: Any, pattern: S3Object, *, exact: bool) -> Iterator[S3
     with translated(str(pattern), "list object versions", permission="s3:ListBucketVersions"):
         for page in pages:
             for row in page.rows:
-                if exact and row.key != pattern.key:
-                    return  # S3 lists in key order: the longer keys that begin alike come after the key itself
-                if exact or matches(pattern.key, row.key):
+                if row.key == pattern.key if exact else matches(pattern.key, row.key):
                     yield S3Object(pattern.bucket, row.key, row.version_id)
+            if exact and page.last > pattern.key:
+                return  # S3 lists in key order: the longer keys that begin alike come after the key itself

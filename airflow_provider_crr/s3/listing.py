@@ -9,7 +9,8 @@ from threading import Lock
 from typing import Any
 
 from airflow_provider_crr.errors import LookupFailed
-from airflow_provider_crr.s3.page import OBJECTS, VERSIONS, NotAPage, Page, Request, parsed
+from airflow_provider_crr.s3.answer import NotAPage, parsed
+from airflow_provider_crr.s3.page import OBJECTS, VERSIONS, Page, Request
 
 #: The page that this thread asks for; None if it asks for something else.
 _ASKED: ContextVar[Request | None] = ContextVar("page", default=None)

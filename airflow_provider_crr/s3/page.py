@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
-from urllib.parse import unquote_to_bytes
-from xml.etree.ElementTree import Element, ParseError, XMLParser
+from xml.etree.ElementTree import Element
+
+from airflow_provider_crr.s3.answer import Answer, NotAPage, leaves, parsed, time
 
 
 class Row(NamedTuple):
@@ -47,10 +48,6 @@ class Page:
     folders: list[str]
     last: str
     go_on: dict[str, str]
-
-
-class NotAPage(Exception):
-    """The answer is no page of the listing that was asked for; says why."""
 
 
 class Form(NamedTuple):
@@ -131,11 +128,11 @@ class Request:
         if status != 200:
             raise NotAPage(f"the answer is HTTP {status} instead of 200")
         _check_fresh(headers)
-        found = _Answer(parsed(body), self.form)
+        found = Answer(parsed(body), self.form.root, self.form.row)
         self._check_echo(found)
         rows = [_row(each, found, self.form) for each in found.rows]
-        folders = [found.decoded(_leaves(each, "CommonPrefixes", "Prefix")["Prefix"]) for each in found.folders]
-        passed = [found.decoded(_leaves(each, "DeleteMarker", "Key")["Key"]) for each in found.delete_markers]
+        folders = [found.decoded(leaves(each, "CommonPrefixes", "Prefix")["Prefix"]) for each in found.folders]
+        passed = [found.decoded(leaves(each, "DeleteMarker", "Key")["Key"]) for each in found.delete_markers]
         names = [*(row.key for row in rows), *folders, *passed]
         self._check_names(names, folders)
         counted = found.text("KeyCount")
@@ -143,7 +140,7 @@ class Request:
             raise NotAPage(f"it counts {counted[:40]!r} keys and names {len(names)}")
         return Page(rows, folders, max(names, default=self.after), self._end(found))
 
-    def _check_echo(self, found: _Answer) -> None:
+    def _check_echo(self, found: Answer) -> None:
         name = found.text("Name")
         if name and name != self.bucket and ":" not in self.bucket and not self.bucket.endswith(_ALIASES):
             raise NotAPage(f"it is of the bucket {name[:80]!r}")
@@ -166,7 +163,7 @@ class Request:
         if first is not None and self.after and (first < self.after or (first == self.after and self.form is OBJECTS)):
             raise NotAPage("it goes back behind the page before it")
 
-    def _end(self, found: _Answer) -> dict[str, str]:
+    def _end(self, found: Answer) -> dict[str, str]:
         truncated = found.text("IsTruncated")
         if truncated == "false":
             if any(found.text(element) for element in (*self.form.markers.values(), "NextMarker")):
@@ -182,61 +179,6 @@ class Request:
         return {**markers, "KeyMarker": found.decoded(markers["KeyMarker"])}
 
 
-class _Answer:
-    """The parts of an answer by their names, whatever namespace a store gives them."""
-
-    def __init__(self, root: Element, form: Form) -> None:
-        if _name(root) != form.root:
-            raise NotAPage(f"it is a {_name(root)[:40]!r} instead of a {form.root}")
-        self.rows: list[Element] = []
-        self.folders: list[Element] = []
-        self.delete_markers: list[Element] = []
-        self._texts: dict[str, list[str]] = {}
-        repeated = {form.row: self.rows, "CommonPrefixes": self.folders, "DeleteMarker": self.delete_markers}
-        for element in root:
-            name = _name(element)
-            if name in repeated:
-                repeated[name].append(element)
-            else:
-                self._texts.setdefault(name, []).append("" if len(element) else element.text or "")
-        encoding = self.text("EncodingType")
-        if encoding not in (None, "", "url"):
-            raise NotAPage(f"its EncodingType is {encoding[:40]!r}")
-        self._encoded = bool(encoding)
-
-    def text(self, name: str) -> str | None:
-        """Return the text of an element, as it is; None if it is not there."""
-        found = self._texts.get(name, ())
-        if len(found) > 1:
-            raise NotAPage(f"it has {name} twice")
-        return found[0] if found else None
-
-    def decoded(self, text: str) -> str:
-        """Return a key, prefix or delimiter as it was before it was encoded."""
-        if not self._encoded:
-            return text
-        try:
-            return unquote_to_bytes(text.replace("+", " ")).decode()
-        except UnicodeDecodeError as error:
-            raise NotAPage(f"{text[:80]!r} is not UTF-8") from error
-
-
-def parsed(body: bytes) -> Element:
-    """
-    Return the XML of an answer, read as botocore reads it.
-
-    :raises NotAPage: if it is empty, cut off, or something else.
-    """
-    if not body:
-        raise NotAPage("the answer is empty")
-    parser = XMLParser(encoding="utf-8")  # noqa: S314 - botocore has parsed it already, in the same way
-    try:
-        parser.feed(body)
-        return parser.close()
-    except ParseError as error:
-        raise NotAPage(f"the answer is not whole XML ({error})") from error
-
-
 def _check_fresh(headers: Mapping[str, str]) -> None:
     """Refuse what a cache kept: RFC 9111, 5.1 (Age); RFC 7234, 5.5.1 (Warning 110, "Response is Stale")."""
     age = headers.get("age")
@@ -247,49 +189,9 @@ def _check_fresh(headers: Mapping[str, str]) -> None:
         raise NotAPage(f"it comes out of a cache (Warning: {warning[:40]})")
 
 
-def _row(element: Element, found: _Answer, form: Form) -> Row:
-    texts = _leaves(element, form.row, *(("Key",) if form is OBJECTS else ("Key", "VersionId")))
+def _row(element: Element, found: Answer, form: Form) -> Row:
+    texts = leaves(element, form.row, *(("Key",) if form is OBJECTS else ("Key", "VersionId")))
     version_id = "" if form is OBJECTS else texts["VersionId"]
     return Row(
-        found.decoded(texts["Key"]), texts.get("ETag", "").strip('"'), _time(texts.get("LastModified", "")), version_id
+        found.decoded(texts["Key"]), texts.get("ETag", "").strip('"'), time(texts.get("LastModified", "")), version_id
     )
-
-
-#: What is read of a row.
-_READ = frozenset({"Key", "Prefix", "VersionId", "ETag", "LastModified"})
-
-
-def _leaves(element: Element, what: str, *required: str) -> dict[str, str]:
-    texts: dict[str, str] = {}
-    for child in element:
-        name = _name(child)
-        if name in _READ:
-            if name in texts or len(child):
-                raise NotAPage(f"a {what} has {name} twice")
-            texts[name] = child.text or ""
-    for name in required:
-        if not texts.get(name):
-            raise NotAPage(f"a {what} has no {name}")
-    return texts
-
-
-def _time(text: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-        if found.tzinfo is not None:
-            return found
-    except ValueError:
-        pass
-    from botocore.utils import parse_timestamp
-
-    try:  # as other stores write it
-        other: datetime = parse_timestamp(text)
-    except (ValueError, RuntimeError) as error:
-        raise NotAPage(f"the time {text[:40]!r} cannot be read") from error
-    return other
-
-
-def _name(element: Element) -> str:
-    return str(element.tag).rpartition("}")[2]
