@@ -32,9 +32,10 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
     """
     Wait until S3 says that objects are replicated; fail when it says that they never will be.
 
-    The gate opens only when S3 answered COMPLETED (or REPLICA, or what the policy below calls done) for every object.
-    It is judged at the end of a sweep over all of them, so that one message names every object that decides it. Poke,
-    reschedule and deferrable runs give the same verdict, message and XCom.
+    The gate opens only when S3 answered COMPLETED (or REPLICA, or what the policy below calls done) for every object,
+    and over patterns only when a listing that began after the last answer shows just what was counted. It is judged at
+    the end of a sweep over all of them, so that one message names every object that decides it. Poke, reschedule and
+    deferrable runs give the same verdict, message and XCom.
 
     A poke or a trigger asks once for an object that is done, also if its key is overwritten afterwards; for one that
     a pattern lists, again if it was overwritten. From Airflow 3.3 on, pokes of ``mode="reschedule"`` and retries go on

@@ -57,7 +57,7 @@ class PollingTrigger(BaseTrigger):
     :param exponential_backoff: double the interval after each poll.
     :param max_wait: longest interval in seconds, None for no bound.
     :param silent_fail: log whatever keeps from asking S3, and go on, as for what passes by itself.
-    :param form: :attr:`FORM` of the release that stored the kwargs; 0 from before it was stored.
+    :param form: ``FORM`` of the release that stored the kwargs; 0 from before it was stored.
     :param question: the kwargs of the subclass, which say what to poll.
     """
 

@@ -189,7 +189,9 @@ def test_replica_is_done_where_it_is_named_or_where_the_author_says_so(
 ) -> None:
     """Replicas that are named open the gate, and those of a pattern with on_replica="done", in the three modes."""
     s3.listings["b"] = {"w/_SUCCESS": Listed(), "w/1": Listed()}
-    s3.default = lambda bucket, key, version: stored("REPLICA", headers={"x-amz-version-id": version} if version else {})
+    s3.default = lambda bucket, key, version: stored(
+        "REPLICA", headers={"x-amz-version-id": version} if version else {}
+    )
     for mode in MODES.values():
         run = run_task(S3ReplicationSensor, **{**SOON, "wildcard_match": False, **arguments}, **mode)
         assert (run.state, set(run.xcom["statuses"])) == (state, {"REPLICA"})

@@ -235,9 +235,7 @@ def history(seed: int, patterns: Sequence[str], *, pins: bool = False) -> Histor
 
     def gate() -> Watch:
         kept = Kept(store, "0/0", each_poll=True) if processes else None
-        return Watch(
-            targets, GatePolicy(), world, pin_versions=pins, kept=kept, clock=world.clock, pause=world.pause
-        )
+        return Watch(targets, GatePolicy(), world, pin_versions=pins, kept=kept, clock=world.clock, pause=world.pause)
 
     def poll(watch: Watch) -> bool:
         event = watch.poll()

@@ -173,7 +173,7 @@ def test_young_object_is_not_kept_as_done(s3: S3Server, hook: S3ReplicationHook)
 
 
 def test_next_process_opens_on_two_listings_of_its_own(s3: S3Server, hook: S3ReplicationHook) -> None:
-    """What an earlier process found done is no snapshot: the one that opens has listed twice, and asked for the rest."""
+    """What an earlier process found done is no snapshot: the one that opens lists twice, and asks for the rest."""
     s3.listings["b"] = {"w/1": Listed(), "w/2": Listed()}
     s3.answers["b", "w/2"] = at(60, "PENDING")
     store = Memory()
