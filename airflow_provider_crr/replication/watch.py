@@ -16,7 +16,9 @@ from airflow_provider_crr.replication.checkpoint import MARK, Checkpoint, Questi
 from airflow_provider_crr.replication.gate import GatePolicy, Outcome, Tally, Verdict
 from airflow_provider_crr.replication.kept import Kept
 from airflow_provider_crr.replication.listing import ListedObject
+from airflow_provider_crr.replication.rules import ReadOnce, ReplicationRule
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, S3Object
+from airflow_provider_crr.replication.stores import store_of
 from airflow_provider_crr.replication.targets import Targets, distinct
 
 #: What an object can be that was deleted between its listing and its HEAD.
@@ -39,6 +41,9 @@ class Source(Protocol):
 
     def why_no_status(self, answer: ObjectReplication) -> str:
         """Return why an object has no replication status."""
+
+    def get_replication_rules(self, bucket_name: str, *, brief: bool = False) -> tuple[ReplicationRule, ...]:
+        """Return a bucket's rules; asked only about a store that replicates by itself."""
 
     def whereabouts(self) -> dict[str, Any]:
         """Return whom it asks, as plain JSON: what another answers, this one has not answered."""
@@ -92,6 +97,7 @@ class Watch:
         self._done: dict[ObjectState, list[S3Object]] = {}
         self._done_listed: dict[bytes, ObjectState] = {}
         self._checked_buckets: set[str] = set()
+        self._rules = self._read_anew()
 
     def sweep(self, stop: Event | None = None) -> Verdict:
         """
@@ -100,7 +106,7 @@ class Watch:
         :param stop: set by another thread to end the sweep early, with an error.
         :raises LookupFailed: if S3 cannot be asked; what was found until then is not asked again.
         """
-        tally = Tally(self._clock())
+        tally, self._rules = Tally(self._clock()), self._read_anew()
         tally.add_finished(Counter({state: len(objects) for state, objects in self._done.items()}))
         listing = _Listing(self, stop)
         missing = self._ask(chain(self._open, listing.unfinished()), tally, stop)
@@ -110,8 +116,16 @@ class Watch:
         for answer in listing.unmatched():
             tally.add(answer, self._policy.judge(answer, tally.now))
         tally.add_finished(listing.done)
-        self.verdict = tally.verdict(self._source.why_no_status)
+        self.verdict = tally.verdict(self._explain, self._rules.cover)
         return self.verdict
+
+    def _read_anew(self) -> ReadOnce:
+        # In each sweep, because a rule that is removed ends the waiting for what it covered.
+        return ReadOnce(lambda bucket_name: self._source.get_replication_rules(bucket_name, brief=True))
+
+    def _explain(self, answer: ObjectReplication) -> str:
+        judged_by_rules = store_of(answer.server).replicates_existing
+        return self._rules.why_no_status(answer) if judged_by_rules else self._source.why_no_status(answer)
 
     def _ask(self, objects: Iterable[S3Object], tally: Tally, stop: Event | None) -> set[str]:
         """Ask, note each answer as it comes, and return the buckets of missing objects."""
@@ -125,7 +139,7 @@ class Watch:
                 obj = answer.object
                 answered += 1
                 self.head_requests += 1
-                outcome = self._policy.judge(answer, tally.now)
+                outcome = self._policy.judge(answer, tally.now, covered=self._rules.cover)
                 if answer.state in _GONE and self._patterns and obj.version_id is None:
                     outcome = Outcome.WAIT  # deleted since it was listed; the next listing tells what matches
                 tally.add(answer, outcome)
