@@ -10,12 +10,13 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_crr.arguments import HOOK_FIELDS, hook_arguments
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.lineage import Traced
+from airflow_provider_crr.templated import Templated
 
 if TYPE_CHECKING:
     from botocore.config import Config
 
 
-class HookOperator(BaseOperator, Traced):
+class HookOperator(Templated, BaseOperator, Traced):
     """
     An operator that works through the provider's hook.
 

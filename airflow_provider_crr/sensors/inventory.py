@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_crr.arguments import HOOK_FIELDS, hook_arguments, is_template, moment, text
+from airflow_provider_crr.arguments import HOOK_FIELDS, hook_arguments, is_known, moment, text
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.inventory.arrival import ReportArrival
 from airflow_provider_crr.inventory.delivery import report_event
@@ -51,10 +51,11 @@ class S3InventorySensor(PollingSensor):
         super().__init__(**kwargs)
         self.inventory = inventory
         self.newer_than = newer_than
-        if not is_template(inventory):
+        if is_known(self, "inventory"):
             InventoryLocation.parse(text(inventory, "inventory"))
-        if not is_template(newer_than):
+        if is_known(self, "newer_than"):
             moment(newer_than, "newer_than")
+        self._remember()
 
     def _make_poller(self, started_at: datetime, context: Context) -> ReportArrival:
         hook = S3ReplicationHook(**hook_arguments(self))

@@ -109,6 +109,7 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
                 remedy="Use mode='poke' or deferrable=True, or name the versions in bucket_key",
             )
         self._policy()
+        self._remember()
         if self._names_are_known():
             targets = self._targets()
             if self.deferrable:
