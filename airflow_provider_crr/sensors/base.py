@@ -49,10 +49,10 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
     :param max_requests_per_second: most HEAD requests in a second; None for no limit.
     :param deferrable: wait in the triggerer rather than on a worker.
     :param aws_conn_id: Airflow connection; None for boto3's own way to find credentials; templated.
-    :param region_name: AWS Region, None for the connection's; templated.
+    :param region_name: AWS Region, None or what renders to nothing for the connection's; templated.
     :param verify: whether to verify TLS certificates, or the path of a CA bundle; templated.
     :param botocore_config: settings of ``botocore.config.Config``; a mapping if deferrable.
-    :param expected_bucket_owner: account id that must own the buckets; templated.
+    :param expected_bucket_owner: account id that must own the buckets, 12 digits; templated.
     :param requester_pays: accept the request costs of a requester-pays bucket.
     :raises InvalidArgument: for arguments that can never work.
     """

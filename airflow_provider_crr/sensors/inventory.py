@@ -36,7 +36,8 @@ class S3InventorySensor(PollingSensor):
     :param inventory: folder of the inventory configuration, ``s3://dest/prefix/source-bucket/config-id/``; templated.
     :param newer_than: only reports that S3 began after this moment count; a datetime with time zone, or its ISO 8601
         text (without time zone: UTC); templated, such as
-        ``"{{ (dag_run.run_after - macros.timedelta(days=1)).isoformat() }}"``. None for any report.
+        ``"{{ (dag_run.run_after - macros.timedelta(days=1)).isoformat() }}"``. None for any report, and
+        so is a template that renders to nothing, as on a DAG's first run.
     :param kwargs: those of :class:`~airflow_provider_crr.sensors.base.PollingSensor`, and of every sensor.
     :raises InvalidArgument: for arguments that can never work.
     :raises InventoryManifestInvalid: if the newest report's manifest does not match its checksum.
