@@ -23,9 +23,7 @@ from airflow_provider_crr.replication.status import S3Object
 MAX_STORED = 45_000
 
 #: Texts of what yields its elements, such as ``<generator object do_map at 0x7f...>`` and ``dict_keys(['a'])``.
-_OF_ITERABLE = re.compile(
-    r"<[\w. ]+ (?:object )?at 0x[0-9a-f]+>|(?:dict_(?:keys|values|items)|frozenset|deque)\([\[{].*\)", re.S
-)
+_OF_ITERABLE = re.compile(r"<.+ at 0x[0-9a-f]+>|(?:dict_(?:keys|values|items)|frozenset|deque)\([\[{].*\)", re.S)
 
 _T = TypeVar("_T")
 
