@@ -18,7 +18,7 @@ from airflow_provider_crr.inventory.location import split_uri
 from airflow_provider_crr.replication import rules
 from airflow_provider_crr.replication.status import ObjectState, S3Object
 from airflow_provider_crr.replication.targets import Targets, literal_prefix
-from airflow_provider_crr.s3_uri import is_s3_uri
+from airflow_provider_crr.s3.uri import is_s3_uri
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage

@@ -40,7 +40,6 @@ from itertools import repeat
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_crr import s3_uri
 from airflow_provider_crr.arguments import (
     account_id,
     connection,
@@ -52,6 +51,7 @@ from airflow_provider_crr.arguments import (
 )
 from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.replication.status import S3Object
+from airflow_provider_crr.s3 import uri as s3_uri
 
 if TYPE_CHECKING:
     from jinja2 import Environment

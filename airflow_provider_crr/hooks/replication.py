@@ -20,7 +20,7 @@ from airflow_provider_crr.replication.boto import is_of_s3
 from airflow_provider_crr.replication.listing import ListedObject, list_matching, list_versions
 from airflow_provider_crr.replication.lookup import HeadLookup, choose_lookup, head_one
 from airflow_provider_crr.replication.status import ObjectReplication, S3Object
-from airflow_provider_crr.s3_uri import is_arn
+from airflow_provider_crr.s3.uri import is_arn
 
 #: Seconds after which a question that a task can do without is given up; it is asked twice.
 _BRIEF = 5.0

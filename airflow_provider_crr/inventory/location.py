@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from airflow_provider_crr import s3_uri
 from airflow_provider_crr.errors import InvalidArgument
+from airflow_provider_crr.s3 import uri as s3_uri
 
 _MANIFEST = "manifest.json"
 _FOLDER = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}-\d{2}Z")

@@ -10,7 +10,7 @@ from airflow_provider_crr.arguments import text
 from airflow_provider_crr.aws_errors import translated
 from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.inventory.location import split_uri
-from airflow_provider_crr.s3_uri import is_s3_uri
+from airflow_provider_crr.s3.uri import is_s3_uri
 
 
 def check_destination(uri: str | None, *, rendered: bool = False) -> None:

@@ -19,7 +19,7 @@ from airflow_provider_crr.inventory.output import check_destination, write
 from airflow_provider_crr.lineage import Flow, Place, summary_flow
 from airflow_provider_crr.links.console import InventoryManifestLink, WrittenReportLink
 from airflow_provider_crr.operators.base import HookOperator
-from airflow_provider_crr.s3_uri import is_s3_uri
+from airflow_provider_crr.s3.uri import is_s3_uri
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

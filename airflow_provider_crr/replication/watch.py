@@ -160,9 +160,7 @@ class Watch:
         found = Collect(self._tally())
         tally = found.tally
         tally.add_finished(Counter({state: len(objects) for state, objects in self._done.items()}))
-        listing = Listing(
-            self._patterns, self._source.list_matching, self._fingerprint, self._done_listed, found.marks
-        )
+        listing = Listing(self._patterns, self._source.list_matching, self._fingerprint, self._done_listed, found.marks)
         missing = self._ask(chain(self._open, listing.unfinished(self._open, stop)), found, stop)
         for bucket in sorted(missing - self._checked_buckets):
             self._source.check_bucket(bucket)

@@ -9,7 +9,6 @@ from botocore.handlers import VALID_S3_ARN, validate_bucket_name
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_crr import s3_uri
 from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.inventory.location import InventoryLocation, is_manifest_uri, split_uri
 from airflow_provider_crr.inventory.output import check_destination
@@ -17,6 +16,7 @@ from airflow_provider_crr.lineage import Place
 from airflow_provider_crr.links.console import S3ConsoleLink
 from airflow_provider_crr.replication.status import S3Object
 from airflow_provider_crr.replication.targets import Targets, pack, unpack
+from airflow_provider_crr.s3 import uri as s3_uri
 
 PARTITIONS = ["aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc"]
 RESOURCES = [
