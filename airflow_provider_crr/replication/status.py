@@ -59,7 +59,7 @@ class S3Object:
     """
     One object, or one version of it.
 
-    :param bucket: bucket name, or the ARN of an access point that boto3 takes: :mod:`airflow_provider_crr.s3.uri`.
+    :param bucket: bucket name, or the ARN of an access point that boto3 takes: ``airflow_provider_crr.s3.uri``.
     :param key: object key, as S3 stores it: neither URL-encoded nor trimmed.
     :param version_id: version id; ``"null"`` for a version from before versioning; None for whatever is current.
     :raises InvalidArgument: for an empty bucket or key, what boto3 does not take for a bucket, a key with a NUL or with

@@ -54,7 +54,7 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
     :param bucket_name: bucket of the keys that name none, or the ARN of an access point; templated.
     :param wildcard_match: whether the keys are Unix shell-style patterns; each must match at least one object.
     :param version_id: version of the one key that ``bucket_key`` names; templated. Only None that the DAG's author
-        wrote means whatever is current: what templates make of arguments, :mod:`airflow_provider_crr.templated` says.
+        wrote means whatever is current, and not what a template renders to: :ref:`templates`.
     :param on_failed: FAILED: ``"fail"``, or ``"wait"`` because somebody repairs it.
     :param on_none: no replication status: ``"fail"`` (naming why, from the bucket's rules), ``"wait"`` or
         ``"done"``.
