@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +18,8 @@ HOOK_FIELDS = ("aws_conn_id", "region_name", "verify", "expected_bucket_owner")
 #: Templated fields that name objects.
 TARGET_FIELDS = ("bucket_key", "bucket_name", "version_id")
 
+_ACCOUNT = re.compile(r"[0-9]{12}")
+
 
 class TargetArguments:
     """The arguments by which a task names objects; they mean the same in each."""
@@ -23,6 +27,8 @@ class TargetArguments:
     bucket_name: str | None
     wildcard_match: bool
     version_id: str | None
+    #: Returns an argument in its type: that of :class:`~airflow_provider_crr.templated.Templated`.
+    _read: Callable[[str], Any]
 
     @property
     def bucket_key(self) -> Any:
@@ -37,14 +43,14 @@ class TargetArguments:
 
     def _names_are_known(self) -> bool:
         """Return whether the names are known when the DAG is parsed."""
-        return not any(is_template(getattr(self, field)) for field in TARGET_FIELDS)
+        return all(is_known(self, field) for field in TARGET_FIELDS)
 
     def _targets(self) -> Targets:
         return Targets.parse(
-            self.bucket_key,
-            bucket_name=self.bucket_name,
+            self._read("bucket_key"),
+            bucket_name=self._read("bucket_name"),
             wildcard_match=self.wildcard_match,
-            version_id=self.version_id,
+            version_id=self._read("version_id"),
         )
 
 
@@ -54,7 +60,7 @@ def hook_arguments(task: Any, *, for_trigger: bool = False) -> dict[str, Any]:
 
     :param task: an operator or sensor with the fields of the AWS connection.
     :param for_trigger: whether they will be stored as JSON.
-    :raises InvalidArgument: if they cannot be stored, or if ``max_requests_per_second`` is not above 0.
+    :raises InvalidArgument: if they cannot be stored, or one of them can never work.
     """
     limit = getattr(task, "max_requests_per_second", None)
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float) or not limit > 0):
@@ -69,26 +75,41 @@ def hook_arguments(task: Any, *, for_trigger: bool = False) -> dict[str, Any]:
                 f"botocore_config cannot be stored for a deferrable task: {error}",
                 remedy="Give its settings as a mapping of plain values",
             ) from error
+
+    def read(name: str, checked: Callable[[Any], Any]) -> Any:
+        value = getattr(task, name)
+        return checked(value) if value is not None and is_known(task, name) else value
+
     return {
-        "aws_conn_id": task.aws_conn_id,
-        "region_name": task.region_name,
-        "verify": task.verify,
+        "aws_conn_id": read("aws_conn_id", connection),
+        "region_name": read("region_name", region),
+        "verify": read("verify", verification),
         "config": task.botocore_config,
-        "expected_bucket_owner": task.expected_bucket_owner,
+        "expected_bucket_owner": read("expected_bucket_owner", account_id),
         "requester_pays": task.requester_pays,
         "max_requests_per_second": limit,
     }
 
 
+def is_known(task: Any, name: str) -> bool:
+    """Return whether an argument is known when the DAG is parsed."""
+    return not is_expanded(task) and not is_template(getattr(task, name))
+
+
+def is_expanded(task: Any) -> bool:
+    """Return whether a task is one of a mapped task's, made when it runs: other tasks may have given its arguments."""
+    return bool(getattr(task, "_BaseOperator__from_mapped", False))  # Airflow offers no other way to know
+
+
 def is_template(value: object) -> bool:
-    """Return whether a value is known only after rendering: a Jinja template, an XComArg, or holds one."""
+    """Return whether a value is known only after rendering: a Jinja template, an XComArg, a function, or holds one."""
     if isinstance(value, str):
-        return "{{" in value or "{%" in value
+        return "{{" in value or "{%" in value or "{#" in value
     if isinstance(value, Mapping):
         return any(map(is_template, value.values()))
     if isinstance(value, list | tuple | set):
         return any(map(is_template, value))
-    return hasattr(value, "iter_references")  # Airflow's ResolveMixin
+    return hasattr(value, "iter_references") or callable(value)  # Airflow's ResolveMixin; a function from 3.1 on
 
 
 def seconds(value: timedelta | float | None, name: str) -> float | None:
@@ -137,6 +158,63 @@ def text(value: object, name: str) -> str:
     if not isinstance(value, str) or not value:
         raise InvalidArgument(f"{name} is {value!r}", remedy="Give an S3 URI")
     return value
+
+
+def connection(value: object) -> str:
+    """
+    Return the id of an Airflow connection.
+
+    :raises InvalidArgument: if it is none.
+    """
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidArgument(
+            f"aws_conn_id is {value!r}", remedy="Give the id of a connection, or None for boto3's own credentials"
+        )
+    return value
+
+
+def region(value: object) -> str | None:
+    """
+    Return the name of an AWS Region; None for an empty one.
+
+    :raises InvalidArgument: if it is none, such as the text of None.
+    """
+    if not isinstance(value, str) or value == "None":
+        raise InvalidArgument(
+            f"region_name is {value!r}", remedy="Give text, such as eu-west-1, or None for the connection's"
+        )
+    return value.strip() or None
+
+
+def verification(value: object) -> bool | str:
+    """
+    Return how certificates are checked: True, False, or the path of a CA bundle.
+
+    :param value: the same, as text or as a path too.
+    :raises InvalidArgument: if it is something else.
+    """
+    found = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(found, bool | str) or found == "None":
+        raise InvalidArgument(
+            f"verify is {value!r}", remedy="Give True, False or the path of a CA bundle, or None for the connection's"
+        )
+    return {"true": True, "false": False}.get(found.strip().lower(), found) if isinstance(found, str) else found
+
+
+def account_id(value: object) -> str:
+    """
+    Return the id of an AWS account, 12 digits as text.
+
+    :param value: the same; a whole number, which has lost its leading zeros, gets them back.
+    :raises InvalidArgument: if it is something else.
+    """
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    found = f"{value:012d}" if whole else value
+    if not isinstance(found, str) or not _ACCOUNT.fullmatch(found):
+        raise InvalidArgument(
+            f"expected_bucket_owner is {value!r}", remedy="Give the 12 digits of an AWS account id, as text"
+        )
+    return found
 
 
 def moment(value: datetime | str | None, name: str) -> datetime | None:

@@ -18,6 +18,7 @@ from airflow_provider_crr.inventory.location import split_uri
 from airflow_provider_crr.replication import rules
 from airflow_provider_crr.replication.status import ObjectState, S3Object
 from airflow_provider_crr.replication.targets import Targets, literal_prefix
+from airflow_provider_crr.s3.uri import is_s3_uri
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -37,7 +38,7 @@ class Place:
     """
     An object or a folder, by OpenLineage's naming.
 
-    :param namespace: ``s3://bucket``, or ``file``.
+    :param namespace: ``s3://bucket``, with the ARN of an access point where that was named; or ``file``.
     :param name: key of an object, folder with its "/", or ``"/"`` for a whole bucket; path of a file.
     :param dropped: whether the task has deleted it.
     """
@@ -48,8 +49,8 @@ class Place:
 
     @classmethod
     def of(cls, uri: str) -> Place:
-        """Return the place of an ``s3://`` URI with a key, of a ``file://`` URI, or of a path."""
-        if not uri.startswith("s3://"):
+        """Return the place of an S3 URI with a key, of a ``file://`` URI, or of a path."""
+        if not is_s3_uri(uri):
             return cls("file", uri.removeprefix("file://"))
         return cls.in_bucket(*split_uri(uri))
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 STDIN = "-"
 _VERSION = "?versionId="
 _NAMES = ("bucket", "key", "version_id")
+#: Names that tell a line of this command line's own.
+_OWN = {"uri", "answered_version_id", "gate"}
 
 
 def parse(text: str, version_id: str | None = None, *, listed: bool = False) -> S3Object:
@@ -29,7 +31,8 @@ def parse(text: str, version_id: str | None = None, *, listed: bool = False) -> 
     Return the object that a text names.
 
     :param text: an S3 URI, with ``?versionId=`` as this provider's messages have it, or a JSON object with bucket, key
-        and version_id, whose other names are passed over.
+        and version_id, whose other names are passed over. A version_id of null is refused, but in a line that this
+        command line wrote.
     :param version_id: version to ask for, if the text names none.
     :param listed: whether the text may be of a listing: then ``?versionId=`` in a URI is part of the key.
     :raises InvalidArgument: if it names no object, or two versions of one.
@@ -40,15 +43,14 @@ def parse(text: str, version_id: str | None = None, *, listed: bool = False) -> 
         return obj
     if obj.version_id is not None:
         raise InvalidArgument("two version ids are given", uri=str(obj), remedy="Leave --version-id out")
-    return S3Object(obj.bucket, obj.key, version_id)
+    return obj.in_version(version_id)
 
 
 def _from_uri(text: str) -> S3Object:
     uri, marker, version_id = text.rpartition(_VERSION)
     if not marker:
         return S3Object.parse(text)
-    obj = S3Object.parse(uri)
-    return S3Object(obj.bucket, obj.key, version_id)
+    return S3Object.parse(uri).in_version(version_id)
 
 
 def _from_json(text: str) -> S3Object:
@@ -58,7 +60,11 @@ def _from_json(text: str) -> S3Object:
         raise InvalidArgument(
             f"not a JSON object: {error}", remedy='Write s3://bucket/key, or {"bucket": ..., "key": ...}'
         ) from error
-    return S3Object.parse({name: found[name] for name in _NAMES if name in found})
+    # What `airflow crr status --json` wrote names the version that was asked for: none means the current one, then as
+    # now. In anybody else's JSON it may be a version that was looked for, and not found.
+    own = found.get("version_id") is None and found.keys() >= _OWN
+    names = [name for name in _NAMES if name in found and not (own and name == "version_id")]
+    return S3Object.parse({name: found[name] for name in names})
 
 
 def named(texts: Sequence[str], version_id: str | None = None) -> Iterable[S3Object]:

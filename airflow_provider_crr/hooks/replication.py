@@ -11,6 +11,7 @@ from typing import Any
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
+from airflow_provider_crr.arguments import account_id
 from airflow_provider_crr.aws_errors import is_of_others, no_credentials, no_such_bucket, not_asked, translated
 from airflow_provider_crr.aws_origin import name_connection
 from airflow_provider_crr.errors import InvalidArgument, LookupFailed
@@ -19,6 +20,7 @@ from airflow_provider_crr.replication.boto import is_of_s3
 from airflow_provider_crr.replication.listing import ListedObject, list_matching, list_versions
 from airflow_provider_crr.replication.lookup import HeadLookup, choose_lookup, head_one
 from airflow_provider_crr.replication.status import ObjectReplication, S3Object
+from airflow_provider_crr.s3.uri import is_arn
 
 #: Seconds after which a question that a task can do without is given up; it is asked twice.
 _BRIEF = 5.0
@@ -34,7 +36,7 @@ class S3ReplicationHook(S3Hook):
 
     :param expected_bucket_owner: account id that must own the buckets; S3 answers 403 if another does.
     :param max_requests_per_second: most HEAD requests that a bulk lookup sends in a second; None for no limit.
-    :raises InvalidArgument: if ``max_requests_per_second`` is not above 0.
+    :raises InvalidArgument: if ``max_requests_per_second`` is not above 0, or ``expected_bucket_owner`` no account id.
     """
 
     def __init__(
@@ -50,7 +52,7 @@ class S3ReplicationHook(S3Hook):
                 f"max_requests_per_second is {max_requests_per_second!r}",
                 remedy="Give a number above 0, or None for no limit",
             )
-        self.expected_bucket_owner = expected_bucket_owner
+        self.expected_bucket_owner = None if expected_bucket_owner is None else account_id(expected_bucket_owner)
         self.max_requests_per_second = max_requests_per_second
         self._rules = rules.ReadOnce(self.get_replication_rules)
 
@@ -121,9 +123,7 @@ class S3ReplicationHook(S3Hook):
         :raises CredentialsNotFound: if the connection yields no credentials.
         """
         obj = S3Object.parse(key, bucket_name)
-        if version_id is not None:
-            obj = S3Object(obj.bucket, obj.key, version_id)
-        return head_one(self.get_conn(), obj)
+        return head_one(self.get_conn(), obj if version_id is None else obj.in_version(version_id))
 
     def get_replication_statuses(
         self,
@@ -178,6 +178,12 @@ class S3ReplicationHook(S3Hook):
         from botocore.exceptions import ClientError
 
         uri = f"s3://{bucket_name}"
+        if is_arn(bucket_name):
+            raise LookupFailed(
+                "the replication rules cannot be read through an access point",
+                uri=uri,
+                remedy="Look at the rules of its bucket, or name the bucket instead",
+            )
         client: Any = self._brief_client if brief else self.get_conn()
         with translated(uri, "read the replication rules", permission="s3:GetReplicationConfiguration"):
             try:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from airflow_provider_crr.errors import InvalidArgument
+from airflow_provider_crr.s3 import uri as s3_uri
 
 _MANIFEST = "manifest.json"
 _FOLDER = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}-\d{2}Z")
@@ -23,7 +24,7 @@ class InventoryLocation:
     """
     The folder under which S3 delivers the reports of one inventory configuration.
 
-    :param bucket: the destination bucket.
+    :param bucket: the destination bucket, or the ARN of an access point to it.
     :param prefix: everything up to and including ``<source-bucket>/<config-id>/``.
     """
 
@@ -69,15 +70,15 @@ def split_uri(uri: str) -> tuple[str, str]:
 
     :raises InvalidArgument: if it is none, or has no key.
     """
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    if not uri.startswith("s3://") or not bucket or not key:
+    bucket, key = s3_uri.split(uri) if s3_uri.is_s3_uri(uri) else ("", "")
+    if not s3_uri.is_bucket(bucket) or not key:
         raise InvalidArgument(f"{uri!r} is not an S3 URI with a key", remedy="Write s3://bucket/key")
     return bucket, key
 
 
 def is_manifest_uri(uri: str) -> bool:
     """Return whether the URI names a ``manifest.json``."""
-    return uri.startswith("s3://") and uri.endswith(f"/{_MANIFEST}")
+    return s3_uri.is_s3_uri(uri) and uri.endswith(f"/{_MANIFEST}")
 
 
 def report_folder(uri: str) -> str:

@@ -10,6 +10,7 @@ from airflow_provider_crr.arguments import text
 from airflow_provider_crr.aws_errors import translated
 from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.inventory.location import split_uri
+from airflow_provider_crr.s3.uri import is_s3_uri
 
 
 def check_destination(uri: str | None, *, rendered: bool = False) -> None:
@@ -25,7 +26,7 @@ def check_destination(uri: str | None, *, rendered: bool = False) -> None:
     if uri is None:
         return
     text(uri, "the place to write to")
-    if uri.startswith("s3://"):
+    if is_s3_uri(uri):
         split_uri(uri)
     elif not _path(uri).is_absolute():
         raise InvalidArgument(
@@ -45,7 +46,7 @@ def write(client: Any, uri: str, source: Path, content_type: str) -> None:
     :param content_type: what S3 is told that it is.
     :raises LookupFailed: if S3 does not take it.
     """
-    if not uri.startswith("s3://"):
+    if not is_s3_uri(uri):
         path = _path(uri)
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, path)

@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 from airflow.providers.amazon.aws.links.base_aws import BASE_AWS_CONSOLE_LINK, BaseAwsLink
 
+from airflow_provider_crr.s3.uri import is_arn
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -71,13 +73,13 @@ class S3ConsoleLink(BaseAwsLink):
         """
         Return the address in the console; ``""`` where there is none.
 
-        :param bucket: bucket name.
+        :param bucket: bucket name; an access point's ARN has no address here.
         :param key: key of an object; a folder if it ends in "/", the bucket if it is empty.
         :param version_id: version of the object.
         :param region_name: None leaves the Region to the console.
         :param aws_domain: domain of the partition's console; None if amazon's provider knows none.
         """
-        if not bucket or not aws_domain:
+        if not bucket or is_arn(bucket) or not aws_domain:
             return ""
         of_object = key and not key.endswith("/")
         query = {"region": region_name, "prefix": key, "versionId": version_id if of_object else None}

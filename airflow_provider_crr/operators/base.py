@@ -10,21 +10,22 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_crr.arguments import HOOK_FIELDS, hook_arguments
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.lineage import Traced
+from airflow_provider_crr.templated import Templated
 
 if TYPE_CHECKING:
     from botocore.config import Config
 
 
-class HookOperator(BaseOperator, Traced):
+class HookOperator(Templated, BaseOperator, Traced):
     """
     An operator that works through the provider's hook.
 
     :param max_requests_per_second: most HEAD requests in a second; None for no limit.
     :param aws_conn_id: Airflow connection; None for boto3's own way to find credentials; templated.
-    :param region_name: AWS Region, None for the connection's; templated.
+    :param region_name: AWS Region, None or what renders to nothing for the connection's; templated.
     :param verify: whether to verify TLS certificates, or the path of a CA bundle; templated.
     :param botocore_config: settings of ``botocore.config.Config``.
-    :param expected_bucket_owner: account id that must own the buckets; templated.
+    :param expected_bucket_owner: account id that must own the buckets, 12 digits; templated.
     :param requester_pays: accept the request costs of a requester-pays bucket.
     :raises InvalidArgument: for arguments that can never work.
     """

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_crr import errors, metrics
-from airflow_provider_crr.arguments import HOOK_FIELDS, is_template, number, one_of, seconds, text
+from airflow_provider_crr.arguments import HOOK_FIELDS, is_known, number, one_of, seconds, text
 from airflow_provider_crr.assets import announce, summary_event
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.inventory.limits import MAX_PREFIX_DEPTH, Limits
@@ -19,6 +19,7 @@ from airflow_provider_crr.inventory.output import check_destination, write
 from airflow_provider_crr.lineage import Flow, Place, summary_flow
 from airflow_provider_crr.links.console import InventoryManifestLink, WrittenReportLink
 from airflow_provider_crr.operators.base import HookOperator
+from airflow_provider_crr.s3.uri import is_s3_uri
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -93,17 +94,19 @@ class S3InventorySummaryOperator(HookOperator):
         self.failed_manifest_pending_age = seconds(failed_manifest_pending_age, "failed_manifest_pending_age")
         self.engine = one_of(engine, "engine", ("local",))
         self.work_dir = work_dir
-        if not is_template(inventory) and not is_manifest_uri(text(inventory, "inventory")):
+        if is_known(self, "inventory") and not is_manifest_uri(text(inventory, "inventory")):
             InventoryLocation.parse(inventory)
-        if not is_template(report_uri):
+        if is_known(self, "report_uri"):
             check_destination(report_uri, rendered=True)
-        if not is_template(failed_manifest_uri):
+        if is_known(self, "failed_manifest_uri"):
             check_destination(failed_manifest_uri)
+        self._remember()
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Summarize, write, push, then apply the limits."""
         from airflow_provider_crr.inventory.render import render
 
+        self._bring_arguments(context)
         check_destination(self.report_uri, rendered=True)
         check_destination(self.failed_manifest_uri)
         summary = self._summarize(self._hook(), context)
@@ -155,7 +158,7 @@ class S3InventorySummaryOperator(HookOperator):
                 rendered = Path(directory, "report")
                 rendered.write_text(render(summary, form), encoding="utf-8")
                 write(client, self.report_uri, rendered, CONTENT_TYPES[form])
-                if self.report_uri.startswith("s3://"):
+                if is_s3_uri(self.report_uri):
                     WrittenReportLink.remember(context, partial(_in_console, hook, self.report_uri))
         return summary
 

@@ -74,11 +74,13 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
         self.versions = one_of(versions, "versions", ("all", "current"))
         self.only_check = dry_run  # BaseOperator has a method of the name dry_run
         self.on_refused = one_of(on_refused, "on_refused", ("fail", "report"))
+        self._remember()
         if self._names_are_known():
             self._targets()
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Look up, delete what is COMPLETED, report both."""
+        self._bring_arguments(context)
         hook = self._hook()
         targets = self._targets()
         for bucket in sorted({obj.bucket for obj in (*targets.objects, *targets.patterns)}):

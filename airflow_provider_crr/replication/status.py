@@ -18,9 +18,12 @@ from typing import Any
 
 from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.replication.stores import PURGE_HEADERS, STATUS_WORDS, server_of
+from airflow_provider_crr.s3 import uri as s3_uri
 
 #: Longest key that S3 stores, in bytes of UTF-8 ("Creating object key names").
 MAX_KEY_BYTES = 1024
+
+_VERSION_REMEDY = 'Leave it out for the current version; a version from before versioning is "null"'
 
 
 class ReplicationStatus(StrEnum):
@@ -57,11 +60,11 @@ class S3Object:
     """
     One object, or one version of it.
 
-    :param bucket: bucket name.
+    :param bucket: bucket name, or the ARN of an access point that boto3 takes: ``airflow_provider_crr.s3.uri``.
     :param key: object key, as S3 stores it: neither URL-encoded nor trimmed.
     :param version_id: version id; ``"null"`` for a version from before versioning; None for whatever is current.
-    :raises InvalidArgument: for an empty bucket or key, a key with a NUL or with code points that are not text,
-        or a key longer than 1,024 bytes.
+    :raises InvalidArgument: for an empty bucket or key, what boto3 does not take for a bucket, a key with a NUL or with
+        code points that are not text, a key longer than 1,024 bytes, or an empty version id.
     """
 
     bucket: str
@@ -76,13 +79,16 @@ class S3Object:
                     f"an S3 object needs a {name}, got {value!r}",
                     remedy="Write s3://bucket/key, or give the bucket as bucket_name",
                 )
-        if "/" in self.bucket or "\0" in self.bucket:
-            raise InvalidArgument(f"{self.bucket!r} is not a bucket name", remedy="Write s3://bucket/key")
+        if not s3_uri.is_bucket(self.bucket):
+            raise InvalidArgument(
+                f"Invalid bucket name {self.bucket!r}: it is not a bucket name, nor the ARN of an access point",
+                remedy="Write s3://bucket/key, or s3://arn:aws:s3:region:account:accesspoint/name/key",
+            )
         if self.version_id is not None and (not isinstance(self.version_id, str) or not self.version_id):
             raise InvalidArgument(
                 f"version id {self.version_id!r} is not a non-empty string",
                 uri=f"s3://{self.bucket}/{self.key}",
-                remedy='Leave it out for the current version; a version from before versioning is "null"',
+                remedy=_VERSION_REMEDY,
             )
         try:
             size = len(self.key.encode())
@@ -100,11 +106,14 @@ class S3Object:
         """
         Return the object that a user wrote down.
 
-        :param value: ``"s3://bucket/key"`` (everything after the bucket is the key, also ``?`` and ``#``), a key
-            relative to ``bucket``, a ``{"bucket", "key", "version_id"}`` mapping, or an :class:`S3Object`.
+        :param value: ``"s3://bucket/key"`` (everything after the bucket is the key, also ``?`` and ``#``; ``s3a://``
+            and ``s3n://`` are the same), a key relative to ``bucket``, a ``{"bucket", "key", "version_id"}`` mapping,
+            or an :class:`S3Object`. In a mapping the key is taken as it is, and a bucket or version id that is there
+            must not be None: given as nothing is not the same as not given.
         :param bucket: bucket of a value that names none; must be None if the value is an S3 URI, as in
             amazon's ``S3KeySensor``.
-        :raises InvalidArgument: if the value is none of these.
+        :raises InvalidArgument: if the value is none of these; also for text that is a URL of another scheme, an ARN or
+            a mistyped S3 URI, rather than a key.
         """
         if isinstance(value, S3Object):
             return value
@@ -115,14 +124,19 @@ class S3Object:
                 f"{value!r} does not name an S3 object",
                 remedy='Give "s3://bucket/key", a key with bucket_name, or a mapping of bucket, key and version_id',
             )
-        if value.startswith("s3://"):
+        if s3_uri.is_s3_uri(value):
             if bucket is not None:
                 raise InvalidArgument(
                     f"bucket_name {bucket!r} is given for a full S3 URI",
                     uri=value,
                     remedy="Leave bucket_name out, or give the key alone",
                 )
-            bucket, _, value = value[len("s3://") :].partition("/")
+            bucket, value = s3_uri.split(value)
+        elif s3_uri.names_a_place(value):
+            raise InvalidArgument(
+                f"{value!r} is neither an S3 URI nor a key, as it seems",
+                remedy="Write s3://bucket/key; a key that really begins so goes there too, or into a mapping",
+            )
         return cls(bucket or "", value)
 
     @classmethod
@@ -133,7 +147,19 @@ class S3Object:
                 f"an S3 object mapping has bucket, key and version_id, not {', '.join(unknown)}",
                 remedy="Remove or rename the other names",
             )
-        return cls(value.get("bucket") or bucket or "", value.get("key") or "", value.get("version_id"))
+        obj = cls(value.get("bucket", bucket) or "", value.get("key") or "")
+        return obj.in_version(value["version_id"]) if "version_id" in value else obj
+
+    def in_version(self, version_id: str) -> S3Object:
+        """
+        Return a version of this object that somebody named.
+
+        :raises InvalidArgument: for what can be none, such as None, also as text: who looked for a version and found
+            none does not mean the current one.
+        """
+        if version_id is None or version_id == "None":
+            raise InvalidArgument(f"version id {version_id!r} names no version", uri=str(self), remedy=_VERSION_REMEDY)
+        return S3Object(self.bucket, self.key, version_id)
 
     def to_dict(self) -> dict[str, str]:
         """Return the plain JSON form, which :meth:`parse` reads."""

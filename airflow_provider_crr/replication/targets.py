@@ -8,6 +8,7 @@ import json
 import lzma
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from hashlib import blake2b
@@ -20,6 +21,9 @@ from airflow_provider_crr.replication.status import S3Object
 #: Longest stored form of a list of objects, in characters. Airflow encrypts a trigger's kwargs, which adds a third,
 #: into a column that MySQL ends at 65,535 bytes; the rest is for the other kwargs.
 MAX_STORED = 45_000
+
+#: Texts of what yields its elements, such as ``<generator object do_map at 0x7f...>`` and ``dict_keys(['a'])``.
+_OF_ITERABLE = re.compile(r"<.+ at 0x[0-9a-f]+>|(?:dict_(?:keys|values|items)|frozenset|deque)\([\[{].*\)", re.S)
 
 _T = TypeVar("_T")
 
@@ -74,7 +78,7 @@ class Targets:
                     "version_id is for the one key that bucket_key names",
                     remedy="Give a list of {'bucket', 'key', 'version_id'} mappings instead",
                 )
-            parsed = (S3Object(parsed[0].bucket, parsed[0].key, version_id),)
+            parsed = (parsed[0].in_version(version_id),)
         if not wildcard_match:
             return cls(objects=parsed)
         for pattern in parsed:
@@ -146,17 +150,22 @@ def distinct(groups: Iterable[Iterator[_T]], key: Callable[[_T], S3Object]) -> I
 
 def _refuse_text_of_list(value: object) -> None:
     """Refuse the text of a list, which a template without native rendering makes of one: it is no key."""
-    if not isinstance(value, str) or not value.strip().startswith(("[", "(", "{")):
+    if not isinstance(value, str):
         return
-    try:
-        found = ast.literal_eval(value.strip())
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return
-    if isinstance(found, list | tuple | set | dict):
+    text = value.strip()
+    if _OF_ITERABLE.fullmatch(text) or (text.startswith(("[", "(", "{")) and _is_text_of_list(text)):
         raise InvalidArgument(
             f"bucket_key holds the text of a list: {value[:80]}",
             remedy="Pass bucket_key=task.output, or set render_template_as_native_obj=True on the DAG",
         )
+
+
+def _is_text_of_list(text: str) -> bool:
+    """Return whether a text is a collection, in Python's spelling or in JSON's."""
+    for read in (ast.literal_eval, json.loads):
+        with suppress(ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            return isinstance(read(text), list | tuple | set | dict)
+    return False
 
 
 def literal_prefix(pattern: str) -> str:

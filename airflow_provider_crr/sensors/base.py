@@ -25,6 +25,7 @@ from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.lineage import Flow, Traced
 from airflow_provider_crr.links.console import S3ConsoleLink, partition_of
 from airflow_provider_crr.replication.rules import ReadOnce
+from airflow_provider_crr.templated import Templated
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -41,17 +42,17 @@ _GRACE = timedelta(seconds=30)
 _HEARTBEATS_TO_NOTICE = 2
 
 
-class PollingSensor(BaseSensorOperator, Traced):
+class PollingSensor(Templated, BaseSensorOperator, Traced):
     """
     A sensor whose poke and trigger poll the same thing, and end the same way.
 
     :param max_requests_per_second: most HEAD requests in a second; None for no limit.
     :param deferrable: wait in the triggerer rather than on a worker.
     :param aws_conn_id: Airflow connection; None for boto3's own way to find credentials; templated.
-    :param region_name: AWS Region, None for the connection's; templated.
+    :param region_name: AWS Region, None or what renders to nothing for the connection's; templated.
     :param verify: whether to verify TLS certificates, or the path of a CA bundle; templated.
     :param botocore_config: settings of ``botocore.config.Config``; a mapping if deferrable.
-    :param expected_bucket_owner: account id that must own the buckets; templated.
+    :param expected_bucket_owner: account id that must own the buckets, 12 digits; templated.
     :param requester_pays: accept the request costs of a requester-pays bucket.
     :raises InvalidArgument: for arguments that can never work.
     """
@@ -114,6 +115,8 @@ class PollingSensor(BaseSensorOperator, Traced):
     def execute(self, context: Context) -> Any:
         """Wait on the worker, or hand the waiting to the triggerer."""
         self._poller = self._unasked = None
+        with self._never_failing():
+            self._bring_arguments(context)
         S3ConsoleLink.remember(context, self._linked)
         if self.deferrable:
             with self._never_failing():
@@ -150,6 +153,8 @@ class PollingSensor(BaseSensorOperator, Traced):
     def poke(self, context: Context) -> PokeReturnValue:
         """Poll once: done with the value for XCom, or not done, also where S3 cannot be asked for the moment."""
         self._unasked = None
+        if self._poller is None:
+            self._bring_arguments(context)
         try:
             if self._poller is None:
                 first = context["ti"].get_first_reschedule_date(context) if self.reschedule else None
@@ -176,6 +181,7 @@ class PollingSensor(BaseSensorOperator, Traced):
         :param event: one of :mod:`airflow_provider_crr.waiting`.
         """
         with self._never_failing():
+            self._bring_arguments(context)
             return self._conclude(context, event or {})
 
     @contextmanager

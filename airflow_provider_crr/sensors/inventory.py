@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_crr.arguments import HOOK_FIELDS, hook_arguments, is_template, moment, text
+from airflow_provider_crr.arguments import HOOK_FIELDS, hook_arguments, is_known, moment, text
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.inventory.arrival import ReportArrival
 from airflow_provider_crr.inventory.delivery import report_event
@@ -36,7 +36,8 @@ class S3InventorySensor(PollingSensor):
     :param inventory: folder of the inventory configuration, ``s3://dest/prefix/source-bucket/config-id/``; templated.
     :param newer_than: only reports that S3 began after this moment count; a datetime with time zone, or its ISO 8601
         text (without time zone: UTC); templated, such as
-        ``"{{ (dag_run.run_after - macros.timedelta(days=1)).isoformat() }}"``. None for any report.
+        ``"{{ (dag_run.run_after - macros.timedelta(days=1)).isoformat() }}"``. None for any report, and
+        so is a template that renders to nothing, as on a DAG's first run.
     :param kwargs: those of :class:`~airflow_provider_crr.sensors.base.PollingSensor`, and of every sensor.
     :raises InvalidArgument: for arguments that can never work.
     :raises InventoryManifestInvalid: if the newest report's manifest does not match its checksum.
@@ -51,10 +52,11 @@ class S3InventorySensor(PollingSensor):
         super().__init__(**kwargs)
         self.inventory = inventory
         self.newer_than = newer_than
-        if not is_template(inventory):
+        if is_known(self, "inventory"):
             InventoryLocation.parse(text(inventory, "inventory"))
-        if not is_template(newer_than):
+        if is_known(self, "newer_than"):
             moment(newer_than, "newer_than")
+        self._remember()
 
     def _make_poller(self, started_at: datetime, context: Context) -> ReportArrival:
         hook = S3ReplicationHook(**hook_arguments(self))

@@ -52,9 +52,10 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
 
     :param bucket_key: a key, an ``s3://`` URI, a ``{"bucket", "key", "version_id"}`` mapping, or a list of them;
         templated. With the bucket in the URI or mapping, leave ``bucket_name`` out.
-    :param bucket_name: bucket of the keys that name none; templated.
+    :param bucket_name: bucket of the keys that name none, or the ARN of an access point; templated.
     :param wildcard_match: whether the keys are Unix shell-style patterns; each must match at least one object.
-    :param version_id: version of the one key that ``bucket_key`` names; templated.
+    :param version_id: version of the one key that ``bucket_key`` names; templated. Only None that the DAG's author
+        wrote means whatever is current, and not what a template renders to: :ref:`templates`.
     :param on_failed: FAILED: ``"fail"``, or ``"wait"`` because somebody repairs it. None fails on S3, which never tries
         again; on a store that does by itself, as MinIO, it waits while a rule covers the key.
     :param on_none: no replication status: ``"fail"`` (naming why, from the bucket's rules), ``"wait"`` or ``"done"``.
@@ -112,6 +113,7 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
                 remedy="Use mode='poke' or deferrable=True, or name the versions in bucket_key",
             )
         self._policy()
+        self._remember()
         if self._names_are_known():
             targets = self._targets()
             if self.deferrable:

@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from airflow_provider_crr.arguments import hook_arguments, moment, seconds, text
+from airflow_provider_crr.arguments import HOOK_FIELDS, hook_arguments, moment, seconds, text
 from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.inventory.delivery import NEWEST, Announced, both, report_event
@@ -82,6 +82,8 @@ class S3InventoryReportTrigger(BaseEventTrigger):
         self.expected_bucket_owner = expected_bucket_owner
         self.requester_pays = requester_pays
         self._hook_arguments = hook_arguments(self, for_trigger=True)
+        for name in HOOK_FIELDS:  # in the form in which watchers that are alike are told
+            setattr(self, name, self._hook_arguments[name])
         self._unstored: Announced | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:

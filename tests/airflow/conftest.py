@@ -58,20 +58,33 @@ def run_task(database: None, airflow_home: Path) -> Callable[..., TaskRun]:
         outlet: str | None = None,
         then_clear: Callable[[], None] | None = None,
         native: bool = False,
+        before: str = "",
+        written: str = "",
+        expanded: str = "",
         **arguments: Any,
     ) -> TaskRun:
+        """
+        Run it, and tell how it ended.
+
+        :param before: a statement of the DAG file before the task, such as a task upstream.
+        :param written: arguments as the DAG file has them, such as ``version_id=upstream``.
+        :param expanded: arguments of ``expand`` for a mapped task, as the DAG file has them.
+        """
         dag_id = f"test_{uuid.uuid4().hex[:12]}"
         path = airflow_home / "dags" / f"{dag_id}.py"
         path.write_text(
             f"""
 from datetime import datetime, timedelta
-from airflow.sdk import DAG, Asset
+from airflow.sdk import DAG, Asset, task
 from {task_class.__module__} import {task_class.__name__}
 
 with DAG(
     {dag_id!r}, schedule=None, start_date=datetime(2026, 1, 1), render_template_as_native_obj={native}
 ) as dag:
-    {task_class.__name__}(task_id="task", outlets={f"[Asset({outlet!r})]" if outlet else None}, **{arguments!r})
+    {before}
+    {task_class.__name__}{".partial" if expanded else ""}(
+        task_id="task", outlets={f"[Asset({outlet!r})]" if outlet else []}, **{arguments!r}, {written}
+    ){f".expand({expanded})" if expanded else ""}
 """
         )
         try:
@@ -92,8 +105,9 @@ def _run(path: Path, dag_id: str, then_clear: Callable[[], None] | None) -> Task
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    raised = _record_errors(module.dag.get_task("task"))
-    _activate(module.dag.get_task("task").outlets)
+    task: Any = module.dag.get_task("task")
+    raised = _record_errors(task)
+    _activate([] if task.is_mapped else task.outlets)
     run = module.dag.test()
     if then_clear:
         then_clear()
@@ -103,7 +117,7 @@ def _run(path: Path, dag_id: str, then_clear: Callable[[], None] | None) -> Task
         xcoms = {row.key: _plain(row.value) for row in rows}
         left = [key for key in xcoms if key not in _SHOWN] + _state_keys(session, dag_id)
         events = [event.extra for event in session.query(AssetEvent).filter_by(source_dag_id=dag_id)]
-    (instance,) = run.get_task_instances()
+    (instance,) = [instance for instance in run.get_task_instances() if instance.task_id == "task"]
     return TaskRun(str(instance.state), xcoms.get("return_value"), raised[0] if raised else None, left, events)
 
 
@@ -173,7 +187,11 @@ def _record_errors(task: Any) -> list[BaseException]:
         return call
 
     # In a class of its own: Airflow runs a copy of the task, whose fields are rendered.
-    kind = type(task)
+    kind = task.operator_class if task.is_mapped else type(task)
     methods = {name: recorded(getattr(kind, name)) for name in ("execute", "execute_complete") if hasattr(kind, name)}
-    task.__class__ = type(kind.__name__, (kind,), {"__module__": kind.__module__, **methods})
+    recording: Any = type(kind.__name__, (kind,), {"__module__": kind.__module__, **methods})
+    if task.is_mapped:
+        task.operator_class = recording
+    else:
+        task.__class__ = recording
     return raised

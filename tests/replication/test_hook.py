@@ -127,6 +127,17 @@ def test_element_that_is_no_object_stops_the_lookup(s3: S3Server, hook: S3Replic
         list(hook.get_replication_statuses(["s3://b/1", "s3://b/2", "nonsense"]))
 
 
+def test_version_given_as_nothing_is_not_the_current_one(s3: S3Server, hook: S3ReplicationHook) -> None:
+    """A mapping whose version is None, as boto3 answers for an unversioned bucket, is refused before S3 is asked."""
+    s3.default = lambda bucket, key, version: stored("COMPLETED")
+    for version_id in (None, "None", ""):
+        with pytest.raises(InvalidArgument, match="version id"):
+            list(hook.get_replication_statuses([{"bucket": "b", "key": "k", "version_id": version_id}] * 2))  # type: ignore[dict-item]
+    with pytest.raises(InvalidArgument, match="version id 'None'"):
+        hook.get_replication_status("s3a://b/k", version_id="None")
+    assert s3.requests == []
+
+
 @pytest.mark.parametrize("limit", [0, -1, float("nan")])
 def test_request_limit_must_be_above_zero(limit: float) -> None:
     """A request limit that allows nothing is refused."""
