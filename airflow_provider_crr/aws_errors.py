@@ -144,15 +144,15 @@ def translated(
 
     try:
         yield
-    except ClientError as error:
-        if _is_of_another(error):
-            raise not_asked(error, uri, action) from error
-        raise _refused(error, uri, action, permission, denied, missing) from error
     except CrrError:
         raise
-    except Exception as error:
-        if isinstance(error, BotoCoreError | ResponseParserError) or aws_origin.is_about_credentials(error):
-            raise not_asked(error, uri, action) from error
+    except Exception as raised:
+        error = aws_origin.unwrapped(raised)
+        if isinstance(error, ClientError) and not _is_of_another(error):
+            raise _refused(error, uri, action, permission, denied, missing) from raised
+        of_boto3 = isinstance(error, BotoCoreError | ClientError | ResponseParserError)
+        if of_boto3 or aws_origin.is_about_credentials(error):
+            raise not_asked(error, uri, action) from raised
         raise
 
 

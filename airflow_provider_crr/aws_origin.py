@@ -45,9 +45,9 @@ def connection(error: Any) -> str:
 
 
 def unwrapped(error: Any) -> Exception:
-    """Return what tenacity, with which amazon's hooks try again, has wrapped."""
+    """Return what was wrapped by tenacity, with which amazon's hooks try again, or by boto3 for an upload."""
     last = getattr(error, "last_attempt", None)
-    wrapped = last.exception() if last is not None else None
+    wrapped = error.__context__ if type(error).__name__ == "S3UploadFailedError" else last and last.exception()
     found: Exception = wrapped if isinstance(wrapped, Exception) else error
     return found
 
