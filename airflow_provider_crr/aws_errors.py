@@ -85,33 +85,6 @@ _MEND_CALLER = {
 }
 _MEND_KEYS = "Mend access key, secret and session token of the connection"
 
-#: Who answers which operation on the way to S3; whoever is not here is the service of that name.
-_SERVICES = {
-    **dict.fromkeys(
-        (
-            "AssumeRole",
-            "AssumeRoleWithSAML",
-            "AssumeRoleWithWebIdentity",
-            "AssumeRoot",
-            "GetCallerIdentity",
-            "GetFederationToken",
-            "GetSessionToken",
-        ),
-        "STS",
-    ),
-    **dict.fromkeys(("GetRoleCredentials", "CreateToken"), "AWS SSO"),
-    "CreateOAuth2Token": "AWS sign-in",
-    "CreateSession": "S3",
-}
-#: The same by botocore's names of providers of credentials, and amazon's ``sts-assume-role``.
-_PROVIDERS = {
-    **dict.fromkeys(("sts-assume-role", "assume-role", "assume-role-with-web-identity"), "STS"),
-    "iam-role": "the instance metadata service (IMDS)",
-    "container-role": "the container credential endpoint",
-    "custom-process": "the credential process",
-    "sso": "AWS SSO",
-    "login": "AWS sign-in",
-}
 #: What botocore has of a container's credential endpoint is a sentence.
 _STATUS_IN_WORDS = re.compile(r"non 200 response (\d{3}) ")
 _NO_CLEAR_WORD = ("Received error when attempting to retrieve", "Unable to parse JSON")
@@ -144,15 +117,15 @@ def translated(
 
     try:
         yield
-    except ClientError as error:
-        if _is_of_another(error):
-            raise not_asked(error, uri, action) from error
-        raise _refused(error, uri, action, permission, denied, missing) from error
     except CrrError:
         raise
-    except Exception as error:
-        if isinstance(error, BotoCoreError | ResponseParserError) or aws_origin.is_about_credentials(error):
-            raise not_asked(error, uri, action) from error
+    except Exception as raised:
+        error = aws_origin.unwrapped(raised)
+        if isinstance(error, ClientError) and not aws_origin.is_of_another(error):
+            raise _refused(error, uri, action, permission, denied, missing) from raised
+        of_boto3 = isinstance(error, BotoCoreError | ClientError | ResponseParserError)
+        if of_boto3 or aws_origin.is_about_credentials(error):
+            raise not_asked(error, uri, action) from raised
         raise
 
 
@@ -165,7 +138,7 @@ def is_of_others(error: Exception, operation: str) -> bool:
     """
     from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
-    if isinstance(error, CrrError) or _is_of_another(error):
+    if isinstance(error, CrrError) or aws_origin.is_of_another(error):
         return True
     if isinstance(error, ClientError):
         return error.operation_name != operation
@@ -191,11 +164,11 @@ def not_asked(error: Exception, uri: str | None, action: str) -> CrrError:
     if isinstance(error, boto.NoCredentialsError | boto.PartialCredentialsError):
         return no_credentials(uri, str(error), connection)
     begun = f"cannot {action}{connection and f' by {connection}'}"
-    if _proxy_asks_for_password(error):
+    if aws_origin.proxy_asks_for_password(error):
         return proxy_refused(uri, begun)
     if isinstance(error, boto.ClientError):
         return _refused_by_another(error, uri, begun)
-    who = _who(error)
+    who = aws_origin.who(error)
     passing = _passes(error)
     said = _said(error)
     if not who:
@@ -216,7 +189,7 @@ def refused_caller(error: Exception, uri: str, action: str) -> LookupFailed | No
     :param uri: what was asked about.
     :param action: what was to be done.
     """
-    code, message, _ = answered(error)
+    code, message, _ = aws_origin.answered(error)
     refused = _CALLER.get(code)
     if code == "InvalidRequest" and "AWS4-HMAC-SHA256" in message:  # signed in another way than the Region takes
         refused = "the signature"
@@ -247,14 +220,6 @@ def passes(code: str, http_status: int = 0, message: str = "") -> bool:
         return True
     context = RetryContext(1, parsed_response={"Error": {"Code": code}})
     return any(checker.is_retryable(context) for checker in (ThrottledRetryableChecker(), TransientRetryableChecker()))
-
-
-def answered(error: Any) -> tuple[str, str, int]:
-    """Return code, message and HTTP status of a ClientError; no code if its body is not an error of an API."""
-    found = error.response.get("Error") or {}
-    code = str(found.get("Code") or "")
-    status = int((error.response.get("ResponseMetadata") or {}).get("HTTPStatusCode") or 0)
-    return ("" if code.isdigit() else code), str(found.get("Message") or ""), status
 
 
 def no_such_bucket(uri: str) -> BucketNotFound:
@@ -290,7 +255,7 @@ def _refused(
     denied: type[CrrError],
     missing: CrrError | None,
 ) -> CrrError:
-    code, message, status = answered(error)
+    code, message, status = aws_origin.answered(error)
     if code == "NoSuchBucket":
         return no_such_bucket(uri)
     if missing is not None and (code or str(status)) in _MISSING:
@@ -314,9 +279,9 @@ def _refused(
 
 
 def _refused_by_another(error: Any, uri: str | None, begun: str) -> LookupFailed:
-    code, message, status = answered(error)
+    code, message, status = aws_origin.answered(error)
     operation = error.operation_name
-    who = _SERVICES.get(operation, "the service")
+    who = aws_origin.SERVICES.get(operation, "the service")
     passing = passes(code, status, message) or not code
     remedy = _remedy(who, passing)
     if code.startswith("AccessDenied") and not passing:
@@ -334,28 +299,6 @@ def _remedy(who: str, passing: bool) -> str:
     if passing:
         return f"Ask again later; if it stays, look at {who}"
     return "Mend the connection: its role, profile, token or keys, and what they are allowed"
-
-
-def _who(error: Exception) -> str:
-    """Return who was asked for credentials; empty if nobody was."""
-    operation = _SERVICES.get(aws_origin.operation(error) or "")
-    if operation:
-        return operation
-    provider = str(getattr(error, "kwargs", {}).get("provider", ""))
-    names = {kind.__name__ for kind in type(error).__mro__}
-    if names & {"SSOError", "TokenRetrievalError"}:
-        return "AWS SSO"
-    if "LoginError" in names:
-        return "AWS sign-in"
-    if names & {"MetadataRetrievalError", "InvalidIMDSEndpointError"}:
-        return _PROVIDERS["iam-role"]
-    if names & {"CredentialRetrievalError", "NoAuthTokenError"} or aws_origin.is_about_credentials(error):
-        return (
-            _PROVIDERS.get(provider)
-            or _PROVIDERS.get(aws_origin.provider(error) or "")
-            or "whoever gives the credentials"
-        )
-    return ""
 
 
 def _said(error: Exception) -> str:
@@ -387,7 +330,7 @@ def _passes(error: Exception) -> bool:
         return True
     if isinstance(error, boto.CredentialRetrievalError) and "refresh failed" in said:
         return True  # whoever gave credentials before has none at the moment
-    return "expired" in said and bool(_who(error))
+    return "expired" in said and bool(aws_origin.who(error))
 
 
 def _is_unanswered(error: Exception) -> bool:
@@ -396,19 +339,3 @@ def _is_unanswered(error: Exception) -> bool:
     lost = boto.HTTPClientError | boto.ConnectionError | boto.IncompleteReadError | ConnectionError | TimeoutError
     unanswered = type(error).__module__.startswith("requests.") and getattr(error, "response", None) is None
     return isinstance(error, lost) or unanswered
-
-
-def _is_of_another(error: Exception) -> bool:
-    return (
-        aws_origin.operation(error) in _SERVICES
-        or aws_origin.is_about_credentials(error)
-        or _proxy_asks_for_password(error)
-    )
-
-
-def _proxy_asks_for_password(error: Exception) -> bool:
-    from botocore.exceptions import ClientError, ProxyConnectionError
-
-    if isinstance(error, ClientError):
-        return answered(error)[2] == 407
-    return isinstance(error, ProxyConnectionError) and bool(re.search(r"\b407\b", str(error.kwargs.get("error"))))

@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
 #: Modules of botocore in which an error has to do with credentials, whatever it is.
 _CREDENTIALS = frozenset({"botocore.credentials", "botocore.tokens"})
+#: Who answers which operation on the way to S3; whoever is not here is the service of that name.
+SERVICES = {
+    **dict.fromkeys(
+        (
+            "AssumeRole",
+            "AssumeRoleWithSAML",
+            "AssumeRoleWithWebIdentity",
+            "AssumeRoot",
+            "GetCallerIdentity",
+            "GetFederationToken",
+            "GetSessionToken",
+        ),
+        "STS",
+    ),
+    **dict.fromkeys(("GetRoleCredentials", "CreateToken"), "AWS SSO"),
+    "CreateOAuth2Token": "AWS sign-in",
+    "CreateSession": "S3",
+}
+#: The same by botocore's names of providers of credentials, and amazon's ``sts-assume-role``.
+_PROVIDERS = {
+    **dict.fromkeys(("sts-assume-role", "assume-role", "assume-role-with-web-identity"), "STS"),
+    "iam-role": "the instance metadata service (IMDS)",
+    "container-role": "the container credential endpoint",
+    "custom-process": "the credential process",
+    "sso": "AWS SSO",
+    "login": "AWS sign-in",
+}
 #: Left on an error by :func:`name_connection`.
 _NOTE = "CrrConnection"
 
@@ -44,10 +72,49 @@ def connection(error: Any) -> str:
     return noted if isinstance(noted, str) else ""
 
 
+def answered(error: Any) -> tuple[str, str, int]:
+    """Return code, message and HTTP status of a ClientError; no code if its body is not an error of an API."""
+    found = error.response.get("Error") or {}
+    code = str(found.get("Code") or "")
+    status = int((error.response.get("ResponseMetadata") or {}).get("HTTPStatusCode") or 0)
+    return ("" if code.isdigit() else code), str(found.get("Message") or ""), status
+
+
+def who(error: Exception) -> str:
+    """Return who was asked for credentials; empty if nobody was."""
+    if service := SERVICES.get(operation(error) or ""):
+        return service
+    told = str(getattr(error, "kwargs", {}).get("provider", ""))
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if names & {"SSOError", "TokenRetrievalError"}:
+        return "AWS SSO"
+    if "LoginError" in names:
+        return "AWS sign-in"
+    if names & {"MetadataRetrievalError", "InvalidIMDSEndpointError"}:
+        return _PROVIDERS["iam-role"]
+    if names & {"CredentialRetrievalError", "NoAuthTokenError"} or is_about_credentials(error):
+        return _PROVIDERS.get(told) or _PROVIDERS.get(provider(error) or "") or "whoever gives the credentials"
+    return ""
+
+
+def is_of_another(error: Exception) -> bool:
+    """Return whether somebody else than S3 refused, or did not answer, whatever was asked of S3."""
+    return operation(error) in SERVICES or is_about_credentials(error) or proxy_asks_for_password(error)
+
+
+def proxy_asks_for_password(error: Exception) -> bool:
+    """Return whether a proxy answered 407 (RFC 9110), to the request or when it was to open a tunnel."""
+    from botocore.exceptions import ClientError, ProxyConnectionError
+
+    if isinstance(error, ClientError):
+        return answered(error)[2] == 407
+    return isinstance(error, ProxyConnectionError) and bool(re.search(r"\b407\b", str(error.kwargs.get("error"))))
+
+
 def unwrapped(error: Any) -> Exception:
-    """Return what tenacity, with which amazon's hooks try again, has wrapped."""
+    """Return what was wrapped by tenacity, with which amazon's hooks try again, or by boto3 for an upload."""
     last = getattr(error, "last_attempt", None)
-    wrapped = last.exception() if last is not None else None
+    wrapped = error.__context__ if type(error).__name__ == "S3UploadFailedError" else last and last.exception()
     found: Exception = wrapped if isinstance(wrapped, Exception) else error
     return found
 

@@ -51,16 +51,9 @@ def write(client: Any, uri: str, source: Path, content_type: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, path)
         return
-    from boto3.exceptions import S3UploadFailedError
-
-    from airflow_provider_crr.errors import LookupFailed
-
     bucket, key = split_uri(uri)
-    try:
-        with translated(uri, "write", permission="s3:PutObject"):
-            client.upload_file(str(source), bucket, key, ExtraArgs={"ContentType": content_type})
-    except S3UploadFailedError as error:
-        raise LookupFailed(f"cannot write: {error}", uri=uri, remedy="Allow s3:PutObject to the connection") from error
+    with translated(uri, "write", permission="s3:PutObject"):
+        client.upload_file(str(source), bucket, key, ExtraArgs={"ContentType": content_type})
 
 
 def _path(uri: str) -> Path:

@@ -20,7 +20,8 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from airflow_provider_crr.aws_errors import answered, is_of_others, not_asked, passes, proxy_refused, refused_caller
+from airflow_provider_crr.aws_errors import is_of_others, not_asked, passes, proxy_refused, refused_caller
+from airflow_provider_crr.aws_origin import answered
 from airflow_provider_crr.replication.boto import S3Client
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
 

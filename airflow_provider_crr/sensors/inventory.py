@@ -43,7 +43,7 @@ class S3InventorySensor(PollingSensor):
     :raises InventoryManifestInvalid: if the newest report's manifest does not match its checksum.
     :raises ReplicationStatusMissing: if the reports have no ReplicationStatus field.
     :raises AirflowSensorTimeout: if no report came before ``timeout``.
-    :raises LookupFailed: if the folder cannot be listed.
+    :raises LookupFailed: if the folder cannot be listed, and that lasts.
     """
 
     template_fields: Sequence[str] = ("inventory", "newer_than", *HOOK_FIELDS)

@@ -75,7 +75,8 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
     :raises InvalidArgument: for arguments that can never work, when the DAG is parsed.
     :raises ReplicationFailed: if the gate can never open; no retry follows.
     :raises AirflowSensorTimeout: if it is not decided after ``timeout``.
-    :raises LookupFailed: if S3 cannot be asked: no credentials, no such bucket, no permission to list.
+    :raises LookupFailed: if S3 cannot be asked, and that lasts: credentials that are refused, no such bucket, no
+        permission to list.
     """
 
     template_fields: Sequence[str] = (*TARGET_FIELDS, *HOOK_FIELDS)

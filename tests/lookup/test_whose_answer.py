@@ -4,15 +4,60 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
+import botocore.exceptions as boto
 import pytest
+import requests
+import tenacity
 
-from airflow_provider_crr.errors import CredentialsNotFound, LookupFailed
+from airflow_provider_crr.aws_errors import not_asked
+from airflow_provider_crr.errors import CredentialsNotFound, InvalidArgument, LookupFailed
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
+from airflow_provider_crr.inventory.output import write
 from airflow_provider_crr.replication import lookup
 from tests.lookup.conftest import BOTO3
-from tests.support.credential_sources import REFUSALS, Source
+from tests.support.credential_sources import REFUSALS, Source, Sts
 from tests.support.s3_server import S3Server
+
+
+def attempt_that(failed: Exception) -> tenacity.Future:
+    """Return an attempt of tenacity's that has failed."""
+    attempt = tenacity.Future(1)
+    attempt.set_exception(failed)
+    return attempt
+
+
+#: Errors as their libraries make them: what ours says, and whether it passes.
+OTHERS: dict[Exception, tuple[str, bool]] = {
+    boto.NoCredentialsError(): ("no AWS credentials", False),
+    boto.PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"): ("no AWS credentials", False),
+    boto.NoAuthTokenError(): ("whoever gives the credentials gave no credentials", False),
+    boto.TokenRetrievalError(provider="sso", error_msg="Token has expired and refresh failed"): ("AWS SSO", True),
+    boto.SSOTokenLoadError(error_msg="Token for x does not exist"): ("AWS SSO", False),
+    boto.UnauthorizedSSOTokenError(): ("AWS SSO", True),
+    boto.MetadataRetrievalError(error_msg="IMDSv1 has been disabled"): ("IMDS", False),
+    boto.InvalidIMDSEndpointError(endpoint="x"): ("IMDS", False),
+    boto.CredentialRetrievalError(provider="container-role", error_msg="non 200 response 503 "): (
+        "container",
+        True,
+    ),
+    boto.ProfileNotFound(profile="nobody"): ("nobody", False),
+    boto.RefreshWithMFAUnsupportedError(): ("MFA", False),
+    boto.InvalidProxiesConfigError(): ("proxies_config", False),
+    boto.CapacityNotAvailableError(): ("capacity", True),
+    boto.EndpointConnectionError(endpoint_url="https://s3"): ("https://s3", True),
+    boto.ProxyConnectionError(proxy_url="http://p", error="Tunnel connection failed: 502 Bad"): ("502 Bad", True),
+    boto.ProxyConnectionError(proxy_url="http://p", error="Tunnel connection failed: 407 Auth"): ("HTTP 407", False),
+    boto.ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "AssumeRoot"): ("sts:AssumeRoot", False),
+    boto.ClientError({"Error": {"Code": "429"}}, "GetRoleCredentials"): ("AWS SSO answered HTTP", True),
+    boto.ClientError({"Error": {"Code": "Oops", "Message": "no"}}, "MadeUp"): ("answered Oops to MadeUp", False),
+    requests.ConnectionError("no route to the provider"): ("no route", True),
+    requests.HTTPError("no", response=SimpleNamespace(status_code=503)): ("HTTPError", True),
+    requests.HTTPError("no", response=SimpleNamespace(status_code=401)): ("HTTPError", False),
+    RuntimeError("sts_response_http_status=302"): ("RuntimeError: sts_response_http_status=302", False),
+    tenacity.RetryError(attempt_that(boto.ProfileNotFound(profile="nobody"))): ("nobody", False),
+}
 
 ONE, MANY = ["s3://b/k"], ["s3://b/k", "s3://b/l"]
 WAYS = {"one": ONE, "many by crt": MANY, "many by boto3": MANY}
@@ -93,3 +138,52 @@ def test_refusal_when_credentials_are_first_asked_for(
     assert server.requests == []
     source.refuse("")
     assert {found.state for found in hook.get_replication_statuses(MANY)} == {"COMPLETED"}
+
+
+@pytest.mark.usefixtures("crt")
+@pytest.mark.parametrize("objects", [f"many by {way}" for way in ("crt", "boto3")], indirect=True)
+def test_refusal_amid_a_sweep(connect, server: S3Server, objects: list[str]) -> None:
+    """A renewal that is refused while many are asked ends the sweep with that error; what was answered stays."""
+    source = connect(Sts)
+    found = []
+
+    def sweep() -> None:
+        hook = S3ReplicationHook(max_requests_per_second=2)
+        for answer in hook.get_replication_statuses(f"s3://b/{number}" for number in range(12)):
+            found.append(answer)
+            source.refuse("throttled")
+
+    with pytest.raises(LookupFailed, match="STS answered Throttling to AssumeRole") as raised:
+        sweep()
+    assert raised.value.passing
+    assert {answer.state for answer in found} == {"COMPLETED"}
+    assert 0 < len(found) < 12
+
+
+def test_errors_that_come_through_no_socket() -> None:
+    """Whatever boto3, and what amazon's hooks use, raise for credentials says who refused, and whether it lasts."""
+    for raised, (says, passing) in OTHERS.items():
+        found = not_asked(raised, "s3://b/k", "look up")
+        assert isinstance(found, LookupFailed), raised
+        assert says in str(found)
+        assert found.passing is passing, raised
+        assert not raised.args or found.remedy
+
+
+def test_a_wrong_argument_is_no_refusal() -> None:
+    """What botocore can make no request of is the author's to mend."""
+    assert isinstance(
+        not_asked(boto.ParamValidationError(report="Invalid bucket name"), None, "look up"), InvalidArgument
+    )
+
+
+def test_an_upload_that_sts_refuses_advises_no_permission_of_s3(connect, server: S3Server, tmp_path: Path) -> None:
+    """boto3 wraps what refuses an upload; the error names STS, not s3:PutObject, which only S3's AccessDenied does."""
+    source = connect(Sts)
+    client = S3ReplicationHook().get_conn()
+    source.refuse("denied")
+    report = tmp_path / "report.json"
+    report.write_text("{}")
+    with pytest.raises(LookupFailed, match="STS answered AccessDenied to AssumeRole") as raised:
+        write(client, "s3://b/report.json", report, "application/json")
+    assert "PutObject" not in str(raised.value)
