@@ -1,55 +1,29 @@
-"""DuckDB, shut in a directory, running the layers of the query file by file."""
+"""DuckDB, running the layers of the query file by file, with a proof that it read all of each."""
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_crr.errors import CrrError, InventoryFileInvalid
-from airflow_provider_crr.inventory import batch_manifest, query, relations
-from airflow_provider_crr.inventory.files import NAME_ANOTHER
-from airflow_provider_crr.inventory.manifest import Manifest
+from airflow_provider_crr.errors import InventoryFileInvalid
+from airflow_provider_crr.inventory import batch_manifest, columns, csv_text, query, relations
+from airflow_provider_crr.inventory.database import duckdb_errors
+from airflow_provider_crr.inventory.files import FetchedFile
+from airflow_provider_crr.inventory.manifest import NAME_ANOTHER, Manifest
 
 if TYPE_CHECKING:
     import duckdb
 
 #: More facts than this are merged once they have doubled, so that files x prefixes never pile up.
 MERGE_ROWS = 1_000_000
-
-
-@contextmanager
-def connect(directory: Path, memory_limit: str, threads: int | None) -> Iterator[duckdb.DuckDBPyConnection]:
-    """
-    Connect to an empty database that reads and writes nothing outside a directory.
-
-    :param directory: that directory; what does not fit in memory goes to ``spill`` in it.
-    :param memory_limit: what DuckDB may hold in memory, as DuckDB writes it.
-    :param threads: how many threads DuckDB uses; None for one on each processor, at most 4.
-    """
-    # Here, for it takes a while and nobody needs it to parse a DAG.
-    import duckdb
-
-    with duckdb.connect(
-        config={
-            "memory_limit": memory_limit,
-            "threads": threads or min(4, os.cpu_count() or 1),
-            "temp_directory": str(directory / "spill"),
-            "preserve_insertion_order": False,
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            "python_enable_replacements": False,
-        }
-    ) as connection:
-        # Whatever the text in a report might make of a statement, it stays in the directory.
-        connection.execute("SET allowed_directories = [$directory]", {"directory": str(directory)})
-        connection.execute("SET enable_external_access = false")
-        connection.execute("SET lock_configuration = true")
-        yield connection
+#: How the rows to repair are written, as text only.
+_BATCH_CSV = (
+    "FORMAT csv, HEADER false, DELIMITER ',', QUOTE '\"', ESCAPE '\"', NULLSTR '', COMPRESSION none, "
+    "USE_TMP_FILE false, PER_THREAD_OUTPUT false"
+)
 
 
 class Engine:
@@ -57,6 +31,7 @@ class Engine:
     Runs the layers of the query, the first two for each file and the last one at the end.
 
     :param connection: to an empty database.
+    :param directory: name of the directory of the files, as readers are given it.
     :param manifest: the report.
     :param prefix_depth: as in :func:`~airflow_provider_crr.inventory.query.groups_sql`.
     :param versions: as there.
@@ -65,9 +40,15 @@ class Engine:
     """
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, manifest: Manifest, prefix_depth: int, versions: str
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        directory: str,
+        manifest: Manifest,
+        prefix_depth: int,
+        versions: str,
     ) -> None:
         self._connection = connection
+        self._directory = directory
         self._manifest = manifest
         self._depth = prefix_depth
         self._merged_rows = MERGE_ROWS
@@ -75,7 +56,12 @@ class Engine:
         #: Statements that group one file; the next one is tried where the one before raises.
         self._grouping = [
             query.groups_sql(
-                report, manifest.fields, prefix_depth=prefix_depth, versions=versions, encoded=self._encoded
+                report,
+                manifest.fields,
+                prefix_depth=prefix_depth,
+                versions=versions,
+                encoded=self._encoded,
+                sums=["text_bytes"] if self._encoded else [],
             )
             for report in self._reports()
         ]
@@ -100,31 +86,58 @@ class Engine:
         relations.require_pyarrow()
         return [relations.orc_sql(fields)]
 
-    def add(self, path: Path, uri: str) -> None:
+    def add(self, file: FetchedFile) -> None:
         """Count one data file, or nothing of it."""
-        with _duckdb_errors(uri):
-            self._group(path, uri)
+        with duckdb_errors(file.uri):
+            rows = self._columnar_rows(file)
+            self._group(file)
+            self._prove(file, rows)
             self._run(f"INSERT INTO facts {self._facts}")
             self._merge()
         defect = self._number("SELECT max(at_ms) FROM facts WHERE kind = 'defect'")
         if defect:
-            raise InventoryFileInvalid(f"it has {query.DEFECTS[defect]}", uri=uri, remedy=NAME_ANOTHER)
+            raise InventoryFileInvalid(f"it has {query.DEFECTS[defect]}", uri=file.uri, remedy=NAME_ANOTHER)
 
-    def _group(self, path: Path, uri: str) -> None:
+    def _columnar_rows(self, file: FetchedFile) -> int | None:
+        """Return how many rows the file says that it has, once its columns are those of S3; None for CSV."""
+        path = {"path": self._seen(file.path)}
+        fields = self._manifest.fields
+        if self._manifest.file_format == "Parquet":
+            columns.check_parquet(self._run(columns.PARQUET_COLUMNS_SQL, path), fields, file.uri)
+            return self._number("SELECT sum(num_rows) FROM parquet_file_metadata($path)", path)
+        if self._manifest.file_format == "ORC":
+            reader, rows = relations.orc_reader(path["path"], fields, file.uri)
+            self._connection.register(relations.ORC_RELATION, reader)
+            return rows
+        return None
+
+    def _group(self, file: FetchedFile) -> None:
         import duckdb
 
-        parameters = {"bucket": self._manifest.source_bucket, "path": str(path)}
-        if self._manifest.file_format == "ORC":
-            del parameters["path"]
-            reader = relations.orc_reader(path, self._manifest.fields, uri)
-            self._connection.register(relations.ORC_RELATION, reader)
+        parameters = {"bucket": self._manifest.source_bucket}
+        if self._manifest.file_format != "ORC":
+            parameters["path"] = self._seen(file.path)
         for statement in self._grouping:
             try:
                 self._run(f"CREATE OR REPLACE TABLE groups AS {statement}", parameters)
                 return
             except (duckdb.NotImplementedException, duckdb.InvalidInputException, duckdb.ConversionException):
-                if statement is self._grouping[-1] or relations.is_cut_short(path):
+                if statement is self._grouping[-1]:
                     raise
+
+    def _prove(self, file: FetchedFile, rows: int | None) -> None:
+        """Refuse a file of which not every row was read, for a reader may leave out what it does not understand."""
+        read = self._number("SELECT sum(objects) FROM groups")
+        if rows is None:
+            # A line for each row, and no byte but those of the values, two quotes each, and what comes after each.
+            text = self._number("SELECT sum(text_bytes) FROM groups") + 3 * len(self._manifest.fields) * read
+            if (read, text) == (file.lines, file.path.stat().st_size):
+                return
+            rows = csv_text.count_records(file.path, len(self._manifest.fields), file.uri)
+        if read != rows:
+            raise InventoryFileInvalid(
+                f"it has {rows} rows, of which {read} could be read", uri=file.uri, remedy=NAME_ANOTHER
+            )
 
     def _merge(self) -> None:
         if self._number("SELECT count(*) FROM facts") < self._merged_rows:
@@ -144,52 +157,27 @@ class Engine:
             pending_older_than=pending_older_than,
             encoded=self._encoded,
         )
-        with _duckdb_errors(self._manifest.uri):
-            self._run(
-                f"COPY ({rows}) TO $path (FORMAT csv, HEADER false)",
-                {"bucket": self._manifest.source_bucket, "path": str(part)},
-            )
-        with part.open("rb") as source, path.open("ab") as target:
-            shutil.copyfileobj(source, target)
+        target = self._seen(part).replace("'", "''")
+        with duckdb_errors(self._manifest.uri):
+            self._run(f"COPY ({rows}) TO '{target}' ({_BATCH_CSV})", {"bucket": self._manifest.source_bucket})
+        with part.open("rb") as source, path.open("ab") as listed:
+            shutil.copyfileobj(source, listed)
+        part.unlink()
 
     def summary(self) -> Sequence[Mapping[str, Any]]:
         """Return the rows of the last layer."""
-        with _duckdb_errors(self._manifest.uri):
+        with duckdb_errors(self._manifest.uri):
             rows = self._run(query.summary_sql("FROM facts", prefix_depth=self._depth))
         return [dict(zip(query.SUMMARY_COLUMNS, row, strict=True)) for row in rows]
 
-    def _number(self, statement: str) -> int:
-        return int(self._run(statement)[0][0] or 0)
+    def _seen(self, path: Path) -> str:
+        return f"{self._directory}/{path.name}"
+
+    def _number(self, statement: str, parameters: Mapping[str, str] | None = None) -> int:
+        return int(self._run(statement, parameters)[0][0] or 0)
 
     def _run(self, statement: str, parameters: Mapping[str, str] | None = None) -> list[tuple[Any, ...]]:
         # Fetched to the end even where nothing is returned: until then DuckDB may not have run it all, and the
         # connection refuses other work.
         rows: list[tuple[Any, ...]] = self._connection.execute(statement, parameters).fetchall()
         return rows
-
-
-@contextmanager
-def _duckdb_errors(uri: str) -> Iterator[None]:
-    import duckdb
-
-    try:
-        yield
-    except (duckdb.OutOfMemoryException, duckdb.InternalException, duckdb.FatalException) as error:
-        raise CrrError(
-            f"DuckDB could not go on: {_short(error)}",
-            uri=uri,
-            remedy="Give it a higher memory_limit, or a work_dir with room",
-        ) from error
-    except duckdb.Error as error:
-        if "No space left on device" in str(error):
-            raise CrrError(
-                f"the disk is full: {_short(error)}", uri=uri, remedy="Give a work_dir with more room"
-            ) from error
-        raise InventoryFileInvalid(
-            f"not what the manifest says it is: {_short(error)}", uri=uri, remedy=NAME_ANOTHER
-        ) from error
-
-
-def _short(error: Exception) -> str:
-    # DuckDB quotes the line that it could not read, which can be long, and then explains its own options.
-    return " ".join(" ".join(str(error).splitlines()[:4]).split())[:600]

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from airflow_provider_crr.errors import InventoryManifestInvalid
-from airflow_provider_crr.inventory.engine import Engine, connect
+from airflow_provider_crr.inventory.database import connect
+from airflow_provider_crr.inventory.engine import Engine
 from airflow_provider_crr.inventory.files import fetched
 from airflow_provider_crr.inventory.manifest import Manifest
 from airflow_provider_crr.inventory.result import summary_from_rows
 from airflow_provider_crr.inventory.summary import Summary
+from airflow_provider_crr.inventory.workspace import workspace
 
 #: What DuckDB may hold in memory; the rest goes to disk. The process needs about 150 MB more.
 MEMORY_LIMIT = "300MB"
@@ -60,13 +61,13 @@ def summarize_local(
             uri=manifest.uri,
             remedy="Add the optional field LastModifiedDate to the inventory configuration, or ask for FAILED only",
         )
-    with tempfile.TemporaryDirectory(prefix="inventory-", dir=work_dir) as directory:
-        with connect(Path(directory), memory_limit, threads) as connection:
-            engine = Engine(connection, manifest, prefix_depth, versions)
-            listed = Path(directory, "listed.csv") if failed_manifest else None
-            with closing(fetched(s3_client, manifest, Path(directory))) as files:
-                for file, path in files:
-                    engine.add(path, manifest.file_uri(file))
+    with workspace(work_dir) as (directory, name):
+        with connect(name, memory_limit, threads) as connection:
+            engine = Engine(connection, name, manifest, prefix_depth, versions)
+            listed = directory / "listed.csv" if failed_manifest else None
+            with closing(fetched(s3_client, manifest, directory)) as files:
+                for file in files:
+                    engine.add(file)
                     if listed:
                         engine.list_failed(listed, pending_older_than)
             rows = engine.summary()

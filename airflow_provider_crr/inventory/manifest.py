@@ -31,7 +31,9 @@ _FIELD_NAMES = {
 #: Bucket names of today, and those that us-east-1 allowed until 2018.
 _BUCKET_NAME = re.compile(r"[A-Za-z0-9._-]{3,255}")
 _MD5 = re.compile(r"[0-9a-f]{32}")
+_DIGITS = re.compile(r"[0-9]+")
 _REPORT_AGAIN = "Name another report, or wait for the next one; S3 Inventory writes each report once"
+NAME_ANOTHER = "Name another report; S3 Inventory writes each report once"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class Manifest:
         """
         _verify(body, checksum, uri)
         try:
-            data = json.loads(body)
+            data = json.loads(body, object_pairs_hook=_once_each)
         except ValueError as error:
             raise InventoryManifestInvalid(f"manifest is not JSON: {error}", uri=uri, remedy=_REPORT_AGAIN) from error
         reader = _Reader(uri)
@@ -126,6 +128,15 @@ def _verify(body: bytes, checksum: bytes | str, uri: str) -> None:
         )
 
 
+def _once_each(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    # RFC 8259, section 4: what a name means that is there twice is left to each reader; Python takes the last one.
+    found = dict(members)
+    if len(found) != len(members):
+        twice = next(name for name in found if sum(name == each for each, _ in members) > 1)
+        raise ValueError(f"it says {twice[:200]} twice")
+    return found
+
+
 class _Reader:
     """Takes values out of decoded JSON, and says which one is wrong."""
 
@@ -161,10 +172,13 @@ class _Reader:
 
     def created_at(self, data: Any) -> datetime:
         value = self.text(data, "creationTimestamp")
+        expected = "milliseconds since 1970"
+        if not _DIGITS.fullmatch(value):  # Python's int also takes "1_000", " 1", and Arabic digits
+            raise self.invalid("creationTimestamp", value, expected)
         try:
             return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(value))
         except (ValueError, OverflowError) as error:
-            raise self.invalid("creationTimestamp", value, "milliseconds since 1970") from error
+            raise self.invalid("creationTimestamp", value, expected) from error
 
     def fields(self, data: Any, file_format: str) -> tuple[str, ...]:
         schema = self.text(data, "fileSchema")
@@ -193,7 +207,16 @@ class _Reader:
         entries = self._value(data, "files")
         if not isinstance(entries, list):
             raise self.invalid("files", entries, "a list")
-        return tuple(self._file(entry) for entry in entries)
+        files = tuple(self._file(entry) for entry in entries)
+        # Each row of it would count twice. Two keys are two files, whatever is in them: S3 names each anew.
+        seen: set[str] = set()
+        for file in files:
+            if file.key in seen:
+                raise InventoryManifestInvalid(
+                    f"manifest lists {file.key[:1024]} twice", uri=self._uri, remedy=_REPORT_AGAIN
+                )
+            seen.add(file.key)
+        return files
 
     def _file(self, entry: Any) -> ManifestFile:
         key, size = self.text(entry, "key"), self._value(entry, "size")

@@ -14,6 +14,8 @@ groups    ``name, version, status, modified_ms, objects, bytes, noncurrent, defe
           the key is the name: those are asked about one by one (the oldest, the sample, the Batch
           Operations manifest), all others are only counted. Counts and sums alone, for DuckDB can move
           those to disk; few and narrow columns to group by, for most of the time goes there (measured).
+          Rows that were not asked for are one group, of status -1, that the next layers leave out: so
+          ``objects`` add up to the rows of the report.
 facts     ``kind, name, status, at_ms, objects, bytes, noncurrent``; small, except for one row for each
           prefix and status.
 summary   ``kind, rank, name, status, at_ms, objects, bytes, noncurrent``; at most a few hundred rows.
@@ -37,17 +39,30 @@ DEFECTS = {
     2: "a PENDING version without LastModifiedDate",
     3: "a row without a key",
     4: "a row of another bucket",
+    5: "a PENDING version whose LastModifiedDate is before 1970 or after 9999",
+    6: "a key that is not URL-encoded as S3 does it",
 }
+#: Milliseconds of the last moment that Python, and S3, can write down.
+_LAST_MS = 253_402_300_799_999
 #: The columns of the last layer.
 SUMMARY_COLUMNS = ("kind", "rank", "name", "status", "at_ms", "objects", "bytes", "noncurrent")
 
 #: What a row of the first layer says of its versions: its column ``status`` is the place in this list.
 STATUSES = ("DELETE MARKER", "PENDING", "FAILED", "COMPLETED", "REPLICA", "NONE", "UNKNOWN")
 _MARKER, _PENDING, _FAILED, _COMPLETED, _REPLICA, _NONE, _UNKNOWN = range(len(STATUSES))
+_LEFT_OUT = -1
+#: DuckDB leaves what it cannot decode as it is, which would be another key.
+_BADLY_ENCODED = "WHEN contains(name, '%') AND NOT regexp_full_match(name, '(?s:(?:[^%]|%[0-9A-Fa-f]{2})*)') THEN 6"
 
 
 def groups_sql(
-    report: str, fields: Collection[str], *, prefix_depth: int = 0, versions: str = "all", encoded: bool = False
+    report: str,
+    fields: Collection[str],
+    *,
+    prefix_depth: int = 0,
+    versions: str = "all",
+    encoded: bool = False,
+    sums: Collection[str] = (),
 ) -> str:
     """
     Return the layer that reads the rows, once; ``$bucket`` is the bucket that they must be of.
@@ -59,6 +74,7 @@ def groups_sql(
         columns lists nothing else.
     :param encoded: whether keys are URL-encoded, as they are in CSV only. They are decoded in the next layer, where
         there are fewer: ``dt=2026-11-20`` arrives as ``dt%3D2026-11-20``, so most keys of a data lake need it.
+    :param sums: columns of the relation to add up for who reads the groups; the next layers do not need them.
     :raises InvalidArgument: for a depth or a word for versions out of range.
     """
     if not isinstance(prefix_depth, int) or not 0 <= prefix_depth <= MAX_PREFIX_DEPTH:
@@ -68,11 +84,12 @@ def groups_sql(
     if versions not in ("all", "current"):
         raise InvalidArgument(f"versions {versions!r}", remedy='Give "all" or "current"')
     versioned = "is_latest" in fields
-    # Not "IS TRUE": a row that does not say whether it is the latest is kept, and then refused as a defect.
-    kept = "is_latest IS NOT FALSE" if versioned and versions == "current" else "true"
+    # A row that does not say whether it is the latest is not left out, and then refused as a defect.
+    left_out = "is_latest IS FALSE" if versioned and versions == "current" else "false"
     marker = "is_delete_marker IS TRUE" if versioned else "false"
     # The usual one first.
-    status = f"""CASE WHEN {marker} THEN {_MARKER}
+    status = f"""CASE WHEN {left_out} THEN {_LEFT_OUT}
+        WHEN {marker} THEN {_MARKER}
         WHEN replication_status = 'COMPLETED' THEN {_COMPLETED}
         WHEN replication_status = 'PENDING' THEN {_PENDING}
         WHEN replication_status = 'FAILED' THEN {_FAILED}
@@ -93,6 +110,7 @@ def groups_sql(
 SELECT name, version, status, min(modified_ms) AS modified_ms, count(*) AS objects,
     {"coalesce(sum(size), 0)" if "size" in fields else "0"} AS bytes,
     {"count(*) FILTER (WHERE NOT is_latest)" if versioned else "0"} AS noncurrent, max(defect) AS defect
+    {"".join(f", sum({name}) AS {name}" for name in sums)}
 FROM (
     SELECT *,
         CASE WHEN status > {_FAILED} THEN {_prefix("key", prefix_depth, encoded)}
@@ -100,7 +118,7 @@ FROM (
         CASE WHEN {one_by_one} THEN {version} END AS version,
         CASE WHEN status = {_PENDING} THEN {modified} END AS modified_ms,
         {defect} AS defect
-    FROM (SELECT *, CAST({status} AS TINYINT) AS status FROM ({report}) WHERE {kept})
+    FROM (SELECT *, CAST({status} AS TINYINT) AS status FROM ({report}))
 )
 GROUP BY name, version, status"""
 
@@ -128,9 +146,11 @@ WITH grouped AS MATERIALIZED ({groups}),
 counted AS (
     SELECT CASE WHEN status > {_FAILED} THEN name ELSE {_prefix("name", prefix_depth, encoded)} END AS prefix, status,
         sum(objects) AS objects, sum(bytes) AS bytes, sum(noncurrent) AS noncurrent
-    FROM grouped WHERE status <> {_MARKER} GROUP BY ALL)
+    FROM grouped WHERE status > {_MARKER} GROUP BY ALL)
 SELECT 'defect' AS kind, '' AS name, '' AS status, max(CASE
         WHEN defect = 0 AND status = {_PENDING} AND {str(dated).lower()} AND modified_ms IS NULL THEN 2
+        WHEN defect = 0 AND status = {_PENDING} AND modified_ms NOT BETWEEN 0 AND {_LAST_MS} THEN 5
+        {_BADLY_ENCODED if encoded else ""}
         ELSE defect END)::BIGINT AS at_ms,
     0::HUGEINT AS objects, 0::HUGEINT AS bytes, 0::HUGEINT AS noncurrent
 FROM grouped

@@ -6,32 +6,29 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 from airflow_provider_crr.errors import CrrError, InventoryFileInvalid
-from airflow_provider_crr.inventory.files import CHUNK_BYTES
+from airflow_provider_crr.inventory.columns import TYPES, check_orc, read_names
+from airflow_provider_crr.inventory.csv_text import MAX_RECORD_BYTES
+from airflow_provider_crr.inventory.manifest import NAME_ANOTHER
 
-#: The columns that the query reads, and their types. Only these names ever become SQL; a manifest can hold any other.
-TYPES = {
-    "bucket": "VARCHAR",
-    "key": "VARCHAR",
-    "version_id": "VARCHAR",
-    "is_latest": "BOOLEAN",
-    "is_delete_marker": "BOOLEAN",
-    "size": "UBIGINT",
-    "last_modified_date": "TIMESTAMP",
-    "replication_status": "VARCHAR",
-}
 #: Name of the relation that is an ORC file.
 ORC_RELATION = "orc_file"
 #: A stripe may be a whole file, and whoever reads it works on one batch a thread.
 _ORC_BATCH_ROWS = 100_000
+#: What a reader of files finds in their paths, or adds to their rows.
+_NOTHING_OF_THE_PATH = "hive_partitioning = false, hive_types_autocast = false, union_by_name = false, filename = false"
+#: ``2026-11-20T01:00:00.000Z``, with or without the fraction. DuckDB also takes days, other separators, blanks, 24:00,
+#: BC, "epoch" and "infinity", and reads past an offset or a zone.
+_TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:[.][0-9]{1,9})?Z"
 
 
 def csv_sql(fields: Collection[str], *, parallel: bool = True) -> str:
     """
     Return the relation of an unpacked CSV file, whose path is ``$path``; nothing about it is guessed or forgiven.
+
+    Its column ``text_bytes`` is how many bytes the values of a row have in the file.
 
     :param fields: the columns of the report, in order.
     :param parallel: whether several threads read the file, each from a place of its own. If that place is inside a
@@ -39,24 +36,44 @@ def csv_sql(fields: Collection[str], *, parallel: bool = True) -> str:
         one thread to read the file.
     """
     names = [name if name in TYPES else f"column{number}" for number, name in enumerate(fields)]
-    columns = ", ".join(f"{name}: '{TYPES.get(name, 'VARCHAR')}'" for name in names)
-    return (
-        f"SELECT * FROM read_csv($path, columns = {{{columns}}}, auto_detect = false, header = false, "
-        "delim = ',', quote = '\"', escape = '\"', new_line = '\\n', nullstr = '', strict_mode = true, "
-        "null_padding = false, ignore_errors = false, compression = 'none', "
-        f"parallel = {str(parallel).lower()})"
+    # Texts, all of them, and empty ones as they are: DuckDB's casts take what S3 does not write.
+    columns = ", ".join(f"{name}: 'VARCHAR'" for name in names)
+    text = (
+        f"read_csv($path, columns = {{{columns}}}, force_not_null = [{', '.join(map(repr, names))}], "
+        "auto_detect = false, all_varchar = true, header = false, skip = 0, normalize_names = false, "
+        "delim = ',', quote = '\"', escape = '\"', comment = '', new_line = '\\n', nullstr = '', "
+        "encoding = 'utf-8', compression = 'none', strict_mode = true, null_padding = false, "
+        f"ignore_errors = false, store_rejects = false, max_line_size = {MAX_RECORD_BYTES}, "
+        f"{_NOTHING_OF_THE_PATH}, parallel = {str(parallel).lower()})"
     )
+    values = ", ".join(f"{_csv_value(name)} AS {name}" for name in read_names(fields))
+    return f"SELECT {values}, {' + '.join(f'strlen({name})' for name in names)} AS text_bytes FROM {text}"
 
 
-def is_cut_short(path: Path) -> bool:
-    """
-    Return whether a CSV file ends inside quotes: DuckDB drops such a row without a word where one thread reads.
+def _csv_value(name: str) -> str:
+    # What is not as S3 writes it ends the statement, with the row and the value. Empty is not given.
+    match TYPES[name]:
+        case "BOOLEAN":
+            # Its case is not said to be that of the samples. DuckDB also takes "t", "1", "yes".
+            other = f"CASE lower({name}) WHEN 'true' THEN true WHEN 'false' THEN false ELSE {_wrong(name)} END"
+            return f"CASE {name} WHEN 'true' THEN true WHEN 'false' THEN false WHEN '' THEN NULL ELSE {other} END"
+        case "UBIGINT":
+            # There and back: DuckDB also takes 5.5, 1e3, 0x10, 1_000, +5 and blanks, but writes none of them.
+            number = f"try_cast({name} AS UBIGINT)"
+            right = f"{number}::VARCHAR = {name}"
+            return f"CASE WHEN {right} THEN {number} WHEN {name} = '' THEN NULL ELSE {_wrong(name)} END"
+        case "TIMESTAMP":
+            moment = f"try_cast({name} AS TIMESTAMP)"
+            right = f"{moment} IS NOT NULL AND regexp_full_match({name}, '{_TIME}')"
+            return f"CASE WHEN {right} THEN {moment} WHEN {name} = '' THEN NULL ELSE {_wrong(name)} END"
+        case _:
+            return name
 
-    :param path: the unpacked file.
-    """
-    with path.open("rb") as text:
-        # Also a quote within quotes is written as two.
-        return sum(chunk.count(b'"') for chunk in iter(lambda: text.read(CHUNK_BYTES), b"")) % 2 == 1
+
+def _wrong(name: str) -> str:
+    expected = {"BOOLEAN": "true or false", "UBIGINT": "digits", "TIMESTAMP": "a time like 2026-11-20T01:00:00.000Z"}
+    text = f"' has {name} \"', left({name}, 100), '\"; S3 writes {expected[TYPES[name]]}'"
+    return f"error(concat('the row of key ', left(key, 1024), {text}))"
 
 
 def parquet_sql(fields: Collection[str]) -> str:
@@ -66,7 +83,10 @@ def parquet_sql(fields: Collection[str]) -> str:
     :param fields: the columns of the report; a file without one of those that are read is refused, for Parquet readers
         otherwise answer NULL for it.
     """
-    return f"SELECT {_columns(fields)} FROM read_parquet($path)"
+    return (
+        f"SELECT {_columns(fields)} FROM read_parquet($path, binary_as_string = false, file_row_number = false, "
+        f"{_NOTHING_OF_THE_PATH})"
+    )
 
 
 def orc_sql(fields: Collection[str]) -> str:
@@ -79,16 +99,16 @@ def orc_sql(fields: Collection[str]) -> str:
 
 
 def _columns(fields: Collection[str]) -> str:
-    # Cast, for the writers differ: timestamps of several units, bucket names as dictionaries. Not LastModifiedDate,
-    # which may be a timestamp with a time zone and would be cast to local time; the query takes its epoch.
+    # Cast, for sizes are signed in the file. Not LastModifiedDate, which may be a timestamp with a time zone and would
+    # be cast to local time; the query takes its epoch.
     return ", ".join(
-        name if name == "last_modified_date" else f"{name}::{TYPES[name]} AS {name}" for name in TYPES if name in fields
+        name if name == "last_modified_date" else f"{name}::{TYPES[name]} AS {name}" for name in read_names(fields)
     )
 
 
-def orc_reader(path: Path, fields: Collection[str], uri: str) -> Any:
+def orc_reader(path: str, fields: Collection[str], uri: str) -> tuple[Any, int]:
     """
-    Return a ``pyarrow.RecordBatchReader`` over an ORC file, one stripe in memory at a time.
+    Return a ``pyarrow.RecordBatchReader`` over an ORC file, one stripe in memory at a time, and how many rows it has.
 
     :param path: the file.
     :param fields: the columns of the report.
@@ -100,18 +120,17 @@ def orc_reader(path: Path, fields: Collection[str], uri: str) -> Any:
     import pyarrow
     from pyarrow import orc
 
-    wanted = [name for name in TYPES if name in fields]
     try:
         file = orc.ORCFile(path)
-        schema = pyarrow.schema([file.schema.field(name) for name in wanted])
-    except (pyarrow.ArrowException, OSError, KeyError) as error:
-        raise InventoryFileInvalid(
-            f"not an ORC file with the columns {', '.join(wanted)}: {error}", uri=uri, remedy="Name another report"
-        ) from error
-    return pyarrow.RecordBatchReader.from_batches(schema, _batches(path, file.nstripes, schema))
+        found = file.schema
+    except (pyarrow.ArrowException, OSError) as error:
+        raise InventoryFileInvalid(f"not an ORC file: {error}", uri=uri, remedy=NAME_ANOTHER) from error
+    check_orc(list(zip(found.names, found.types, strict=True)), fields, uri)
+    schema = pyarrow.schema([found.field(name) for name in read_names(fields)])
+    return pyarrow.RecordBatchReader.from_batches(schema, _batches(path, file.nstripes, schema)), file.nrows
 
 
-def _batches(path: Path, stripes: int, schema: Any) -> Iterator[Any]:
+def _batches(path: str, stripes: int, schema: Any) -> Iterator[Any]:
     import pyarrow
     from pyarrow import orc
 
@@ -130,6 +149,7 @@ def _batches(path: Path, stripes: int, schema: Any) -> Iterator[Any]:
             for part in threads.map(read, [number] * len(halves), halves):
                 columns.update(part)
             stripe = pyarrow.RecordBatch.from_arrays([columns.pop(name) for name in schema.names], schema=schema)
+            stripe.validate(full=True)  # that texts are UTF-8: neither ORC's reader nor DuckDB looks
             for first in range(0, stripe.num_rows, _ORC_BATCH_ROWS):
                 yield stripe.slice(first, _ORC_BATCH_ROWS)
 
