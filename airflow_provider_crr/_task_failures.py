@@ -2,7 +2,8 @@
 The errors that fail a task for good; read them from :mod:`airflow_provider_crr.errors`.
 
 They derive from ``AirflowFailException`` because only that behaves alike under ``soft_fail`` and ``never_fail``
-in poke and deferred runs, and because a retry cannot help: S3 never retries a FAILED object by itself.
+in poke and deferred runs, and because a retry cannot help: S3 never retries a FAILED object by itself, and where a
+store does, the gate has waited for it.
 """
 
 from __future__ import annotations

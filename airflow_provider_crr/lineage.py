@@ -126,6 +126,8 @@ def gate_flow(targets: Targets, summary: Mapping[str, Any] | None = None, source
             for bucket, key in asked
             for destination in sorted(rules.destinations(source.get_replication_rules(bucket), key))
         ]
+        # Another server's bucket may have the same name: nobody reads and writes one place here.
+        outputs = [place for place in outputs if place not in inputs]
     except CrrError:  # as with asset events: the gate is open all the same
         return Flow(inputs)
     return Flow(inputs, tuple(outputs[:MAX_PLACES]))

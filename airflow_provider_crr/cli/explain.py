@@ -14,27 +14,27 @@ from airflow_provider_crr.cli.status import entry
 from airflow_provider_crr.errors import BucketNotFound, LookupFailed
 from airflow_provider_crr.legible import legible
 from airflow_provider_crr.replication.gate import REASONS, GatePolicy, Outcome, Tally
-from airflow_provider_crr.replication.rules import ReplicationRule, destinations
+from airflow_provider_crr.replication.rules import ReadOnce, ReplicationRule, destinations
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
+from airflow_provider_crr.replication.stores import store_of
 
 _GATE = {
     Outcome.DONE: "opens, as far as this object goes",
     Outcome.WAIT: "waits",
     Outcome.FAIL: "fails",
 }
-#: What the gate has no reason for, because it does not fail on it.
+#: What the gate has no reason for, because it does not fail on it; said of the store that answered.
 _REASONS = {
-    ObjectState.COMPLETED: "S3 made the replica. Whether somebody deleted it since, this does not tell",
+    ObjectState.COMPLETED: "{} made the replica. Whether somebody deleted it since, this does not tell",
     ObjectState.REPLICA: "it is itself the product of a replication, which ended",
-    ObjectState.PENDING: "S3 has not made the replica yet",
+    ObjectState.PENDING: "{} has not made the replica yet",
     ObjectState.MISSING: REASONS[ObjectState.MISSING],
 }
 #: Of what S3 makes a replica, has tried to, or will once it is uploaded.
 _REPLICATED = frozenset({ObjectState.COMPLETED, ObjectState.PENDING, ObjectState.FAILED, ObjectState.MISSING})
 #: What to do, where the reason does not say it.
 _REMEDIES = {
-    ObjectState.PENDING: "Wait. If it stays, look at the destination's Region and bucket; S3 goes on by itself once"
-    " they answer",
+    ObjectState.PENDING: "Wait. If it stays, {}",
     ObjectState.MISSING: "Wait until it is uploaded, or check the key: it is case-sensitive, and not URL-encoded",
     ObjectState.DELETED: "Upload it again, or name a version that is an object",
     ObjectState.UNKNOWN: "Ask again; if it stays, check the connection's endpoint, credentials and clock",
@@ -49,16 +49,18 @@ def explain(args: Namespace, out: TextIO) -> ExitCode:
     (answer,) = ask(hook, [obj])
     if answer.state is ObjectState.MISSING:
         hook.check_bucket(obj.bucket)
-    tally = Tally(datetime.now(UTC))
-    tally.add(answer, GatePolicy().judge(answer, tally.now))
-    (named,) = tally.verdict(hook.why_no_status).sample
+    tally, read = Tally(datetime.now(UTC)), ReadOnce(hook.get_replication_rules)
+    tally.add(answer, GatePolicy().judge(answer, tally.now, covered=read.cover))
+    (named,) = tally.verdict(read.why_no_status, read.cover).sample
+    store = store_of(answer.server)
+    remedy = _REMEDIES.get(answer.state)
     found = {
         **entry(answer, tally.outcome),
-        "reason": named.get("reason") or _REASONS[answer.state],
-        "remedy": _REMEDIES.get(answer.state),
+        "reason": named.get("reason") or _REASONS[answer.state].format(store.doer),
+        "remedy": remedy and remedy.format(store.pending),
     }
     try:
-        rules = hook.get_replication_rules(obj.bucket)
+        rules = read.get_replication_rules(obj.bucket)
     except BucketNotFound:
         raise
     except LookupFailed as error:
@@ -73,7 +75,7 @@ def _covered(rules: Sequence[ReplicationRule], answer: ObjectReplication) -> dic
     key = answer.object.key
     covering = [rule for rule in rules if rule.enabled and key.startswith(rule.prefix)]
     if answer.state is ObjectState.REPLICA:  # whatever the rules say of its key
-        covering, said = [], "none applies: S3 does not replicate a replica"
+        covering, said = [], f"none applies: {store_of(answer.server).doer} does not replicate a replica"
     elif not rules:
         said = "none: the bucket has no replication configuration"
     elif not covering:
@@ -116,11 +118,12 @@ def _text(found: dict[str, Any], answer: ObjectReplication, tally: Tally) -> str
         ("why", found["reason"]),
         ("remedy", found["remedy"]),
         ("rule", found["rule"]),
-        ("replica", _replica(found["destinations"])),
+        ("replica", _replica(found["destinations"], answer)),
     ]
     lines = [f"{name:<9}{legible(text)}" for name, text in rows if text]
     return "\n".join([legible(answer.uri), *(f"  {line}" for line in lines)])
 
 
-def _replica(uris: list[str] | None) -> str:
-    return f"{', '.join(uris)} by the rules as they are now" if uris else ""
+def _replica(uris: list[str] | None, answer: ObjectReplication) -> str:
+    where = " on the replication target" if store_of(answer.server).elsewhere else ""
+    return f"{', '.join(uris)}{where} by the rules as they are now" if uris else ""

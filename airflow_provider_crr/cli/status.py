@@ -12,6 +12,7 @@ from airflow_provider_crr.cli.process import ExitCode, command, exit_code, to_js
 from airflow_provider_crr.humanize import utc_text
 from airflow_provider_crr.legible import legible
 from airflow_provider_crr.replication.gate import GatePolicy, Outcome, Tally
+from airflow_provider_crr.replication.rules import ReadOnce
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
 
 _HEADING = ("STATUS", "LAST MODIFIED", "OBJECT")
@@ -26,12 +27,12 @@ def status(args: Namespace, out: TextIO) -> ExitCode:
     if isinstance(objects, list):  # few enough to be on a command line
         place = {obj: number for number, obj in enumerate(objects)}
         answers = sorted(answers, key=lambda answer: place[answer.object])
-    policy, tally = GatePolicy(), Tally(datetime.now(UTC))
+    policy, tally, read = GatePolicy(), Tally(datetime.now(UTC)), ReadOnce(hook.get_replication_rules)
     missing: set[str] = set()
     if not args.json:
         print(_row(*_HEADING), file=out)
     for answer in answers:
-        outcome = policy.judge(answer, tally.now)
+        outcome = policy.judge(answer, tally.now, covered=read.cover)
         tally.add(answer, outcome)
         if answer.state is ObjectState.MISSING:
             missing.add(answer.object.bucket)

@@ -248,11 +248,7 @@ class S3ReplicationHook(S3Hook):
 
         :param answer: an answer in state NONE.
         """
-        try:
-            found = self._rules.get_replication_rules(answer.object.bucket)
-        except LookupFailed as error:
-            return f"S3 has no replication status for it; why is not known: {error}"
-        return rules.why_no_status(found, answer)
+        return self._rules.why_no_status(answer)
 
     def whereabouts(self) -> dict[str, Any]:
         """Return whom this hook asks, by which connection, as plain JSON without secrets."""

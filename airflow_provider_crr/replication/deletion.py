@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_crr.aws_errors import translated
-from airflow_provider_crr.replication.gate import MAX_SAMPLE, REASONS
+from airflow_provider_crr.replication.gate import MAX_SAMPLE, reason_of
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, S3Object
 
 #: Most keys of one DeleteObjects request (API reference, DeleteObjects).
@@ -106,7 +106,7 @@ class Deletion:
 def _refusal(answer: ObjectReplication) -> str | None:
     """Return why an object may not be deleted; None if S3 said that this very version is replicated."""
     if answer.state is not ObjectState.COMPLETED:
-        return answer.detail or _REFUSALS.get(answer.state, REASONS.get(answer.state, "it is not COMPLETED"))
+        return answer.detail or _REFUSALS.get(answer.state) or reason_of(answer)
     version_id = answer.object.version_id or answer.version_id
     if version_id is None:
         return "S3 named no version, so what is deleted could be something else than what was checked"

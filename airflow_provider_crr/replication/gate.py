@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -19,6 +19,7 @@ from airflow_provider_crr import humanize
 from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.legible import legible
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
+from airflow_provider_crr.replication.stores import UNNAMED, store_of
 
 #: How many objects a verdict names, and how many bytes of text they may take: events and XComs stay small.
 MAX_SAMPLE = 10
@@ -42,7 +43,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 
 #: Fields that may be left unsaid, as None: then it depends on what answered.
-UNSAID = frozenset({"on_replica"})
+UNSAID = frozenset({"on_failed", "on_none", "on_replica"})
 
 _POLICY_FIELD = {
     ObjectState.FAILED: "on_failed",
@@ -59,12 +60,17 @@ _FIXED = {
     ObjectState.UNKNOWN: Outcome.WAIT,
 }
 
-#: Why an object decides against the gate, and the remedy. NONE is explained by the bucket's rules instead.
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+#: Why an object in S3 decides against the gate, and the remedy. NONE is explained by the bucket's rules instead, and
+#: what is otherwise elsewhere by the store.
 REASONS = {
     ObjectState.FAILED: "S3 does not retry a failed replication. Mend the cause (role, KMS key, destination bucket),"
     " then upload the object again or run an S3 Batch Replication job",
-    ObjectState.PENDING: "PENDING for longer than max_pending_age. Look at the destination's Region and bucket; S3"
-    " goes on by itself once they answer",
+    ObjectState.PENDING: f"PENDING for longer than max_pending_age. {_sentence(UNNAMED.pending)}",
     ObjectState.NONE: "S3 has no replication status for it",
     ObjectState.MISSING: "there is no such object",
     ObjectState.DELETED: "its current version, or the version asked for, is a delete marker",
@@ -75,11 +81,25 @@ REASONS = {
     " status can only be read from an S3 Inventory report",
     ObjectState.UNKNOWN: "S3 gave no answer that can be read",
 }
+#: Why an object is FAILED for good on a store that tries again: its name, and the bucket's.
+UNCOVERED = (
+    "{0} tries again only while an enabled rule covers the key, and none of bucket {1} does now. Put the rule back, or"
+    " upload the object again once there is one"
+)
 
 
-#: The same for what a pattern matched, where that is another reason.
+#: Whether a store that replicates by itself may go on with an object, FAILED or without status, by the bucket's rules.
+Covered = Callable[[ObjectReplication], bool]
+
+
+def unread(answer: ObjectReplication) -> bool:
+    """Return what :data:`Covered` says where nobody reads the rules: what is FAILED was covered once."""
+    return answer.state is ObjectState.FAILED
+
+
+#: The same for what a pattern matched, where that is another reason; said of the store.
 _LISTED_REASONS = {
-    ObjectState.REPLICA: "it is itself a replica, and matched by a pattern. S3 replicates in no order: what is not"
+    ObjectState.REPLICA: "it is itself a replica, and matched by a pattern. {0} replicates in no order: what is not"
     " there yet cannot be seen. Ask the source bucket, name the objects, or set on_replica='done'",
 }
 
@@ -92,8 +112,10 @@ class GatePolicy:
     """
     What the gate makes of the answers that are not simply yes.
 
-    :param on_failed: FAILED: ``"fail"``, or ``"wait"`` because somebody repairs it.
-    :param on_none: no status: ``"fail"``, ``"wait"`` or ``"done"``.
+    :param on_failed: FAILED: ``"fail"``, or ``"wait"`` because somebody repairs it. None fails on S3; on a store that
+        tries again by itself it waits while a rule covers the key, and fails as PENDING does.
+    :param on_none: no status: ``"fail"``, ``"wait"`` or ``"done"``. None fails on S3; on a store that replicates what
+        was there before its rule it waits while a rule covers the key, and fails as PENDING does.
     :param on_missing: no such object, or no match for a pattern: ``"wait"`` or ``"fail"``.
     :param on_replica: REPLICA: ``"done"`` or ``"fail"``; None: done for what is named, and fail for what a pattern
         matched.
@@ -101,8 +123,8 @@ class GatePolicy:
     :raises InvalidArgument: for any other value, and for a negative age.
     """
 
-    on_failed: str = "fail"
-    on_none: str = "fail"
+    on_failed: str | None = None
+    on_none: str | None = None
     on_missing: str = "wait"
     on_replica: str | None = None
     max_pending_age: float | None = None
@@ -119,30 +141,44 @@ class GatePolicy:
                 f"max_pending_age is {self.max_pending_age!r}", remedy="Give a time of 0 or more, or None"
             )
 
-    def judge(self, answer: ObjectReplication, now: datetime, *, listed: bool = False) -> Outcome:
+    def judge(
+        self, answer: ObjectReplication, now: datetime, *, listed: bool = False, covered: Covered = unread
+    ) -> Outcome:
         """
         Return what one answer means for the gate.
 
         :param answer: the answer.
         :param now: the time of the sweep, for the age of PENDING.
         :param listed: whether a pattern matched the object, rather than that it was named.
+        :param covered: asked only about a store that replicates by itself.
         """
         name = _POLICY_FIELD.get(answer.state)
         if name is not None:
             said = getattr(self, name)
-            return Outcome(said) if said is not None else self._unsaid(listed)
+            return Outcome(said) if said is not None else self._unsaid(answer, now, listed, covered)
         if answer.state is ObjectState.PENDING and self._too_old(answer, now):
             return Outcome.FAIL
         return _FIXED[answer.state]
 
-    def _unsaid(self, listed: bool) -> Outcome:
-        """Return what a replica means where the author did not say."""
-        return Outcome.FAIL if listed else Outcome.DONE
+    def _unsaid(self, answer: ObjectReplication, now: datetime, listed: bool, covered: Covered) -> Outcome:
+        """Return what an answer means where the author did not say."""
+        if answer.state is ObjectState.REPLICA:
+            return Outcome.FAIL if listed else Outcome.DONE
+        may_come = _may_come(answer) and not self._too_old(answer, now) and covered(answer)
+        return Outcome.WAIT if may_come else Outcome.FAIL
 
     def _too_old(self, answer: ObjectReplication, now: datetime) -> bool:
         if self.max_pending_age is None or answer.last_modified is None:
             return False
         return now - answer.last_modified > timedelta(seconds=self.max_pending_age)
+
+
+def _may_come(answer: ObjectReplication) -> bool:
+    """Return whether the store may yet replicate by itself what S3 would not."""
+    store = store_of(answer.server)
+    if answer.state is ObjectState.FAILED:
+        return store.repairs_failed
+    return answer.state is ObjectState.NONE and store.replicates_existing
 
 
 @dataclass(slots=True)
@@ -187,20 +223,22 @@ class Tally:
         total = self.outcomes.total()
         return Outcome.DONE if total and self.outcomes[Outcome.DONE] == total else Outcome.WAIT
 
-    def verdict(self, explain: Callable[[ObjectReplication], str]) -> Verdict:
+    def verdict(self, explain: Callable[[ObjectReplication], str], covered: Covered = unread) -> Verdict:
         """
         Return the verdict of the sweep.
 
         :param explain: why an object has no status; asked only for the objects that the verdict names.
+        :param covered: asked only for those of them that are FAILED on a store that tries again.
         """
         sample: list[dict[str, str]] = []
-        used = 0
+        used = deciders = 0
         for outcome in (Outcome.FAIL, Outcome.WAIT, Outcome.DONE):
             for answer in self.samples.get(outcome, ()):
-                entry = _named(answer, outcome, explain, _LISTED_REASONS if self.listed else {})
+                entry = _named(answer, outcome, explain, covered, self.listed)
                 used += len(json.dumps(entry))
                 if len(sample) < MAX_SAMPLE and (used <= MAX_SAMPLE_BYTES or not sample):
                     sample.append(entry)
+                    deciders += outcome is Outcome.FAIL
         return Verdict(
             outcome=self.outcome,
             total=self.outcomes.total(),
@@ -209,6 +247,7 @@ class Tally:
             deciding={state.value: self.deciding[state] for state in ObjectState if self.deciding[state]},
             oldest_pending_seconds=((self.now - self.oldest_pending).total_seconds() if self.oldest_pending else None),
             sample=tuple(sample),
+            deciders=deciders,
         )
 
 
@@ -216,16 +255,33 @@ def _named(
     answer: ObjectReplication,
     outcome: Outcome,
     explain: Callable[[ObjectReplication], str],
-    reasons: Mapping[ObjectState, str],
+    covered: Covered,
+    listed: bool,
 ) -> dict[str, str]:
     entry = {"uri": answer.uri, "status": answer.state.value}
-    if answer.state is ObjectState.NONE and outcome is Outcome.FAIL:
+    if answer.state is ObjectState.NONE and (outcome is Outcome.FAIL or _waits_by_itself(answer, outcome)):
         entry["reason"] = explain(answer)
     elif answer.state in _EXPLAINED and answer.detail:
-        entry["reason"] = f"{REASONS[answer.state]} ({answer.detail})"
-    elif outcome is Outcome.FAIL or answer.state is ObjectState.UNKNOWN:
-        entry["reason"] = answer.detail or reasons.get(answer.state) or REASONS[answer.state]
+        entry["reason"] = f"{reason_of(answer)} ({answer.detail})"
+    elif _may_come(answer) and outcome is Outcome.FAIL and not covered(answer):
+        entry["reason"] = UNCOVERED.format(store_of(answer.server).doer, answer.object.bucket)
+    elif outcome is Outcome.FAIL or answer.state is ObjectState.UNKNOWN or _waits_by_itself(answer, outcome):
+        entry["reason"] = answer.detail or reason_of(answer, listed=listed)
     return entry
+
+
+def _waits_by_itself(answer: ObjectReplication, outcome: Outcome) -> bool:
+    return outcome is Outcome.WAIT and _may_come(answer)
+
+
+def reason_of(answer: ObjectReplication, *, listed: bool = False) -> str:
+    """Return why an object decides against the gate, and the remedy, as it is in the store that answered."""
+    store = store_of(answer.server)
+    if listed and answer.state in _LISTED_REASONS:
+        return _LISTED_REASONS[answer.state].format(store.doer)
+    if answer.state is ObjectState.PENDING:
+        return f"PENDING for longer than max_pending_age. {_sentence(store.pending)}"
+    return store.words.get(answer.state.value) or REASONS[answer.state]
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +297,7 @@ class Verdict:
     :param oldest_pending_seconds: age of the oldest PENDING object, None if nothing is PENDING.
     :param sample: up to ten objects, those that decide first: ``{"uri", "status", "reason"}``.
     :param note: what is waited for, if that is no object's status.
+    :param deciders: how many of the sample make the gate fail.
     """
 
     outcome: Outcome
@@ -251,6 +308,7 @@ class Verdict:
     oldest_pending_seconds: float | None
     sample: tuple[dict[str, str], ...]
     note: str = ""
+    deciders: int = 0
 
     def progress(self) -> str:
         """Return one line for the log of a wait, such as ``replicated 9,412 of 10,000, 588 pending, oldest 3m12s``."""
@@ -272,7 +330,7 @@ class Verdict:
         """Return the message of a failed gate, which names the objects that decided it."""
         counts = ", ".join(f"{humanize.count(count)} {state}" for state, count in self.deciding.items())
         lines = [f"the gate stays shut: {counts}; {self.progress()}"]
-        named = [entry for entry in self.sample if "reason" in entry and entry["status"] in self.deciding]
+        named = self.sample[: self.deciders]
         lines += [f"  {legible(entry['uri'])} {entry['status']}: {entry['reason']}" for entry in named]
         unnamed = sum(self.deciding.values()) - len(named)
         if unnamed > 0:

@@ -12,13 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_crr.errors import CrrError
-from airflow_provider_crr.replication.status import ObjectReplication
+from airflow_provider_crr.errors import CrrError, LookupFailed
+from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
+from airflow_provider_crr.replication.stores import Store, store_of
 
 #: Storage classes that S3 never replicates from (What does Amazon S3 replicate?).
 ARCHIVED_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
-
-_BATCH = "Replicate what is already there with an S3 Batch Replication job"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +31,7 @@ class ReplicationRule:
     :param tags: tags that an object must have when it is written.
     :param replicates_kms: whether SSE-KMS and DSSE-KMS objects are opted in.
     :param destination_bucket: name of the bucket that gets the replica.
+    :param replicates_existing: whether it is for what was there before it, too; None where it does not say, as on S3.
     """
 
     id: str
@@ -40,6 +40,7 @@ class ReplicationRule:
     tags: Mapping[str, str] = field(default_factory=dict)
     replicates_kms: bool = False
     destination_bucket: str = ""
+    replicates_existing: bool | None = None
 
     @classmethod
     def from_api(cls, rule: Mapping[str, Any]) -> ReplicationRule:
@@ -53,6 +54,7 @@ class ReplicationRule:
         both = chosen.get("And") or {}
         tags = both.get("Tags") or ([chosen["Tag"]] if chosen.get("Tag") else [])
         criteria = rule.get("SourceSelectionCriteria") or {}
+        existing = (rule.get("ExistingObjectReplication") or {}).get("Status")
         return cls(
             id=rule.get("ID", ""),
             enabled=rule.get("Status") == "Enabled",
@@ -60,6 +62,7 @@ class ReplicationRule:
             tags={tag["Key"]: tag["Value"] for tag in tags},
             replicates_kms=(criteria.get("SseKmsEncryptedObjects") or {}).get("Status") == "Enabled",
             destination_bucket=(rule.get("Destination") or {}).get("Bucket", "").rpartition(":")[2],
+            replicates_existing=existing == "Enabled" if existing else None,
         )
 
     def __str__(self) -> str:
@@ -90,6 +93,46 @@ class ReadOnce:
             raise found
         return found
 
+    def cover(self, answer: ObjectReplication) -> bool:
+        """
+        Return whether a store that replicates by itself may go on with an object, by the rules as they are now.
+
+        Rules that cannot be read prove nothing. What is FAILED is then believed to be covered, for it was once; what
+        has no status is not, unless the rules may be read in a moment.
+
+        :param answer: an answer in state FAILED or NONE.
+        """
+        try:
+            return goes_on(self.get_replication_rules(answer.object.bucket), answer)
+        except CrrError as error:
+            return answer.state is ObjectState.FAILED or getattr(error, "passing", False)
+
+    def why_no_status(self, answer: ObjectReplication) -> str:
+        """Return why an object has no replication status; rules that cannot be read are no error here."""
+        store = store_of(answer.server)
+        if store.no_status:
+            return store.no_status
+        try:
+            return why_no_status(self.get_replication_rules(answer.object.bucket), answer)
+        except LookupFailed as error:
+            return f"{store.doer} has no replication status for it; why is not known: {error}"
+
+
+def goes_on(rules: Sequence[ReplicationRule], answer: ObjectReplication) -> bool:
+    """
+    Return whether a store that replicates by itself may go on with an object.
+
+    MinIO tries a FAILED object again while an enabled rule covers its key. An object without status gets one if such a
+    rule is for what was there before it, or wants tags, which it may yet get.
+
+    :param rules: all rules of the object's bucket.
+    :param answer: an answer in state FAILED or NONE.
+    """
+    covering = [rule for rule in rules if rule.enabled and answer.object.key.startswith(rule.prefix)]
+    if answer.state is ObjectState.NONE:
+        covering = [rule for rule in covering if rule.tags or rule.replicates_existing is not False]
+    return bool(covering)
+
 
 def destinations(rules: Sequence[ReplicationRule], key: str) -> frozenset[str]:
     """
@@ -119,35 +162,37 @@ def why_no_status(rules: Sequence[ReplicationRule], answer: ObjectReplication) -
     :param rules: all rules of the object's bucket; none if it has no replication configuration.
     :param answer: a HEAD answer without a status.
     """
-    bucket = answer.object.bucket
+    bucket, store = answer.object.bucket, store_of(answer.server)
+    remedy = store.already_there
     if not rules:
-        return f"bucket {bucket} has no replication configuration. Add one, or ask the bucket that has it. {_BATCH}"
+        return f"bucket {bucket} has no replication configuration. Add one, or ask the bucket that has it. {remedy}"
     matching = [rule for rule in rules if answer.object.key.startswith(rule.prefix)]
     if not matching:
         prefixes = ", ".join(sorted(repr(rule.prefix) for rule in rules)[:5])
-        return f"no rule of bucket {bucket} covers this key (prefixes: {prefixes}). Extend a rule. {_BATCH}"
+        return f"no rule of bucket {bucket} covers this key (prefixes: {prefixes}). Extend a rule. {remedy}"
     enabled = [rule for rule in matching if rule.enabled]
     if not enabled:
-        return f"only disabled rules cover this key: {_names(matching)}. Enable one. {_BATCH}"
+        return f"only disabled rules cover this key: {_names(matching)}. Enable one. {remedy}"
     untagged = [rule for rule in enabled if not rule.tags]
     if not untagged:
-        return (
-            f"the key is covered for objects with certain tags only: {_tags(enabled)}, and S3 looks at tags when the"
-            f" object is written. Write it with them, or replicate it with an S3 Batch Replication job"
-        )
-    if (answer.encryption or "").startswith("aws:kms") and not any(rule.replicates_kms for rule in untagged):
+        return f"the key is covered for objects with certain tags only: {_tags(enabled)}, {store.tags}"
+    kms = store.leaves_out and (answer.encryption or "").startswith("aws:kms")
+    if kms and not any(rule.replicates_kms for rule in untagged):
         return (
             f"the object is encrypted with {answer.encryption} and {_names(untagged)} does not opt in to KMS."
-            f" Set SourceSelectionCriteria.SseKmsEncryptedObjects and a ReplicaKmsKeyID. {_BATCH}"
+            f" Set SourceSelectionCriteria.SseKmsEncryptedObjects and a ReplicaKmsKeyID. {remedy}"
         )
-    if answer.storage_class in ARCHIVED_CLASSES:
+    if store.leaves_out and answer.storage_class in ARCHIVED_CLASSES:
         return (
             f"S3 does not replicate objects of storage class {answer.storage_class}. Restore it and copy it over itself"
         )
-    return (
-        f"{_names(untagged)} covers this key now, so the object is older than the rule (or than the rule's last"
-        f" time enabled): rules reach only what is written after them. {_BATCH}"
-    )
+    return f"{_names(untagged)} covers this key now, {_older(untagged, store)}"
+
+
+def _older(rules: Sequence[ReplicationRule], store: Store) -> str:
+    if store.replicates_existing and all(rule.replicates_existing is False for rule in rules):
+        return f"but leaves out what was there before it. {store.already_there}"
+    return store.older
 
 
 def _names(rules: Sequence[ReplicationRule]) -> str:

@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import Any
 
 from airflow_provider_crr.errors import InvalidArgument
+from airflow_provider_crr.replication.stores import PURGE_HEADERS, STATUS_WORDS, server_of
 
 #: Longest key that S3 stores, in bytes of UTF-8 ("Creating object key names").
 MAX_KEY_BYTES = 1024
@@ -160,7 +161,8 @@ class ObjectReplication:
     :param encryption: value of ``x-amz-server-side-encryption``.
     :param detail: what was odd about the answer, for people; empty when nothing was.
     :param date: value of ``Date``, the moment of the answer by the store's own clock; None where it named none.
-    :param server: value of ``Server``, by which stores that only resemble S3 are told; empty where there was none.
+    :param server: value of ``Server``, by which stores that only resemble S3 are told, or the store's name where a
+        proxy has put its own there; empty where there was none.
     """
 
     object: S3Object
@@ -194,13 +196,9 @@ class ObjectReplication:
         return str(S3Object(self.object.bucket, self.object.key, self.object.version_id or self.version_id))
 
 
-#: The values of the header.
+#: Header -> its values.
 _STATES = {
-    "PENDING": ObjectState.PENDING,
-    "COMPLETED": ObjectState.COMPLETED,
-    "COMPLETE": ObjectState.COMPLETED,  # in the API model since 2015, and what some S3-compatible stores send
-    "FAILED": ObjectState.FAILED,
-    "REPLICA": ObjectState.REPLICA,
+    name: {word: ObjectState(meaning) for word, meaning in words.items()} for name, words in STATUS_WORDS.items()
 }
 # fmt: off
 _MONTHS = {"Jan": 1, "Feb": 2, "Mar": 3, "Apr": 4, "May": 5, "Jun": 6,
@@ -231,7 +229,7 @@ def from_head(obj: S3Object, http_status: int, headers: Mapping[str, str]) -> Ob
         encryption=headers.get("x-amz-server-side-encryption"),
         detail=detail,
         date=headers.get("date"),
-        server=headers.get("server", ""),
+        server=server_of(headers),
     )
 
 
@@ -242,14 +240,19 @@ def without_answer(obj: S3Object, detail: str) -> ObjectReplication:
 
 def _state(http_status: int, headers: Mapping[str, str]) -> tuple[ObjectState, str]:
     if http_status == 200:
-        value = headers.get("x-amz-replication-status")
-        if value is None:
-            return ObjectState.NONE, ""
-        if value in _STATES:
-            return _STATES[value], ""
-        return ObjectState.UNKNOWN, f"S3 answered x-amz-replication-status {value!r}, which nobody knows"
-    if http_status in (404, 405) and headers.get("x-amz-delete-marker", "").lower() == "true":
-        return ObjectState.DELETED, ""
+        for name, states in _STATES.items():
+            value = headers.get(name)
+            if value in states:
+                return states[value], ""
+            if value is not None:
+                return ObjectState.UNKNOWN, f"S3 answered {name} {value!r}, which nobody knows"
+        return ObjectState.NONE, ""
+    if http_status in (404, 405):
+        for name in PURGE_HEADERS:
+            if headers.get(name):
+                return ObjectState.DELETED, f"it is being deleted for good, at the target too ({name}: {headers[name]})"
+        if headers.get("x-amz-delete-marker", "").lower() == "true":
+            return ObjectState.DELETED, ""
     if http_status == 404:
         return ObjectState.MISSING, ""
     if http_status == 403:

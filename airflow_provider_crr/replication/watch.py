@@ -19,7 +19,9 @@ from airflow_provider_crr.replication.collect import Collect, Listing
 from airflow_provider_crr.replication.gate import GatePolicy, Outcome, Tally, Verdict
 from airflow_provider_crr.replication.kept import Kept
 from airflow_provider_crr.replication.listing import ListedObject
+from airflow_provider_crr.replication.rules import ReadOnce, ReplicationRule
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, S3Object
+from airflow_provider_crr.replication.stores import store_of
 from airflow_provider_crr.replication.targets import Targets
 
 #: What an object can be that was deleted between its listing and its HEAD.
@@ -64,6 +66,9 @@ class Source(Protocol):
 
     def why_no_status(self, answer: ObjectReplication) -> str:
         """Return why an object has no replication status."""
+
+    def get_replication_rules(self, bucket_name: str, *, brief: bool = False) -> tuple[ReplicationRule, ...]:
+        """Return a bucket's rules; asked only about a store that replicates by itself."""
 
     def whereabouts(self) -> dict[str, Any]:
         """Return whom it asks, as plain JSON: what another answers, this one has not answered."""
@@ -128,6 +133,7 @@ class Watch:
         self._done_listed: dict[bytes, ObjectState] = {}
         self._young: dict[bytes, datetime] = {}  # when each was first answered, by our clock
         self._checked_buckets: set[str] = set()
+        self._rules = self._read_anew()
 
     def sweep(self, stop: Event | None = None) -> Verdict:
         """
@@ -142,23 +148,23 @@ class Watch:
     def _sweep(self, stop: Event | None) -> Verdict:
         found = self._collect(stop)
         if not self._patterns or found.tally.outcome is not Outcome.DONE:
-            return found.tally.verdict(self._source.why_no_status)
+            return found.tally.verdict(self._explain, self._rules.cover)
         for _ in range(MAX_COLLECTS - 1):
             if found.young:
                 self._pause(_PAUSE, stop)
                 self._ask(found.young, Collect(self._tally()), stop)
             before, found = found, self._collect(stop)
             if found.tally.outcome is not Outcome.DONE:
-                return found.tally.verdict(self._source.why_no_status)
+                return found.tally.verdict(self._explain, self._rules.cover)
             if found.confirms(before):
-                return before.tally.verdict(self._source.why_no_status)  # it has a sample of the answers
-        verdict = found.tally.verdict(self._source.why_no_status)
+                return before.tally.verdict(self._explain, self._rules.cover)  # it has a sample of the answers
+        verdict = found.tally.verdict(self._explain, self._rules.cover)
         return replace(verdict, outcome=Outcome.WAIT, note="what the patterns match still changes")
 
     def _collect(self, stop: Event | None) -> Collect:
         """List every pattern once, ask for what is not finished, and count all of it."""
         found = Collect(self._tally())
-        tally = found.tally
+        tally, self._rules = found.tally, self._read_anew()
         tally.add_finished(Counter({state: len(objects) for state, objects in self._done.items()}))
         listing = Listing(
             self._patterns, self._source.list_matching, self._fingerprint, self._done_listed, found.marks
@@ -175,6 +181,14 @@ class Watch:
     def _tally(self) -> Tally:
         return Tally(self._clock(), listed=bool(self._patterns))
 
+    def _read_anew(self) -> ReadOnce:
+        # In each sweep, because a rule that is removed ends the waiting for what it covered.
+        return ReadOnce(lambda bucket_name: self._source.get_replication_rules(bucket_name, brief=True))
+
+    def _explain(self, answer: ObjectReplication) -> str:
+        judged_by_rules = store_of(answer.server).replicates_existing
+        return self._rules.why_no_status(answer) if judged_by_rules else self._source.why_no_status(answer)
+
     def _ask(self, objects: Iterable[S3Object], found: Collect, stop: Event | None) -> set[str]:
         """Ask, note each answer as it comes, and return the buckets of missing objects."""
         began = self._clock()
@@ -187,7 +201,9 @@ class Watch:
                 obj = answer.object
                 answered += 1
                 self.head_requests += 1
-                outcome = self._policy.judge(answer, found.tally.now, listed=found.tally.listed)
+                outcome = self._policy.judge(
+                    answer, found.tally.now, listed=found.tally.listed, covered=self._rules.cover
+                )
                 if answer.state in _GONE and self._patterns and obj.version_id is None:
                     outcome = Outcome.WAIT  # deleted since it was listed; the next listing tells what matches
                 found.tally.add(answer, outcome)

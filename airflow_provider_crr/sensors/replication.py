@@ -54,14 +54,16 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
     :param bucket_name: bucket of the keys that name none; templated.
     :param wildcard_match: whether the keys are Unix shell-style patterns; each must match at least one object.
     :param version_id: version of the one key that ``bucket_key`` names; templated.
-    :param on_failed: FAILED: ``"fail"``, or ``"wait"`` because somebody repairs it.
-    :param on_none: no replication status: ``"fail"`` (naming why, from the bucket's rules), ``"wait"`` or
-        ``"done"``.
+    :param on_failed: FAILED: ``"fail"``, or ``"wait"`` because somebody repairs it. None fails on S3, which never tries
+        again; on a store that does by itself, as MinIO, it waits while a rule covers the key.
+    :param on_none: no replication status: ``"fail"`` (naming why, from the bucket's rules), ``"wait"`` or ``"done"``.
+        None fails on S3; on a store that also replicates what was there before its rule, as MinIO, it waits while a
+        rule covers the key.
     :param on_missing: no such object, or nothing matches the pattern: ``"wait"`` or ``"fail"``.
     :param on_replica: REPLICA: ``"done"`` or ``"fail"``; None: done for what is named, and fail for what a pattern
         matched, because S3 replicates in no order: what is not there yet cannot be seen.
     :param max_pending_age: fail once an object is PENDING for longer than this since its Last-Modified; seconds
-        or a timedelta; None never.
+        or a timedelta; None never. Where ``on_failed=None`` or ``on_none=None`` waits, this ends it, too.
     :param pin_versions: wait for the version that answers first, even if the key is overwritten meanwhile; with
         ``mode="reschedule"`` from Airflow 3.3 on. Whatever asks for all, as above, and a task that a user clears, take
         the version that is current then.
@@ -83,8 +85,8 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
         bucket_name: str | None = None,
         wildcard_match: bool = False,
         version_id: str | None = None,
-        on_failed: str = "fail",
-        on_none: str = "fail",
+        on_failed: str | None = None,
+        on_none: str | None = None,
         on_missing: str = "wait",
         on_replica: str | None = None,
         max_pending_age: timedelta | float | None = None,

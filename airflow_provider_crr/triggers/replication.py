@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.metrics import Metered
-from airflow_provider_crr.replication.gate import GatePolicy
+from airflow_provider_crr.replication.gate import UNSAID, GatePolicy
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.replication.watch import Watch
 from airflow_provider_crr.triggers.base import PollingTrigger, without_defaults
@@ -57,4 +57,4 @@ class S3ReplicationTrigger(PollingTrigger):
 def _policy(stored: Mapping[str, Any], form: int) -> dict[str, Any]:
     """Return what the author said, of a stored policy of whichever form."""
     said = stored if form >= 1 else without_defaults(stored, _BEFORE_FORM_1)
-    return without_defaults(said, dict.fromkeys(_BEFORE_FORM_1))
+    return without_defaults(said, dict.fromkeys(UNSAID))

@@ -119,6 +119,8 @@ class S3Server:
         self.before_listing: Callable[[Request], None] = lambda request: None
         #: Status with which a request signed for another region is answered.
         self.elsewhere = 301
+        #: Value of the Server header; None for Python's own.
+        self.server_header: str | None = None
         self.requests: list[Request] = []
         #: Most requests that were under way at once.
         self.peak = 0
@@ -252,6 +254,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Keep quiet; requests are recorded."""
+
+    def version_string(self) -> str:
+        return self.server.s3.server_header or super().version_string()
 
     def do_HEAD(self) -> None:
         self._serve()
