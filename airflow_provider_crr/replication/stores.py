@@ -39,7 +39,7 @@ PURGE_HEADERS = ("x-minio-replication-delete-status", "x-rustfs-replication-dele
 _ANSWER_YOURSELF = {"x-minio-source-proxy-request": "false"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Store:
     """
     One kind of store. The defaults are what is true of Amazon S3.
@@ -136,8 +136,8 @@ CEPH = Store(
     "Ceph Object Gateway",
     doer="Ceph",
     words={
-        "FAILED": "no release of Ceph is known that says so, nor whether it tries again. Look at the sync status of zone and"
-        " bucket",
+        "FAILED": "no release of Ceph is known that says so, nor whether it tries again. Look at the sync status of"
+        " zone and bucket",
         "UNREADABLE": _UNREADABLE,
     },
     pending="look at the sync status of zone and bucket; Ceph has no FAILED, and stays PENDING instead",

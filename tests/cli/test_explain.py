@@ -10,6 +10,7 @@ from airflow_provider_crr.replication.gate import REASONS
 from airflow_provider_crr.replication.status import ObjectState
 from local_aws.buckets import replicated_pair, replication_rule
 from tests.cli.test_status import ANSWERS
+from tests.replication.recorded import text
 from tests.support.s3_server import Answer, stored
 
 RULES = (
@@ -218,3 +219,39 @@ def test_two_destinations(crr, aws_conn, aws, pair) -> None:
     two.source_client.put_object(Bucket=source, Key="a/k", Body=b"x")
     found = json.loads(crr("explain", f"s3://{source}/a/k", "--json").out)
     assert found["destinations"] == [f"s3://{pair.source}-one/a/k", f"s3://{other}/a/k"]
+
+
+@pytest.mark.parametrize(
+    ("status", "why", "remedy"),
+    [
+        ("COMPLETED", "MinIO made the replica", None),
+        ("PENDING", "MinIO has not made the replica yet", "replication target; MinIO goes on"),
+        ("FAILED", "MinIO tries again by itself", None),
+        (None, "MinIO replicates what was there before the rule", None),
+        ("REPLICA", "product of a replication", None),
+    ],
+)
+def test_what_is_said_of_minio_is_true_of_minio(crr, s3, status: str | None, why: str, remedy: str | None) -> None:
+    """On MinIO nothing is said that is true of S3 alone, and the replica is said to be on the other server."""
+    s3.server_header = "MinIO"
+    s3.answers["landing", "raw/k"] = stored(status)
+    s3.replication["landing"] = text("minio/rules.xml")
+    run = crr("explain", "s3://landing/raw/k")
+    found = rows(run.out)
+    assert run.code == (0 if status in ("COMPLETED", "REPLICA") else 3)
+    assert why in found["why"]
+    assert (remedy in found["remedy"]) if remedy else ("remedy" not in found)
+    if status in ("COMPLETED", "PENDING", "FAILED"):
+        assert found["replica"] == "s3://copy/raw/k on the replication target by the rules as they are now"
+    else:
+        assert "does not replicate a replica" in found["rule"] if status else "replica" not in found
+    assert "S3 " not in "".join(found.values())
+
+
+def test_removed_rule_is_named(crr, s3) -> None:
+    """A FAILED object that no rule covers any more is not waited for, and that is why."""
+    s3.server_header = "MinIO"
+    s3.answers["landing", "raw/k"] = stored("FAILED")
+    run = crr("explain", "s3://landing/raw/k")
+    assert run.code == 4
+    assert "none of bucket landing does now" in rows(run.out)["why"]

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from tests.replication.recorded import text
 from tests.support.s3_server import MISSING, Answer, stored
 
 #: What S3 answers, what it is called, and the exit code.
@@ -253,3 +254,14 @@ def test_options_reach_s3(crr, s3) -> None:
     assert request.region == "ap-south-1"
     assert request.headers["x-amz-expected-bucket-owner"] == "111122223333"
     assert request.headers["x-amz-request-payer"] == "requester"
+
+
+@pytest.mark.parametrize(("status", "code"), [("FAILED", 3), (None, 3), ("PENDING", 3), ("COMPLETED", 0)])
+def test_store_that_repairs_itself_is_judged_as_a_gate_does(crr, s3, status: str | None, code: int) -> None:
+    """On MinIO, FAILED and no status are waited for while a rule covers the key; without one they fail."""
+    s3.server_header = "MinIO"
+    s3.answers["landing", "raw/k"] = stored(status)
+    s3.replication["landing"] = text("minio/rules.xml")
+    assert crr("status", "s3://landing/raw/k").code == code
+    s3.replication["landing"] = Answer(404, code="ReplicationConfigurationNotFoundError")
+    assert crr("status", "s3://landing/raw/k").code == (code if status in ("PENDING", "COMPLETED") else 4)
