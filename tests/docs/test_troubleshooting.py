@@ -12,8 +12,8 @@ import pytest
 import airflow_provider_crr
 from airflow_provider_crr import errors
 from airflow_provider_crr.inventory.query import DEFECTS
-from airflow_provider_crr.replication import rules
-from airflow_provider_crr.replication.gate import REASONS
+from airflow_provider_crr.replication import rules, stores
+from airflow_provider_crr.replication.gate import REASONS, UNCOVERED
 from tests.docs.pages import words
 
 PACKAGE = Path(airflow_provider_crr.__file__).parent
@@ -77,6 +77,16 @@ def test_every_error_is_on_the_page(name) -> None:
 def test_every_reason_of_a_gate_is_on_the_page(state) -> None:
     """What decides against a gate, or keeps it waiting, is there by its own words."""
     assert re.split(r"[.,:](?: |$)", REASONS[state])[0] in PAGE
+
+
+@pytest.mark.parametrize("store", [stores.MINIO, stores.RUSTFS, stores.CEPH, stores.STORAGEGRID])
+def test_every_reason_of_another_store_is_on_the_page(store) -> None:
+    """So is what another store's objects decide by, where that is not as on S3."""
+    texts = [*store.words.values(), store.no_status]
+    if store.repairs_failed:
+        texts.append(UNCOVERED.format(store.doer, "…"))
+    for text in texts:
+        assert re.split(r"[.,:;](?: |$)| [(]", text)[0] in PAGE
 
 
 @pytest.mark.parametrize("code", DEFECTS)

@@ -7,9 +7,9 @@ import { share } from "./format.js";
 export const SETTLED = new Set(["COMPLETED", "REPLICA"]);
 
 const MEANINGS = {
-  FAILED: "S3 gave up and never retries",
+  FAILED: "not copied to some destination",
   PENDING: "not copied to every destination yet",
-  NONE: "no status: S3 never tried",
+  NONE: "no replication status",
   MISSING: "no such object",
   DELETED: "a delete marker",
   FORBIDDEN: "S3 refused to answer",
