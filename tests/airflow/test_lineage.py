@@ -243,6 +243,14 @@ def test_replica_is_told_where_a_rule_covers_its_key() -> None:
     assert flow.outputs == (Place("s3://A", "a/1"),)
 
 
+def test_bucket_of_the_same_name_on_another_server_is_no_output() -> None:
+    """Where a rule names another server's bucket, which has the name of this one, no place is both input and output."""
+    arn = "arn:minio:replication::88aaaa79-1d3c-4db6-8ed3-95c8cf118553:landing"
+    rule = ReplicationRule.from_api({"ID": "r", "Status": "Enabled", "Prefix": "", "Destination": {"Bucket": arn}})
+    flow = gate_flow(Targets.parse("s3://landing/a/1"), COMPLETED, Rules(rule))
+    assert flow == Flow((Place("s3://landing", "a/1"),))
+
+
 @pytest.mark.parametrize(
     ("summary", "rules"),
     [
