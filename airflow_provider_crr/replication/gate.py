@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -97,9 +97,9 @@ def unread(answer: ObjectReplication) -> bool:
     return answer.state is ObjectState.FAILED
 
 
-#: The same for what a pattern matched, where that is another reason.
+#: The same for what a pattern matched, where that is another reason; said of the store.
 _LISTED_REASONS = {
-    ObjectState.REPLICA: "it is itself a replica, and matched by a pattern. S3 replicates in no order: what is not"
+    ObjectState.REPLICA: "it is itself a replica, and matched by a pattern. {0} replicates in no order: what is not"
     " there yet cannot be seen. Ask the source bucket, name the objects, or set on_replica='done'",
 }
 
@@ -234,7 +234,7 @@ class Tally:
         used = deciders = 0
         for outcome in (Outcome.FAIL, Outcome.WAIT, Outcome.DONE):
             for answer in self.samples.get(outcome, ()):
-                entry = _named(answer, outcome, explain, covered, _LISTED_REASONS if self.listed else {})
+                entry = _named(answer, outcome, explain, covered, self.listed)
                 used += len(json.dumps(entry))
                 if len(sample) < MAX_SAMPLE and (used <= MAX_SAMPLE_BYTES or not sample):
                     sample.append(entry)
@@ -256,7 +256,7 @@ def _named(
     outcome: Outcome,
     explain: Callable[[ObjectReplication], str],
     covered: Covered,
-    listed_reasons: Mapping[ObjectState, str],
+    listed: bool,
 ) -> dict[str, str]:
     entry = {"uri": answer.uri, "status": answer.state.value}
     if answer.state is ObjectState.NONE and (outcome is Outcome.FAIL or _waits_by_itself(answer, outcome)):
@@ -266,7 +266,7 @@ def _named(
     elif _may_come(answer) and outcome is Outcome.FAIL and not covered(answer):
         entry["reason"] = UNCOVERED.format(store_of(answer.server).doer, answer.object.bucket)
     elif outcome is Outcome.FAIL or answer.state is ObjectState.UNKNOWN or _waits_by_itself(answer, outcome):
-        entry["reason"] = answer.detail or listed_reasons.get(answer.state) or reason_of(answer)
+        entry["reason"] = answer.detail or reason_of(answer, listed=listed)
     return entry
 
 
@@ -274,9 +274,11 @@ def _waits_by_itself(answer: ObjectReplication, outcome: Outcome) -> bool:
     return outcome is Outcome.WAIT and _may_come(answer)
 
 
-def reason_of(answer: ObjectReplication) -> str:
+def reason_of(answer: ObjectReplication, *, listed: bool = False) -> str:
     """Return why an object decides against the gate, and the remedy, as it is in the store that answered."""
     store = store_of(answer.server)
+    if listed and answer.state in _LISTED_REASONS:
+        return _LISTED_REASONS[answer.state].format(store.doer)
     if answer.state is ObjectState.PENDING:
         return f"PENDING for longer than max_pending_age. {_sentence(store.pending)}"
     return store.words.get(answer.state.value) or REASONS[answer.state]

@@ -142,7 +142,6 @@ class Watch:
         :param stop: set by another thread to end the sweep early, with an error.
         :raises LookupFailed: if S3 cannot be asked; what was found until then is not asked again.
         """
-        self._rules = self._read_anew()
         self.verdict = self._sweep(stop)
         return self.verdict
 
@@ -167,7 +166,7 @@ class Watch:
     def _collect(self, stop: Event | None) -> Collect:
         """List every pattern once, ask for what is not finished, and count all of it."""
         found = Collect(self._tally())
-        tally = found.tally
+        tally, self._rules = found.tally, self._read_anew()
         tally.add_finished(Counter({state: len(objects) for state, objects in self._done.items()}))
         listing = Listing(self._patterns, self._source.list_matching, self._fingerprint, self._done_listed, found.marks)
         missing = self._ask(chain(self._open, listing.unfinished(self._open, stop)), found, stop)
