@@ -49,7 +49,7 @@ def pairing_of(client: Any) -> Pairing:
         pairing: Pairing = vars(session).setdefault(_NAME, Pairing())
         if _is_ours(session):
             return pairing
-        ours = {scheme: partial(_pool(session._pool_classes_by_scheme[scheme]), pairing) for scheme in _SCHEMES}
+        ours = {scheme: _bound(session._pool_classes_by_scheme[scheme], pairing) for scheme in _SCHEMES}
         managers = [session._manager, *session._proxy_managers.values()]
         session._pool_classes_by_scheme.update(ours)
         for manager in managers:
@@ -62,6 +62,10 @@ def pairing_of(client: Any) -> Pairing:
             remedy="Install an older botocore, or a newer apache-airflow-provider-crr",
         ) from error
     return pairing
+
+
+def _bound(base: type[Any], pairing: Pairing) -> Any:
+    return partial(_pool(base), pairing)  # type: ignore[misc, arg-type]
 
 
 def _is_ours(session: Any) -> bool:
@@ -171,7 +175,8 @@ class _PairingPool:
         """Take a connection that was kept."""
         if self.pool is None or self.pool.full() or self.exchange.convicted:  # type: ignore[attr-defined]
             connection.close()
-        super()._put_conn(connection)  # type: ignore[misc]
+        else:
+            super()._put_conn(connection)  # type: ignore[misc]
 
     def urlopen(self, *args: Any, **kwargs: Any) -> Any:
         """Send a request; once more on a fresh connection if the answer may be another question's."""

@@ -41,6 +41,7 @@ class _Question:
         "attempts",
         "connection",
         "events",
+        "found",
         "fresh",
         "headers",
         "http_status",
@@ -66,6 +67,8 @@ class _Question:
         self.sent_at = 0.0
         self.http_status = 0
         self.headers: list[tuple[str, str]] = []
+        #: The headers by name.
+        self.found: dict[str, str] = {}
 
     def wait_for(self, future: Future[Any]) -> None:
         """Be told of the end of a connection's opening, or of a stream."""
@@ -274,8 +277,8 @@ class CrtAsker:
         connection.answers += 1
         is_first, exchange = connection.answers == 1, connection.exchange
         until = exchange.rest_until(question.sent_at)
-        request_id = next((value for name, value in question.headers if name.lower() == "x-amz-request-id"), None)
-        repeats = exchange.repeats(request_id, is_first=is_first)
+        question.found = joined(question.headers)
+        repeats = exchange.repeats(question.found.get("x-amz-request-id"), is_first=is_first)
         if exchange.convicted or repeats:
             self._connections.give_back(connection, usable=False)
             if is_first:
@@ -304,7 +307,7 @@ class CrtAsker:
 
     def _conclude(self, question: _Question) -> ObjectReplication | None:
         """Return what an answer means, unless the object is to be asked for again."""
-        headers = joined(question.headers)
+        headers = question.found
         if question.http_status != 200 and not question.again and self._is_elsewhere(question, headers):
             self._follow(question)
             return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from http.client import HTTPException, HTTPResponse, RemoteDisconnected
 from threading import local
 from typing import Any
@@ -113,9 +113,12 @@ def _line(read_line: Callable[[int], bytes], where: str) -> bytes:
     return line
 
 
-def joined(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
+def joined(fields: Sequence[tuple[str, str]]) -> dict[str, str]:
     """Return headers by lower-case name, the values of a repeated one joined as boto3 joins them."""
-    found: dict[str, str] = {}
+    found = {name.lower(): value for name, value in fields}
+    if len(found) == len(fields):
+        return found
+    found = {}
     for name, value in fields:
         name = name.lower()
         found[name] = f"{found[name]}, {value}" if name in found else value

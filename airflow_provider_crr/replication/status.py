@@ -210,6 +210,7 @@ _ONE_ETAG = re.compile(r'(W/)?"[^"]*"|[^",]*')
 _STALE = re.compile(r"(?:^|,)\s*11[0-3]\b")
 #: What caches say of an answer that they had stored; "RefreshHit" was checked with the origin.
 _HIT = re.compile(r"(?<![a-z])hit(?![a-z])", re.IGNORECASE)
+_CACHES_SAY = (("warning", _STALE), ("x-cache", _HIT), ("cache-status", _HIT))
 # fmt: off
 _MONTHS = {"Jan": 1, "Feb": 2, "Mar": 3, "Apr": 4, "May": 5, "Jun": 6,
            "Jul": 7, "Aug": 8, "Sep": 9, "Oct": 10, "Nov": 11, "Dec": 12}
@@ -277,7 +278,8 @@ def _doubt(obj: S3Object, http_status: int, headers: Mapping[str, str]) -> str:
 
 def _of_another_version(obj: S3Object, http_status: int, headers: Mapping[str, str]) -> str:
     version = headers.get("x-amz-version-id")
-    if obj.version_id is None or version == obj.version_id:
+    # The space around a header's value is no part of it (RFC 9110, section 5.5).
+    if obj.version_id is None or version in (obj.version_id, obj.version_id.strip(" \t")):
         return ""
     if version is not None and http_status in (200, 404, 405):
         return f"S3 was asked for version {obj.version_id} and answered for {version}"
@@ -290,20 +292,23 @@ def _of_another_version(obj: S3Object, http_status: int, headers: Mapping[str, s
 
 def _repeated(headers: Mapping[str, str]) -> str:
     """Say which header has several values, of which nobody knows the right one; they arrive here joined by commas."""
-    several = (
-        ("x-amz-version-id", "," in headers.get("x-amz-version-id", "")),
-        ("x-amz-delete-marker", "," in headers.get("x-amz-delete-marker", "")),
-        ("etag", not _ONE_ETAG.fullmatch(headers.get("etag", ""))),
-        ("last-modified", headers.get("last-modified", "").count(":") > 2),
-    )
-    return next((f"the answer has several values of {name}: {headers[name]!r}" for name, is_so in several if is_so), "")
+    for name in ("x-amz-version-id", "x-amz-delete-marker"):
+        if "," in headers.get(name, ""):
+            return _several(headers, name)
+    if not _ONE_ETAG.fullmatch(headers.get("etag", "")):
+        return _several(headers, "etag")
+    return _several(headers, "last-modified") if headers.get("last-modified", "").count(":") > 2 else ""
+
+
+def _several(headers: Mapping[str, str], name: str) -> str:
+    return f"the answer has several values of {name}: {headers[name]!r}"
 
 
 def _of_a_cache(headers: Mapping[str, str]) -> str:
     age = headers.get("age")
     if age is not None and (not age.isascii() or not age.isdigit() or int(age) > 0):
         return f"a cache answered in the place of S3: Age is {age!r}"
-    for name, stored in (("warning", _STALE), ("x-cache", _HIT), ("cache-status", _HIT)):
+    for name, stored in _CACHES_SAY:
         if name in headers and stored.search(headers[name]):
             return f"a cache answered in the place of S3: {name} is {headers[name]!r}"
     return ""

@@ -100,6 +100,8 @@ class Request:
     headers: dict[str, str]
     region: str
     fault: str
+    #: Of the client's end of the connection.
+    port: int = 0
 
 
 class S3Server:
@@ -292,7 +294,16 @@ class _Handler(BaseHTTPRequestHandler):
         fault, region = sigv4.fault(self.command, target, headers, s3.secrets, s3.token)
         words = {name: values[0] for name, values in parse_qs(query, keep_blank_values=True).items()}
         request = Request(
-            self.command, bucket, unquote(key), words.get("versionId"), target, words, headers, region, fault
+            self.command,
+            bucket,
+            unquote(key),
+            words.get("versionId"),
+            target,
+            words,
+            headers,
+            region,
+            fault,
+            self.client_address[1],
         )
         with s3.lock:
             s3.requests.append(request)
@@ -368,7 +379,10 @@ class _Handler(BaseHTTPRequestHandler):
             first: dict[str, str] = {}
         else:
             first = {"ETag": headers.pop("ETag", ETAG), "Content-Length": str(length)}
-        self.send_response(answer.status)
+        self.send_response_only(answer.status)
+        usual = {"Server": self.version_string(), "Date": self.date_time_string()}
+        for name, value in usual.items():
+            self.send_header(name, headers.pop(name, value))
         for name, value in first.items():
             self.send_header(name, value)
         self._headers_buffer.append(answer.lines)  # type: ignore[attr-defined]
