@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from queue import Empty, SimpleQueue
-from threading import Event, local
+from threading import Event, Semaphore, local
 from typing import Any, TypeAlias
 
 from airflow_provider_crr.aws_errors import is_of_others, not_asked
+from airflow_provider_crr.replication.boto_connections import keeping, on_a_fresh_connection, pairing_of
+from airflow_provider_crr.replication.http_answers import reading_begins, refusal, was_read_whole
 from airflow_provider_crr.replication.pace import Pacer
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, S3Object, from_head, without_answer
+from airflow_provider_crr.replication.store_headers import were_sent
+from airflow_provider_crr.replication.stores import store_of
 
 #: A boto3 S3 client, whose methods botocore makes at run time.
 S3Client: TypeAlias = Any
@@ -29,10 +33,10 @@ _thread = local()
 
 def head(client: S3Client, obj: S3Object) -> ObjectReplication:
     """
-    Ask for one object; once more if it seems to have no status.
+    Ask for one object.
 
-    ``http.client`` takes a header block that was cut off for a short one. Without a second answer that says the same, a
-    cut answer could read as "no replication status", for which a gate may open or fail for good.
+    Once more if the store must be asked otherwise to speak of its own objects; and if the answer seems to have no
+    status, but was not read by us (a double of boto3 gave it): a cut answer could read so.
 
     :param client: a boto3 S3 client.
     :param obj: what to ask for.
@@ -40,21 +44,27 @@ def head(client: S3Client, obj: S3Object) -> ObjectReplication:
     :raises InvalidArgument: if boto3 cannot make a request of it, such as for a malformed bucket name.
     :raises LookupFailed: if somebody else refused, such as STS or a proxy, or the connection can never work.
     """
+    pairing = pairing_of(client)
     found = _head(client, obj)
-    return _head(client, obj) if found.state is ObjectState.NONE or found.detail == _NOT_OF_S3 else found
+    if store_of(found.server).asked_with and not were_sent():
+        pairing.at_minio = True
+        found = _head(client, obj)
+    seems_cut = found.state is ObjectState.NONE or found.detail == _NOT_OF_S3
+    return _head(client, obj) if seems_cut and not was_read_whole() else found
 
 
 def _head(client: S3Client, obj: S3Object) -> ObjectReplication:
     import botocore.exceptions as boto
 
     version = {"VersionId": obj.version_id} if obj.version_id else {}
+    reading_begins()
     try:
         response = client.head_object(Bucket=obj.bucket, Key=obj.key, **version)
     except Exception as error:
         if is_of_others(error, "HeadObject"):
             raise not_asked(error, str(obj), "look up") from error
         if isinstance(error, boto.HTTPClientError | boto.ConnectionError):
-            return without_answer(obj, f"no answer: {error}")
+            return without_answer(obj, f"no answer: {refusal(error) or error}")
         if not isinstance(error, boto.ClientError):  # parsers raise plain ValueError and the like for a garbled answer
             return without_answer(obj, f"unreadable answer: {type(error).__name__}: {error}")
         response = error.response
@@ -72,8 +82,11 @@ def judge(obj: S3Object, http_status: int, headers: Mapping[str, str]) -> Object
     """
     if http_status in (200, 404) and not is_of_s3(headers):
         return without_answer(obj, _NOT_OF_S3)
-    if http_status == 200 and not ("etag" in headers and "content-length" in headers):
-        return without_answer(obj, "HTTP 200 without ETag and Content-Length, which S3 always sends")
+    if http_status == 200:
+        if not ("etag" in headers and "content-length" in headers):
+            return without_answer(obj, "HTTP 200 without ETag and Content-Length, which S3 always sends")
+        if not (headers["content-length"].isascii() and headers["content-length"].isdigit()):
+            return without_answer(obj, f"Content-Length is {headers['content-length']!r}")
     return from_head(obj, http_status, headers)
 
 
@@ -92,13 +105,16 @@ class BotoAsker:
     """
 
     def __init__(self, client: S3Client, pacer: Pacer, answers: SimpleQueue[Any] | None = None) -> None:
-        # More threads than pooled connections would open a new connection for most requests.
-        threads = min(MAX_THREADS, client.meta.config.max_pool_connections)
-        self.limit = 2 * threads
+        pairing_of(client)
+        # More requests at once than pooled connections would open a new connection for most of them. Twice as many
+        # threads, for while an answer is held until its connection has shown that nothing follows, others ask.
+        at_once = min(MAX_THREADS, client.meta.config.max_pool_connections)
+        self.limit = 2 * at_once
+        self._turns = Semaphore(at_once)
         self._client = client
         self._answers: SimpleQueue[Any] = SimpleQueue() if answers is None else answers
         self._under_way: set[Future[None]] = set()
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="s3-head")
+        self._pool = ThreadPoolExecutor(self.limit, thread_name_prefix="s3-head")
         self._pacer = pacer
         self._closed = Event()
         client.meta.events.register(_BEFORE_ATTEMPT, self._wait_for_turn)
@@ -123,7 +139,16 @@ class BotoAsker:
     def _head(self, obj: S3Object) -> None:
         _thread.asker = self
         try:
-            self._answers.put(head(self._client, obj))
+            with keeping() as kept:
+                try:
+                    with self._turns:
+                        found = head(self._client, obj)
+                finally:
+                    settled = kept.settle()
+            if not settled and found.http_status:
+                with self._turns, on_a_fresh_connection():
+                    found = head(self._client, obj)
+            self._answers.put(found)
         except BaseException as error:
             self._answers.put(error)
 

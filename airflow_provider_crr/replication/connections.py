@@ -1,24 +1,53 @@
-"""The connections of one sweep: opened as they are needed, kept while it lasts."""
+"""The connections of one sweep: opened as they are needed, rested after each answer, kept while it lasts."""
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from typing import Any, NamedTuple
+from heapq import heappop, heappush
+from itertools import count
+from typing import Any
 
-#: Connections at once: what S3's 5,500 HEADs a second for a prefix need at 23 ms each.
+from airflow_provider_crr.replication.pairing import Endpoint, Exchange, Pairing
+
+#: Connections that requests are under way on: what S3's 5,500 HEADs a second for a prefix need at 23 ms each.
 CONNECTIONS = 128
+#: Connections in all, with those that rest: as many again, for a rest lasts about as long as an answer takes.
+_MOST = 2 * CONNECTIONS
 #: Connections that may be opened at the same time: a handshake costs more than many HEADs.
 OPENING = 32
+#: How the runtime calls bytes that nobody asked for; it closes the connection then.
+_SURPLUS = "AWS_ERROR_INVALID_STATE"
 
 
-class Endpoint(NamedTuple):
-    """Where a connection leads."""
+class Connection:
+    """
+    One connection.
 
-    scheme: str
-    host: str
-    port: int
+    :param native: the runtime's.
+    :param endpoint: where it leads.
+    :param exchange: what is known of who answers there.
+    """
+
+    __slots__ = ("answers", "endpoint", "exchange", "native")
+
+    def __init__(self, native: Any, endpoint: Endpoint, exchange: Exchange) -> None:
+        self.native = native
+        self.endpoint = endpoint
+        self.exchange = exchange
+        self.answers = 0
+        native.shutdown_future.add_done_callback(lambda ended: _convict_for_surplus(ended, exchange))
+
+    def is_clean(self) -> bool:
+        """Return whether each question on it had one answer, as far as can be seen by now."""
+        return not self.exchange.convicted and bool(self.native.is_open())
+
+
+def _convict_for_surplus(ended: Future[Any], exchange: Exchange) -> None:
+    if getattr(ended.exception(), "name", "") == _SURPLUS:
+        exchange.convict()
 
 
 class Connections:
@@ -26,54 +55,86 @@ class Connections:
     A pool. Not thread-safe: all of it is used by the thread that sweeps.
 
     :param connect: opens a connection; its callers' callbacks may run in other threads.
+    :param pairing: what is known of the endpoints.
     """
 
-    def __init__(self, connect: Callable[[Endpoint], Future[Any]]) -> None:
+    def __init__(self, connect: Callable[[Endpoint], Future[Any]], pairing: Pairing) -> None:
         self._connect = connect
-        self._idle: dict[Endpoint, deque[Any]] = {}
-        self._used: set[Any] = set()
+        self._pairing = pairing
+        self._idle: dict[Endpoint, deque[Connection]] = {}
+        self._resting: list[tuple[float, int, Connection, Any]] = []
+        self._order = count()
+        self._used: set[Connection] = set()
         self._opening = 0
 
-    def take(self, endpoint: Endpoint) -> Any:
+    def take(self, endpoint: Endpoint) -> Connection | None:
         """Return an idle connection, or None."""
         idle = self._idle.get(endpoint)
-        while idle:
-            connection = idle.pop()  # the one used last is the least likely to be closed by S3
-            if connection.is_open():
+        while idle and not self._are_all_used():
+            connection = idle.popleft()  # the one that rested longest
+            if connection.is_clean():
                 self._used.add(connection)
                 return connection
+            connection.native.close()
         return None
 
     def open(self, endpoint: Endpoint) -> Future[Any] | None:
         """Return a connection to be, which :meth:`opened` must be told of; None if there may be no more."""
-        if self._opening >= OPENING:
+        if self._opening >= OPENING or self._are_all_used():
             return None
-        if self._opening + len(self._used) + sum(map(len, self._idle.values())) >= CONNECTIONS:
+        idle = sum(map(len, self._idle.values()))
+        if self._opening + len(self._used) + len(self._resting) + idle >= _MOST:
             unused = next((idle for idle in self._idle.values() if idle), None)
             if unused is None:
                 return None
-            unused.popleft().close()
+            unused.popleft().native.close()
         self._opening += 1
         return self._connect(endpoint)
 
-    def opened(self, future: Future[Any]) -> Any:
+    def _are_all_used(self) -> bool:
+        return self._opening + len(self._used) >= CONNECTIONS
+
+    def opened(self, endpoint: Endpoint, future: Future[Any]) -> Connection:
         """Return the connection, in use; raises what kept it from being opened."""
         self._opening -= 1
-        connection = future.result()
+        connection = Connection(future.result(), endpoint, self._pairing.at(endpoint))
         self._used.add(connection)
         return connection
 
-    def give_back(self, endpoint: Endpoint, connection: Any, *, usable: bool) -> None:
-        """Take back what :meth:`take` or :meth:`opened` gave."""
+    def rest(self, connection: Connection, until: float, held: Any) -> None:
+        """
+        Take back a connection that gave an answer, and let it rest.
+
+        :param connection: the connection.
+        :param until: how long, by ``time.monotonic``.
+        :param held: what :meth:`rested` returns along with it.
+        """
+        self._used.discard(connection)
+        heappush(self._resting, (until, next(self._order), connection, held))
+
+    def rested(self) -> Iterator[tuple[Connection, Any]]:
+        """Yield the connections whose rest has ended, each with what was held; give each back."""
+        while self._resting and self._resting[0][0] <= time.monotonic():
+            _, _, connection, held = heappop(self._resting)
+            yield connection, held
+
+    def until_rested(self) -> float | None:
+        """Return the seconds until the next rest ends; None if none rests."""
+        return max(0.0, self._resting[0][0] - time.monotonic()) if self._resting else None
+
+    def give_back(self, connection: Connection, *, usable: bool) -> None:
+        """Take back what :meth:`take`, :meth:`opened` or :meth:`rested` gave."""
         self._used.discard(connection)
         if usable:
-            self._idle.setdefault(endpoint, deque()).append(connection)
+            self._idle.setdefault(connection.endpoint, deque()).append(connection)
         else:
-            connection.close()
+            connection.native.close()
 
     def close(self) -> None:
         """Close all; what is under way on them ends with an error."""
-        for connection in [*self._used, *(each for idle in self._idle.values() for each in idle)]:
-            connection.close()
+        idle = (each for idle in self._idle.values() for each in idle)
+        for connection in [*self._used, *idle, *(resting[2] for resting in self._resting)]:
+            connection.native.close()
         self._used.clear()
         self._idle.clear()
+        self._resting.clear()

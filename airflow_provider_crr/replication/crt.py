@@ -13,10 +13,13 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from airflow_provider_crr.replication.boto import BotoAsker, S3Client, judge
-from airflow_provider_crr.replication.connections import CONNECTIONS, Connections
+from airflow_provider_crr.replication.boto_connections import pairing_of
+from airflow_provider_crr.replication.connections import CONNECTIONS, Connection, Connections
+from airflow_provider_crr.replication.http_answers import joined
 from airflow_provider_crr.replication.pace import Pacer
 from airflow_provider_crr.replication.runtime import Runtime, attempts
 from airflow_provider_crr.replication.status import ObjectReplication, S3Object, without_answer
+from airflow_provider_crr.replication.stores import store_of
 from airflow_provider_crr.replication.wire import Wire, prepare
 
 #: Answers that may be another one a moment later ("Error responses": SlowDown, InternalError, and those of gateways).
@@ -38,6 +41,8 @@ class _Question:
         "attempts",
         "connection",
         "events",
+        "found",
+        "fresh",
         "headers",
         "http_status",
         "obj",
@@ -51,6 +56,8 @@ class _Question:
         self.obj = obj
         self.events = events
         self.again = again
+        #: Whether it must go over a connection that was not used before.
+        self.fresh = False
         self.attempts = 0
         self.wire: Any = None
         #: What is waited for: a connection, or the end of the stream.
@@ -60,6 +67,8 @@ class _Question:
         self.sent_at = 0.0
         self.http_status = 0
         self.headers: list[tuple[str, str]] = []
+        #: The headers by name.
+        self.found: dict[str, str] = {}
 
     def wait_for(self, future: Future[Any]) -> None:
         """Be told of the end of a connection's opening, or of a stream."""
@@ -71,9 +80,10 @@ class _Question:
         self.events.put((self, future))
 
     def on_response(self, status_code: int, headers: list[tuple[str, str]], **_: Any) -> None:
-        """Note status and headers, of a good answer or a bad one."""
-        self.http_status = status_code
-        self.headers = headers
+        """Note status and headers, of a good answer or a bad one; the first is the answer."""
+        if not self.http_status:
+            self.http_status = status_code
+            self.headers = headers
 
 
 class CrtAsker:
@@ -89,7 +99,8 @@ class CrtAsker:
 
     def __init__(self, client: S3Client, pacer: Pacer) -> None:
         self._runtime = Runtime(client)
-        self._connections = Connections(self._runtime.connect)
+        self._pairing = pairing_of(client)
+        self._connections = Connections(self._runtime.connect, self._pairing)
         self._client = client
         self._pacer = pacer
         self._attempts = attempts(client)
@@ -107,7 +118,7 @@ class CrtAsker:
         self._settled: set[str] = set()
         #: Buckets that boto3 is asked about because they are elsewhere: by which object, and who waits for it.
         self._followed: dict[str, tuple[S3Object, list[S3Object]]] = {}
-        self._unsent: deque[ObjectReplication] = deque()
+        self._ready: deque[ObjectReplication] = deque()
         self._boto: BotoAsker | None = None
 
     def ask(self, obj: S3Object) -> None:
@@ -118,9 +129,10 @@ class CrtAsker:
 
     def answer(self, timeout: float) -> ObjectReplication | None:
         """Return one answer, or None if none came within ``timeout`` seconds."""
+        self._settle()
         self._send_waiting()
-        if self._unsent:
-            return self._unsent.popleft()
+        if self._ready:
+            return self._ready.popleft()
         try:
             found = self._events.get(timeout=self._until_due(timeout)) if timeout else self._events.get_nowait()
         except Empty:
@@ -156,7 +168,7 @@ class CrtAsker:
         if question in self._opening:
             self._opening.discard(question)
             with suppress(Exception):
-                self._connections.give_back(question.wire.endpoint, self._connections.opened(future), usable=False)
+                self._connections.give_back(self._connections.opened(question.wire.endpoint, future), usable=False)
         self._under_way.pop(question, None)
         question.connection = question.stream = question.pending = None
 
@@ -181,7 +193,7 @@ class CrtAsker:
             if wire is None:
                 self._ask_boto(self._waiting.popleft().obj)
                 continue
-            connection = self._connections.take(wire.endpoint)
+            connection = None if question.fresh else self._connections.take(wire.endpoint)
             opening = None if connection else self._connections.open(wire.endpoint)
             if not connection and not opening:
                 return
@@ -199,6 +211,8 @@ class CrtAsker:
             timeout = min(timeout, self._pacer.delay() or timeout)
         if self._later:
             timeout = min(timeout, max(0.0, self._later[0][0] - time.monotonic()))
+        if (resting := self._connections.until_rested()) is not None:
+            timeout = min(timeout, resting)
         self._hang_up()
         return timeout
 
@@ -208,7 +222,7 @@ class CrtAsker:
         for question in self._under_way:
             if question.sent_at > overdue:
                 return
-            question.connection.close()
+            question.connection.native.close()
 
     def _ask_boto(self, obj: S3Object) -> None:
         if self._boto is None:
@@ -218,37 +232,37 @@ class CrtAsker:
     def _send_opened(self, question: _Question, opening: Future[Any]) -> ObjectReplication | None:
         self._opening.discard(question)
         try:
-            connection = self._connections.opened(opening)
+            connection = self._connections.opened(question.wire.endpoint, opening)
         except Exception as error:
             return self._unless_retried(question, without_answer(question.obj, f"no connection: {error}"))
         self._send(question, connection)
         return None
 
-    def _send(self, question: _Question, connection: Any) -> None:
+    def _send(self, question: _Question, connection: Connection) -> None:
         request = self._runtime.request(question.wire, question.obj)
         question.http_status = 0
         question.headers = []
         question.sent_at = time.monotonic()
         try:
-            stream = connection.request(request, question.on_response)
+            stream = connection.native.request(request, question.on_response)
             stream.activate()
         except Exception as error:  # S3 closed the connection since it was used last
-            self._connections.give_back(question.wire.endpoint, connection, usable=False)
+            self._connections.give_back(connection, usable=False)
             found = self._unless_retried(question, without_answer(question.obj, f"not sent: {error}"))
             if found:
-                self._unsent.append(found)
+                self._ready.append(found)
             return
         question.connection, question.stream = connection, stream
         self._under_way[question] = None
         question.wait_for(stream.completion_future)
 
     def _read(self, question: _Question, completion: Future[Any]) -> ObjectReplication | None:
-        obj, status = question.obj, question.http_status
+        obj, status, connection = question.obj, question.http_status, question.connection
         error = completion.exception()
         del self._under_way[question]
-        self._connections.give_back(question.wire.endpoint, question.connection, usable=not error)
         question.stream = question.connection = None
         if not status or error:  # headers count only of a request that ended well
+            self._connections.give_back(connection, usable=False)
             if getattr(error, "name", "") in _UNREADABLE:
                 self._ask_boto(obj)
                 return None
@@ -256,19 +270,67 @@ class CrtAsker:
             why = f"none within {self._patience:g} s" if late else error
             return self._unless_retried(question, without_answer(obj, f"no answer: {why}"))
         self._pacer.answered(status)
-        headers = {name.lower(): value for name, value in question.headers}
-        if len(headers) < len(question.headers):
-            headers = _joined(question.headers)
-        if status == 200:
-            return judge(obj, status, headers)
-        if not question.again and self._is_elsewhere(question, headers):
+        return self._pair(question, connection)
+
+    def _pair(self, question: _Question, connection: Connection) -> ObjectReplication | None:
+        """Let the connection rest; an answer that is not its first is held until nothing followed it by then."""
+        connection.answers += 1
+        is_first, exchange = connection.answers == 1, connection.exchange
+        until = exchange.rest_until(question.sent_at)
+        question.found = joined(question.headers)
+        repeats = exchange.repeats(question.found.get("x-amz-request-id"), is_first=is_first)
+        if exchange.convicted or repeats:
+            self._connections.give_back(connection, usable=False)
+            if is_first:
+                return self._conclude(question)
+            self._ask_again(question)
+            return None
+        self._connections.rest(connection, until, None if is_first else question)
+        return self._conclude(question) if is_first else None
+
+    def _settle(self) -> None:
+        """Conclude what was held, or ask again for it."""
+        for connection, question in self._connections.rested():
+            usable = connection.is_clean()
+            self._connections.give_back(connection, usable=usable)
+            if question is None:
+                continue
+            if not usable:
+                self._ask_again(question)
+            elif found := self._conclude(question):
+                self._ready.append(found)
+
+    def _ask_again(self, question: _Question) -> None:
+        """Ask on a fresh connection: the answer may be another question's."""
+        question.fresh = True
+        self._waiting.appendleft(question)
+
+    def _conclude(self, question: _Question) -> ObjectReplication | None:
+        """Return what an answer means, unless the object is to be asked for again."""
+        headers = question.found
+        if question.http_status != 200 and not question.again and self._is_elsewhere(question, headers):
             self._follow(question)
             return None
-        found = judge(obj, status, headers)
-        return self._unless_retried(question, found) if status in _PASSING else found
+        found = judge(question.obj, question.http_status, headers)
+        if found.server and self._must_be_asked_otherwise(question, found):
+            self._waiting.append(_Question(question.obj, self._events, again=True))
+            return None
+        return self._unless_retried(question, found) if found.http_status in _PASSING else found
+
+    def _must_be_asked_otherwise(self, question: _Question, found: ObjectReplication) -> bool:
+        """Return whether the store speaks of its own objects only if it is asked so, and was not."""
+        needed = store_of(found.server).asked_with
+        if not needed or needed.keys() <= dict(question.wire.headers).keys():
+            return False
+        self._pairing.at_minio = True
+        kind = (question.obj.bucket, question.obj.version_id is not None)
+        if self._wires.get(kind) is question.wire:
+            self._wires[kind] = prepare(self._client, question.obj)
+        return True
 
     def _unless_retried(self, question: _Question, found: ObjectReplication) -> ObjectReplication | None:
         question.attempts += 1
+        question.fresh = True
         if question.attempts >= self._attempts:
             return found
         backoff = random.random() * min(_MAX_BACKOFF, _BACKOFF * 2**question.attempts)  # noqa: S311
@@ -309,12 +371,3 @@ class CrtAsker:
         if self._wires[bucket, named] == known:
             self._settled.add(bucket)  # boto3 knows no better place either
         self._waiting.extend(_Question(obj, self._events, again=True) for obj in waited)
-
-
-def _joined(headers: list[tuple[str, str]]) -> dict[str, str]:
-    """Return headers of which some are repeated, their values joined as boto3 joins them."""
-    joined: dict[str, str] = {}
-    for name, value in headers:
-        name = name.lower()
-        joined[name] = f"{joined[name]}, {value}" if name in joined else value
-    return joined

@@ -20,7 +20,7 @@ from airflow_provider_crr.aws_errors import no_credentials, not_asked
 from airflow_provider_crr.aws_origin import note_connection
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication.boto import S3Client
-from airflow_provider_crr.replication.connections import Endpoint
+from airflow_provider_crr.replication.pairing import Endpoint
 from airflow_provider_crr.replication.status import S3Object
 from airflow_provider_crr.replication.wire import Wire
 

@@ -4,11 +4,13 @@ The values of a replication lookup, and how a HEAD answer becomes one.
 The rules encoded here: `Getting replication status information
 <https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-status.html>`__, `HeadObject
 <https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html>`__ and `Working with delete markers
-<https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeleteMarker.html>`__.
+<https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeleteMarker.html>`__. What tells a cache: `RFC 9111, Age
+<https://www.rfc-editor.org/rfc/rfc9111#section-5.1>`__, RFC 7234, Warning, and RFC 9211, Cache-Status.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -226,6 +228,13 @@ class ObjectReplication:
 _STATES = {
     name: {word: ObjectState(meaning) for word, meaning in words.items()} for name, words in STATUS_WORDS.items()
 }
+#: One entity tag, with or without the quotes that some stores leave out.
+_ONE_ETAG = re.compile(r'(W/)?"[^"]*"|[^",]*')
+#: Warnings of a cache that what it gives is stale, or was not checked (RFC 7234, section 5.5).
+_STALE = re.compile(r"(?:^|,)\s*11[0-3]\b")
+#: What caches say of an answer that they had stored; "RefreshHit" was checked with the origin.
+_HIT = re.compile(r"(?<![a-z])hit(?![a-z])", re.IGNORECASE)
+_CACHES_SAY = (("warning", _STALE), ("x-cache", _HIT), ("cache-status", _HIT))
 # fmt: off
 _MONTHS = {"Jan": 1, "Feb": 2, "Mar": 3, "Apr": 4, "May": 5, "Jun": 6,
            "Jul": 7, "Aug": 8, "Sep": 9, "Oct": 10, "Nov": 11, "Dec": 12}
@@ -241,14 +250,13 @@ def from_head(obj: S3Object, http_status: int, headers: Mapping[str, str]) -> Ob
     :param headers: headers of the answer, names in lower case.
     """
     state, detail = _state(http_status, headers)
-    version = headers.get("x-amz-version-id")
-    if obj.version_id is not None and http_status == 200 and version not in (None, obj.version_id):
-        state, detail = ObjectState.UNKNOWN, f"S3 was asked for version {obj.version_id} and answered for {version}"
+    if state is not ObjectState.UNKNOWN and (doubt := _doubt(obj, http_status, headers)):
+        state, detail = ObjectState.UNKNOWN, doubt
     return ObjectReplication(
         object=obj,
         state=state,
         http_status=http_status,
-        version_id=version,
+        version_id=headers.get("x-amz-version-id"),
         etag=(headers.get("etag") or "").strip('"') or None,
         last_modified=_http_date(headers.get("last-modified")),
         storage_class=headers.get("x-amz-storage-class"),
@@ -266,6 +274,10 @@ def without_answer(obj: S3Object, detail: str) -> ObjectReplication:
 
 def _state(http_status: int, headers: Mapping[str, str]) -> tuple[ObjectState, str]:
     if http_status == 200:
+        if headers.get("x-amz-delete-marker", "").lower() == "true":
+            return ObjectState.UNKNOWN, "HTTP 200 for a delete marker, which S3 answers with 404 or 405"
+        if "content-range" in headers:
+            return ObjectState.UNKNOWN, "HTTP 200 with Content-Range, an answer to something else"
         for name, states in _STATES.items():
             value = headers.get(name)
             if value in states:
@@ -288,9 +300,52 @@ def _state(http_status: int, headers: Mapping[str, str]) -> tuple[ObjectState, s
     return ObjectState.UNKNOWN, f"S3 answered HTTP {http_status}"
 
 
+def _doubt(obj: S3Object, http_status: int, headers: Mapping[str, str]) -> str:
+    """Return why this is not S3's fresh word about this very object; empty if nothing speaks against it."""
+    return _of_another_version(obj, http_status, headers) or _repeated(headers) or _of_a_cache(headers)
+
+
+def _of_another_version(obj: S3Object, http_status: int, headers: Mapping[str, str]) -> str:
+    version = headers.get("x-amz-version-id")
+    # The space around a header's value is no part of it (RFC 9110, section 5.5).
+    if obj.version_id is None or version in (obj.version_id, obj.version_id.strip(" \t")):
+        return ""
+    if version is not None and http_status in (200, 404, 405):
+        return f"S3 was asked for version {obj.version_id} and answered for {version}"
+    # A 404 names no version, and neither needs a 405, which only a request for a version is answered with. A 404 for a
+    # delete marker is about whatever is current.
+    if http_status == 200 or (http_status == 404 and "x-amz-delete-marker" in headers):
+        return f"S3 was asked for version {obj.version_id} and the answer names none"
+    return ""
+
+
+def _repeated(headers: Mapping[str, str]) -> str:
+    """Say which header has several values, of which nobody knows the right one; they arrive here joined by commas."""
+    for name in ("x-amz-version-id", "x-amz-delete-marker"):
+        if "," in headers.get(name, ""):
+            return _several(headers, name)
+    if not _ONE_ETAG.fullmatch(headers.get("etag", "")):
+        return _several(headers, "etag")
+    return _several(headers, "last-modified") if headers.get("last-modified", "").count(":") > 2 else ""
+
+
+def _several(headers: Mapping[str, str], name: str) -> str:
+    return f"the answer has several values of {name}: {headers[name]!r}"
+
+
+def _of_a_cache(headers: Mapping[str, str]) -> str:
+    age = headers.get("age")
+    if age is not None and (not age.isascii() or not age.isdigit() or int(age) > 0):
+        return f"a cache answered in the place of S3: Age is {age!r}"
+    for name, stored in _CACHES_SAY:
+        if name in headers and stored.search(headers[name]):
+            return f"a cache answered in the place of S3: {name} is {headers[name]!r}"
+    return ""
+
+
 def _http_date(value: str | None) -> datetime | None:
     """Return the time of an HTTP date. S3 writes RFC 9110's preferred form, read here in a third of the time."""
-    if value is None:
+    if value is None or value.count(":") > 2:  # none, or several
         return None
     try:
         if len(value) == 29 and value.endswith(" GMT"):

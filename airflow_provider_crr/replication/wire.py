@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from airflow_provider_crr.aws_errors import not_asked
 from airflow_provider_crr.replication.boto import S3Client
-from airflow_provider_crr.replication.connections import Endpoint
+from airflow_provider_crr.replication.pairing import Endpoint
 from airflow_provider_crr.replication.status import S3Object
 
 _CREDENTIAL = re.compile(r"AWS4-HMAC-SHA256 Credential=[^,]+/\d{8}/([^/,]+)/s3/aws4_request,")

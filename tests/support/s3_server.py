@@ -28,7 +28,7 @@ REGION = "eu-west-1"
 
 @dataclass(frozen=True)
 class Answer:
-    """
+    r"""
     One answer to a HEAD.
 
     :param status: HTTP status.
@@ -37,6 +37,12 @@ class Answer:
     :param delay: seconds before it is sent.
     :param gate: if given, sent only once this is set.
     :param raw: sent instead, byte by byte; the connection is closed after it.
+    :param interim: sent before it, such as ``b"HTTP/1.1 103 Early Hints\r\n\r\n"``.
+    :param interim_delay: seconds between the two; 0 sends both in one segment.
+    :param lines: header lines as they are, sent after ETag and Content-Length and before the rest of the headers.
+    :param surplus: sent after it, where nothing may follow; ``TWICE`` repeats the answer.
+    :param surplus_delay: seconds before the surplus; 0 sends both in one segment.
+    :param names_version: whether an answer about a version names it, as S3 does.
     """
 
     status: int = 200
@@ -45,6 +51,16 @@ class Answer:
     delay: float = 0.0
     gate: threading.Event | None = None
     raw: bytes | None = None
+    interim: bytes = b""
+    interim_delay: float = 0.0
+    lines: bytes = b""
+    surplus: bytes = b""
+    surplus_delay: float = 0.0
+    names_version: bool = True
+
+
+#: A surplus: the answer once more.
+TWICE = b"the same answer"
 
 
 def stored(replication: str | None = None, **more: Any) -> Answer:
@@ -84,6 +100,8 @@ class Request:
     headers: dict[str, str]
     region: str
     fault: str
+    #: Of the client's end of the connection.
+    port: int = 0
 
 
 class S3Server:
@@ -121,6 +139,8 @@ class S3Server:
         self.elsewhere = 301
         #: Value of the Server header; None for Python's own.
         self.server_header: str | None = None
+        #: Whether each answer has a request id of its own, as those of S3 have.
+        self.distinct_ids = False
         self.requests: list[Request] = []
         #: Most requests that were under way at once.
         self.peak = 0
@@ -128,6 +148,7 @@ class S3Server:
         self.lock = threading.Lock()
         self.under_way = 0
         self._turns: dict[tuple[str, ...], int] = {}
+        self._ids = 0
         self._http = _Http(("127.0.0.1", 0), _Handler)
         self._http.s3 = self
         self._scheme = "https" if tls else "http"
@@ -197,6 +218,12 @@ class S3Server:
     def faults(self) -> list[str]:
         """Return what was wrong with signatures."""
         return [request.fault for request in list(self.requests) if request.fault]
+
+    def request_id(self) -> str:
+        """Return the id of the next answer."""
+        with self.lock:
+            self._ids += self.distinct_ids
+            return f"0A49CE4060975{self._ids:03X}" if self.distinct_ids else "0A49CE4060975EAC"
 
     def next_answer(self, bucket: str, key: str, version: str | None) -> Answer:
         """Return the next answer of the script for one object."""
@@ -272,7 +299,16 @@ class _Handler(BaseHTTPRequestHandler):
         fault, region = sigv4.fault(self.command, target, headers, s3.secrets, s3.token)
         words = {name: values[0] for name, values in parse_qs(query, keep_blank_values=True).items()}
         request = Request(
-            self.command, bucket, unquote(key), words.get("versionId"), target, words, headers, region, fault
+            self.command,
+            bucket,
+            unquote(key),
+            words.get("versionId"),
+            target,
+            words,
+            headers,
+            region,
+            fault,
+            self.client_address[1],
         )
         with s3.lock:
             s3.requests.append(request)
@@ -287,7 +323,7 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             with s3.lock:
                 s3.under_way -= 1
-        self._send(answer, body)
+        self._send(answer, body, request)
 
     def _answer(self, request: Request) -> tuple[Answer, str]:
         s3 = self.server.s3
@@ -316,21 +352,50 @@ class _Handler(BaseHTTPRequestHandler):
             page = _listing(request.bucket, s3.listings.get(request.bucket, {}), request.query, s3.page_size)
         return s3.on_list(request, page) if s3.on_list else (Answer(), page)
 
-    def _send(self, answer: Answer, body: str) -> None:
+    def _send(self, answer: Answer, body: str, request: Request) -> None:
         if answer.raw is not None:
             self.wfile.write(answer.raw)
             self.close_connection = True
             return
         content = body.encode()
+        head = self._head(answer, request, len(content))
+        whole = head if self.command == "HEAD" else head + content
+        surplus = whole if answer.surplus is TWICE else answer.surplus
+        pieces = [
+            (answer.interim, answer.interim_delay),
+            (whole, answer.surplus_delay if surplus else 0.0),
+            (surplus, 0.0),
+        ]
+        segment = b""
+        for piece, pause in pieces:
+            segment += piece
+            if pause and piece and segment:
+                self.wfile.write(segment)
+                segment = b""
+                self.server.s3.closing.wait(pause)
+        self.wfile.write(segment)
+
+    def _head(self, answer: Answer, request: Request, length: int) -> bytes:
+        headers = {"x-amz-request-id": self.server.s3.request_id(), **answer.headers}
+        if request.version_id and answer.names_version and answer.status == 200:
+            headers.setdefault("x-amz-version-id", request.version_id)
+        if not answer.lines:
+            headers["Content-Length"] = str(length)
+            first: dict[str, str] = {}
+        else:
+            first = {"ETag": headers.pop("ETag", ETAG), "Content-Length": str(length)}
         self.send_response_only(answer.status)
-        own = {"Server": self.version_string(), "Date": self.date_time_string(), "x-amz-request-id": "0A49CE4060975EAC"}
-        for name, value in {**own, **answer.headers}.items():
-            if value or name not in own:
-                self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
+        usual = {"Server": self.version_string(), "Date": self.date_time_string()}
+        for name, value in usual.items():
+            self.send_header(name, headers.pop(name, value))
+        for name, value in first.items():
+            self.send_header(name, value)
+        self._headers_buffer.append(answer.lines)  # type: ignore[attr-defined]
+        for name, value in headers.items():
+            self.send_header(name, value)
+        head = b"".join(self._headers_buffer) + b"\r\n"  # type: ignore[attr-defined]
+        self._headers_buffer.clear()  # type: ignore[attr-defined]
+        return head
 
 
 def _error(answer: Answer, about: str) -> tuple[Answer, str]:

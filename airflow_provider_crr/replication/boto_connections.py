@@ -1,0 +1,322 @@
+"""
+The connections of a boto3 client, made to hold question and answer together.
+
+botocore lets its session name the classes of its connection pools, for each client. Ours derive from whatever is named
+there: proxies, certificates and time-outs stay botocore's. Whoever else uses the client is served by them too, and
+notices nothing as long as there is one answer to a question.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache, partial
+from queue import LifoQueue
+from threading import local
+from typing import Any
+
+from airflow_provider_crr.errors import LookupFailed
+from airflow_provider_crr.replication.http_answers import REPEATABLE, Doubtful, StrictResponse
+from airflow_provider_crr.replication.pairing import MIN_REST, Endpoint, Exchange, Pairing
+from airflow_provider_crr.replication.store_headers import send_store_headers
+
+#: Whether this thread wants a fresh connection, and who keeps the connections that it used.
+_thread = local()
+_SCHEMES = ("http", "https")
+#: Where a session keeps its pairing.
+_NAME = "_crr_pairing"
+#: Seconds after which bytes on an idle connection are no second answer: some proxies say 408 there, and close it.
+_LONG_IDLE = 1.0
+
+
+def pairing_of(client: Any) -> Pairing:
+    """
+    Make the client's connections hold question and answer together, once, and return what is known of its endpoints.
+
+    :param client: a boto3 S3 client; what stands in the place of one is left as it is.
+    :raises LookupFailed: if this botocore keeps its connections elsewhere, for then no answer could be believed.
+    """
+    from botocore.client import BaseClient
+
+    base: type[Any] = BaseClient
+    if not isinstance(client, base):
+        return Pairing()
+    try:
+        session = client._endpoint.http_session
+        pairing: Pairing = vars(session).setdefault(_NAME, Pairing())
+        if _is_ours(session):
+            return pairing
+        ours = {scheme: _bound(session._pool_classes_by_scheme[scheme], pairing) for scheme in _SCHEMES}
+        managers = [session._manager, *session._proxy_managers.values()]
+        session._pool_classes_by_scheme.update(ours)
+        for manager in managers:
+            manager.pool_classes_by_scheme = session._pool_classes_by_scheme
+            manager.pools = type(manager.pools)()  # whoever uses one of the others goes on with it
+        send_store_headers(client, pairing)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise LookupFailed(
+            f"cannot tell whose answer is whose: this botocore keeps its connections elsewhere ({error})",
+            remedy="Install an older botocore, or a newer apache-airflow-provider-crr",
+        ) from error
+    return pairing
+
+
+def _bound(base: type[Any], pairing: Pairing) -> Any:
+    return partial(_pool(base), pairing)  # type: ignore[misc, arg-type]
+
+
+def _is_ours(session: Any) -> bool:
+    return all(isinstance(session._pool_classes_by_scheme[scheme], partial) for scheme in _SCHEMES)
+
+
+@contextmanager
+def on_a_fresh_connection() -> Iterator[None]:
+    """Let this thread's requests go over connections that were not used before: their first answer is theirs."""
+    before, _thread.fresh = _wants_fresh(), True
+    try:
+        yield
+    finally:
+        _thread.fresh = before
+
+
+def _keeper() -> Kept | None:
+    return getattr(_thread, "kept", None)
+
+
+def _wants_fresh() -> bool:
+    return getattr(_thread, "fresh", False)
+
+
+class Kept:
+    """The connections that a thread used, held back from their pools until it is known whether something followed."""
+
+    def __init__(self) -> None:
+        self._held: list[tuple[Any, Any]] = []
+
+    def hold(self, pool: Any, connection: Any) -> None:
+        """Keep one."""
+        self._held.append((pool, connection))
+
+    def settle(self) -> bool:
+        """Give them back, and return whether the last answer is its question's; wait until that can be said."""
+        settled = True
+        for pool, connection in self._held:
+            settled = connection.answers == 1 or connection.stays_quiet()
+            pool.take_back(connection)
+        self._held.clear()
+        return settled
+
+
+@contextmanager
+def keeping() -> Iterator[Kept]:
+    """Keep the connections that this thread's requests use; :meth:`Kept.settle` must be called."""
+    _thread.kept = kept = Kept()
+    try:
+        yield kept
+    finally:
+        _thread.kept = None
+
+
+class _Rested(LifoQueue):  # type: ignore[type-arg]
+    """The idle connections of a pool, and None for each that may still be opened; who rested longest is first."""
+
+    queue: list[Any]
+
+    def _get(self) -> Any:
+        idle = [connection for connection in self.queue if connection is not None]
+        chosen = min(idle, key=lambda each: each.answered_at, default=None)
+        if chosen is not None and None in self.queue and chosen.rest_left() > chosen.connect_seconds:
+            chosen = None  # a new connection is sooner there
+        self.queue.remove(chosen)
+        return chosen
+
+
+@cache
+def _pool(base: type[Any]) -> type[Any]:
+    """Return a pool like ``base``, whose connections pair questions and answers."""
+    connection_class = type("PairingConnection", (_PairingConnection, base.ConnectionCls), {})
+    return type("PairingPool", (_PairingPool, base), {"ConnectionCls": connection_class, "QueueCls": _Rested})
+
+
+class _PairingPool:
+    """Mixed into a pool of urllib3."""
+
+    def __init__(self, pairing: Pairing, host: str, port: int | None = None, **kwargs: Any) -> None:
+        super().__init__(host, port, **kwargs)  # type: ignore[call-arg]
+        self.exchange = pairing.at(Endpoint(self.scheme, host, port or 0))  # type: ignore[attr-defined]
+
+    def _new_conn(self) -> Any:
+        connection = super()._new_conn()  # type: ignore[misc]
+        connection.exchange = self.exchange
+        return connection
+
+    def _get_conn(self, *args: Any, **kwargs: Any) -> Any:
+        connection = super()._get_conn(*args, **kwargs)  # type: ignore[misc]
+        if connection.sock is not None and (_wants_fresh() or not connection.may_be_used_again()):
+            connection.close()  # opens anew when it is used
+        return connection
+
+    def _put_conn(self, connection: Any) -> None:
+        kept = _keeper()
+        is_open = connection is not None and connection.sock is not None
+        if is_open and connection.is_followed_by_bytes():
+            connection.close()
+            super()._put_conn(connection)  # type: ignore[misc]
+            connection.refuse_unless_first()
+        elif is_open and kept is not None:
+            kept.hold(self, connection)
+        else:
+            super()._put_conn(connection)  # type: ignore[misc]
+
+    def take_back(self, connection: Any) -> None:
+        """Take a connection that was kept."""
+        if self.pool is None or self.pool.full() or self.exchange.convicted:  # type: ignore[attr-defined]
+            connection.close()
+        else:
+            super()._put_conn(connection)  # type: ignore[misc]
+
+    def urlopen(self, *args: Any, **kwargs: Any) -> Any:
+        """Send a request; once more on a fresh connection if the answer may be another question's."""
+        from urllib3.exceptions import ProtocolError
+
+        try:
+            return super().urlopen(*args, **kwargs)  # type: ignore[misc]
+        except ProtocolError as error:
+            if not any(isinstance(each, Doubtful) for each in error.args):
+                raise
+        with on_a_fresh_connection():
+            return super().urlopen(*args, **kwargs)  # type: ignore[misc]
+
+
+class _PairingConnection:
+    """Mixed into a connection of urllib3: counts answers, and looks for what follows them."""
+
+    exchange: Exchange
+    #: Answers since it was opened.
+    answers = 0
+    answered_at = 0.0
+    rests_until = 0.0
+    connect_seconds = 0.0
+    _process = 0
+    _sent_at = 0.0
+    _leftover = False
+    _asked = ""
+
+    def connect(self) -> None:
+        """Open it."""
+        started = time.monotonic()
+        super().connect()  # type: ignore[misc]
+        self.connect_seconds = time.monotonic() - started
+        self.answers, self._leftover, self._process = 0, False, os.getpid()
+
+    def request(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Send a request."""
+        self._asked, self._sent_at, self._leftover = method, time.monotonic(), False
+        return super().request(method, *args, **kwargs)  # type: ignore[misc]
+
+    def response_class(self, *args: Any, **kwargs: Any) -> StrictResponse:
+        """Return a response that is read strictly."""
+        return StrictResponse(*args, leftover=self._note_leftover, **kwargs)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it was opened; :meth:`may_be_used_again` looks closer than urllib3 does."""
+        return self.sock is not None  # type: ignore[attr-defined, no-any-return]
+
+    def getresponse(self) -> Any:
+        """
+        Return the answer.
+
+        :raises Doubtful: if it may be another question's.
+        """
+        response = super().getresponse()  # type: ignore[misc]
+        self.answers += 1
+        self.answered_at = time.monotonic()
+        self.rests_until = self.exchange.rest_until(self._sent_at)
+        repeats = self.exchange.repeats(response.headers.get("x-amz-request-id"), is_first=self.answers == 1)
+        followed = self._asked == "HEAD" and self._is_followed(response)
+        if repeats or followed or self.exchange.convicted:
+            self._refuse_unless_first()
+        return response
+
+    def _refuse_unless_first(self) -> None:
+        if self.answers > 1 and self._asked in REPEATABLE:
+            raise Doubtful("it may be the answer to another question")
+
+    def _is_followed(self, response: Any) -> bool:
+        """Return whether there is more than the answer to a HEAD, or its end cannot be seen."""
+        if self.sock is None:  # type: ignore[attr-defined]
+            return True  # it says that it is the last one: nothing can be seen of what follows
+        if getattr(response, "_original_response", response).has_more():
+            self.exchange.convict()
+            return True
+        return False
+
+    def _note_leftover(self, found: bool) -> None:
+        self._leftover = found
+
+    def is_followed_by_bytes(self) -> bool:
+        """Return whether bytes came along with the end of an answer that was read whole."""
+        if self._leftover:
+            self.exchange.convict()
+        return self._leftover
+
+    def refuse_unless_first(self) -> None:
+        """
+        Refuse an answer whose body was read already.
+
+        :raises ProtocolError: if it may be another question's; botocore asks again.
+        """
+        from urllib3.exceptions import ProtocolError
+
+        try:
+            self._refuse_unless_first()
+        except Doubtful as error:
+            raise ProtocolError("Connection aborted.", error) from error
+
+    def rest_left(self) -> float:
+        """Return for how many seconds it rests; where nobody sweeps, for no longer than a single question can wait."""
+        until = self.rests_until if _keeper() else min(self.rests_until, self.answered_at + MIN_REST)
+        return max(0.0, until - time.monotonic())
+
+    def may_be_used_again(self) -> bool:
+        """Return whether each question so far had exactly one answer; wait until its rest ends."""
+        if self._process != os.getpid():  # the parent uses it
+            return False
+        return self.stays_quiet()
+
+    def stays_quiet(self) -> bool:
+        """Return whether nothing follows the answer while it rests, neither bytes nor the end of the connection."""
+        return not self.exchange.convicted and self._is_quiet() and not self.exchange.convicted
+
+    def _is_quiet(self) -> bool:
+        found = _next_byte(self.sock, self.rest_left())  # type: ignore[attr-defined]
+        if found and time.monotonic() - self.answered_at < _LONG_IDLE:
+            self.exchange.convict()
+        return found is None
+
+
+def _next_byte(sock: Any, seconds: float) -> bytes | None:
+    """Return what can be read within some seconds: None for nothing, empty for the end of the connection."""
+    from urllib3.util import wait_for_read
+
+    if sock is None:
+        return b""
+    timeout, until = sock.gettimeout(), time.monotonic() + seconds
+    sock.settimeout(0)
+    try:
+        while True:
+            try:
+                return bytes(sock.recv(1))
+            except (BlockingIOError, ssl.SSLWantReadError):
+                pass
+            if (left := until - time.monotonic()) <= 0:
+                return None
+            wait_for_read(sock, left)
+    except OSError:
+        return b""
+    finally:
+        sock.settimeout(timeout)

@@ -1,0 +1,94 @@
+"""
+Which question an answer belongs to: the rule, for both clients.
+
+HTTP/1.1 pairs them by their order on a connection alone (RFC 9112, section 9.3). So the first answer on a connection is
+its question's; a later one counts only while each question before it had exactly one answer, and if nothing follows it.
+Whoever breaks that once is asked with one question a connection from then on.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+#: Seconds for which a connection rests after an answer, at least and at most: what would follow is seen by then.
+MIN_REST = 0.005
+MAX_REST = 0.05
+#: A rest lasts until this many times the usual time to answer has passed since the question: if what came was not its
+#: answer, its answer comes by then.
+_PATIENCE = 2.0
+#: What one answer counts for in the usual time.
+_WEIGHT = 1 / 16
+#: Request ids that are remembered, at least; twice as many at most.
+_RECENT = 2048
+
+
+class Endpoint(NamedTuple):
+    """Where a connection leads."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+class Exchange:
+    """How one endpoint answers. Used by several threads, without a lock that a fork could leave shut."""
+
+    def __init__(self) -> None:
+        #: Whether it ever sent more than one answer to a question: no connection to it is used twice.
+        self.convicted = False
+        self._usual = 0.0
+        self._ids: dict[str, object] = {}
+        self._older_ids: dict[str, object] = {}
+        self._first_id = ""
+        self._ids_differ = False
+        self._ids_identify = True
+
+    def convict(self) -> None:
+        """Note that something followed an answer."""
+        self.convicted = True
+
+    def rest_until(self, sent_at: float) -> float:
+        """
+        Take note of an answer that came just now, and return until when its connection rests.
+
+        :param sent_at: when its question was sent, by ``time.monotonic``.
+        """
+        now = time.monotonic()
+        took = now - sent_at
+        self._usual += (took - self._usual) * (_WEIGHT if self._usual else 1.0)
+        return min(now + MAX_REST, max(now + MIN_REST, sent_at + _PATIENCE * self._usual))
+
+    def repeats(self, request_id: str | None, *, is_first: bool) -> bool:
+        """
+        Return whether an answer has the request id of an earlier one, where ids were seen to differ.
+
+        :param request_id: its ``x-amz-request-id``, which S3 gives once only.
+        :param is_first: whether it is the first on its connection, and therefore its question's: then ids do not
+            identify answers here.
+        """
+        if not request_id or not self._ids_identify:
+            return False
+        self._first_id = self._first_id or request_id
+        self._ids_differ = self._ids_differ or request_id != self._first_id
+        mine = object()
+        if request_id not in self._older_ids and self._ids.setdefault(request_id, mine) is mine:
+            if len(self._ids) >= _RECENT:
+                self._older_ids, self._ids = self._ids, {}
+            return False
+        if self._ids_differ and is_first:
+            self._ids_identify = False
+        return self._ids_differ and not is_first
+
+
+class Pairing:
+    """What one client knows of the endpoints that it asks."""
+
+    def __init__(self) -> None:
+        #: Whether a store asks for headers of its own, which :mod:`.stores` names, also at Amazon's endpoints.
+        self.at_minio = False
+        self._exchanges: dict[Endpoint, Exchange] = {}
+
+    def at(self, endpoint: Endpoint) -> Exchange:
+        """Return what is known of one endpoint."""
+        return self._exchanges.setdefault(endpoint, Exchange())

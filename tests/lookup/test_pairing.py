@@ -1,0 +1,186 @@
+"""One object's answer is never given to another: question and answer are held together on every connection."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_crr.replication.boto import head
+from airflow_provider_crr.replication.lookup import choose_lookup, head_one
+from airflow_provider_crr.replication.pairing import Exchange
+from airflow_provider_crr.replication.status import S3Object
+from tests.lookup.test_choice import authority
+from tests.support.s3_server import ETAG, TWICE, Answer, S3Server, stored
+
+pytestmark = pytest.mark.usefixtures("crt")
+
+EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
+FOREIGN = (
+    b"HTTP/1.1 200 OK\r\nETag: " + ETAG.encode() + b"\r\nContent-Length: 4\r\nx-amz-request-id: OF-ANOTHER\r\n"
+    b"Last-Modified: Mon, 05 Oct 2026 20:00:00 GMT\r\nx-amz-replication-status: COMPLETED\r\n\r\n"
+)
+
+
+def mixed(number: int) -> list[S3Object]:
+    """Return keys of which every other one is PENDING."""
+    return [S3Object("b", f"{'pc'[n % 2]}{n}") for n in range(2 * number)]
+
+
+def asked(server: S3Server, every: int, **odd: object) -> Counter[str]:
+    """Return the states of 300 PENDING objects among COMPLETED ones, where each n-th answer is odd."""
+    turn = count()
+
+    def answer(bucket: str, key: str, version: str | None) -> Answer:
+        more = odd if next(turn) % every == 0 else {}
+        return stored("PENDING" if key.startswith("p") else "COMPLETED", **more)
+
+    server.default = answer
+    found = list(choose_lookup(server.client())(mixed(300)))
+    assert server.faults() == []
+    assert {each.state for each in found if each.object.key.startswith("c")} == {"COMPLETED"}
+    return Counter(each.state.value for each in found if each.object.key.startswith("p"))
+
+
+@pytest.mark.parametrize("distinct_ids", [True, False])
+@pytest.mark.parametrize("delay", [0.0, 0.005])
+def test_interim_answers_are_skipped(server: S3Server, way: str, delay: float, distinct_ids: bool) -> None:
+    """A 103 before a fifth of the answers, in one segment with them or before, changes no answer."""
+    server.distinct_ids = distinct_ids
+    assert asked(server, 5, interim=EARLY, interim_delay=delay) == {"PENDING": 300}
+
+
+@pytest.mark.parametrize("distinct_ids", [True, False])
+@pytest.mark.parametrize("surplus", [FOREIGN, TWICE, b"<html>not found</html>"], ids=["body", "twice", "page"])
+@pytest.mark.parametrize(("every", "delay"), [(1, 0.0), (1, 0.005), (5, 0.002)])
+def test_what_follows_an_answer_answers_no_other_question(
+    server: S3Server, way: str, surplus: bytes, every: int, delay: float, distinct_ids: bool
+) -> None:
+    """A body after a HEAD that looks like an answer, or an answer sent twice, is never taken for another's."""
+    server.distinct_ids = distinct_ids
+    assert asked(server, every, surplus=surplus, surplus_delay=delay) == {"PENDING": 300}
+
+
+@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
+@pytest.mark.parametrize("delay", [0.0, 0.005])
+def test_the_same_holds_over_tls(tmp_path: Path, way: str, delay: float) -> None:
+    """Bytes that TLS has unpacked already are seen too."""
+    with S3Server(tls=authority(tmp_path)) as server:
+        turn = count()
+        server.default = lambda bucket, key, version: stored(
+            "PENDING", surplus=FOREIGN if next(turn) % 5 == 0 else b"", surplus_delay=delay
+        )
+        found = choose_lookup(server.client(verify=False))(S3Object("b", f"k{n}") for n in range(100))
+        assert Counter(each.state.value for each in found) == {"PENDING": 100}
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.003, 0.03])
+@pytest.mark.parametrize("surplus", [FOREIGN, TWICE], ids=["body", "twice"])
+def test_single_objects_too(server: S3Server, surplus: bytes, delay: float) -> None:
+    """Objects that are asked for one after the other get their own answers."""
+    server.default = lambda bucket, key, version: stored(
+        "PENDING" if key.startswith("p") else "COMPLETED", surplus=surplus, surplus_delay=delay
+    )
+    client = server.client()
+    found = [head_one(client, obj) for obj in mixed(20)]
+    assert {each.state.value for each in found if each.object.key.startswith("p")} == {"PENDING"}
+
+
+def test_who_answers_twice_once_gets_one_question_a_connection(server: S3Server, way: str) -> None:
+    """After the first surplus no connection to that endpoint is used twice, in this sweep and the next."""
+    server.default = lambda bucket, key, version: stored("COMPLETED", surplus=TWICE)
+    client = server.client()
+    for _ in range(2):
+        list(choose_lookup(client)(mixed(50)))
+    server.requests.clear()
+    server.default = lambda bucket, key, version: stored("COMPLETED")
+    list(choose_lookup(client)(mixed(50)))
+    assert len(server.heads()) == 100
+    assert len({request.port for request in server.heads()}) >= (50 if way == "crt" else 100)
+
+
+def test_one_client_of_many_threads(server: S3Server) -> None:
+    """Threads that share a client get their own answers."""
+    server.default = lambda bucket, key, version: stored(
+        "COMPLETED", headers={"x-amz-meta-key": key, "ETag": f'"{key}"'}
+    )
+    client = server.client()
+    wrong: list[str] = []
+
+    def work(name: int) -> None:
+        wrong.extend(key for n in range(40) if head(client, S3Object("b", key := f"{name}-{n}")).etag != key)
+
+    workers = [threading.Thread(target=work, args=(name,)) for name in range(8)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert wrong == []
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_shares_no_connection_with_its_parent(server: S3Server) -> None:
+    """Parent and child ask through one client at the same time, and each gets its own answers."""
+    server.default = lambda bucket, key, version: stored("COMPLETED", headers={"ETag": f'"{key}"'})
+    client = server.client()
+    head(client, S3Object("b", "first"))
+
+    def mistaken(name: str) -> int:
+        return sum(head(client, S3Object("b", f"{name}{n}")).etag != f"{name}{n}" for n in range(150))
+
+    child = os.fork()
+    if child == 0:
+        os._exit(min(mistaken("child"), 99))
+    found = mistaken("parent")
+    assert (found, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])) == (0, 0)
+    assert len(server.heads()) == 301
+
+
+@pytest.mark.parametrize("distinct_ids", [True, False])
+def test_an_answer_whose_id_was_seen_is_asked_for_again(server: S3Server, distinct_ids: bool) -> None:
+    """A request id that comes twice on a used connection, where ids differ, costs one more question, on a fresh one."""
+    server.distinct_ids = distinct_ids
+    again = {"headers": {"x-amz-request-id": "0A49CE4060975001"}} if distinct_ids else {}
+    server.answers["b", "again"] = [stored("COMPLETED", **again), stored("PENDING")]
+    client = server.client(max_pool_connections=1)
+    found = [head_one(client, S3Object("b", key)).state.value for key in ("one", "two", "again")]
+    assert found == ["COMPLETED", "COMPLETED", "PENDING" if distinct_ids else "COMPLETED"]
+    assert len(server.heads()) == 3 + distinct_ids
+
+
+@pytest.mark.parametrize("distinct", [False, True])
+def test_ids_identify_only_where_they_do(distinct: bool) -> None:
+    """Constant ids mean nothing; where they differ, one that comes twice is doubted, unless a first answer has it."""
+    exchange = Exchange()
+    assert not exchange.repeats("a", is_first=True)
+    assert not exchange.repeats("b" if distinct else "a", is_first=False)
+    assert exchange.repeats("a", is_first=False) is distinct
+    assert not exchange.repeats("a", is_first=True)
+    assert not exchange.repeats("a", is_first=False)
+    assert not exchange.repeats(None, is_first=False)
+
+
+def test_ids_are_remembered_within_bounds() -> None:
+    """Millions of answers take the memory of some thousands, and the latest ids are known."""
+    exchange = Exchange()
+    for n in range(20_000):
+        assert not exchange.repeats(str(n), is_first=False)
+    assert exchange.repeats("19000", is_first=False)
+    assert len(exchange._ids) + len(exchange._older_ids) < 5000
+
+
+def test_an_answer_that_closes_a_used_connection_is_asked_for_again(server: S3Server, way: str) -> None:
+    """Where a connection's end hides whether something followed, its last answer counts only if it is the first."""
+    turn = count()
+    whole = FOREIGN.replace(b"COMPLETED", b"PENDING")
+
+    def answer(bucket: str, key: str, version: str | None) -> Answer:
+        return Answer(raw=whole) if next(turn) % 3 == 2 else stored("PENDING")
+
+    server.default = answer
+    found = list(choose_lookup(server.client())(mixed(100)))
+    assert Counter(each.state.value for each in found) == {"PENDING": 200}
