@@ -87,13 +87,19 @@ def test_trigger_of_before_reads_done_as_not_said(s3: S3Server, kwargs: dict[str
 
 
 @pytest.mark.parametrize(
-    ("arguments", "end"), [({}, "failed"), ({"on_replica": "done"}, "done"), ({"on_replica": "fail"}, "failed")]
+    ("arguments", "end"),
+    [
+        ({}, "failed"),
+        ({"on_replica": "done"}, "done"),
+        ({"on_replica": "fail"}, "failed"),
+        ({"on_failed": "fail", "on_none": "wait"}, "failed"),
+    ],
 )
 def test_trigger_of_today_reads_what_the_author_said(s3: S3Server, arguments: dict[str, str], end: str) -> None:
     """With form number "done" is what the author wrote; what is not said is not stored."""
     path, kwargs = deferred(bucket_key="s3://landing/orders/*", wildcard_match=True, **arguments)
     assert (path, kwargs["form"]) == (PATH, 1)
-    assert {name: kwargs["policy"][name] for name in kwargs["policy"] if name == "on_replica"} == arguments
+    assert kwargs["policy"] == {"on_missing": "wait", "max_pending_age": None} | arguments
     assert ended(kwargs) == end
 
 
