@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_crr import errors, humanize
@@ -11,10 +11,13 @@ from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.legible import legible
 from airflow_provider_crr.lineage import MAX_PLACES, Flow, at_hand, deletion_flow
 from airflow_provider_crr.operators.base import HookOperator
+from airflow_provider_crr.replication import delete_run
+from airflow_provider_crr.replication.delete_plan import DeletePlan
+from airflow_provider_crr.replication.delete_progress import DeleteProgress
+from airflow_provider_crr.replication.delete_rules import DeleteRules
 from airflow_provider_crr.replication.deletion import NOT_DELETED, Deletion
-from airflow_provider_crr.replication.gate import REASONS
-from airflow_provider_crr.replication.status import ObjectState, S3Object
-from airflow_provider_crr.replication.targets import Targets, distinct
+from airflow_provider_crr.replication.status import ObjectState
+from airflow_provider_crr.replication.targets import Targets
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -85,12 +88,23 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
         targets = self._targets()
         for bucket in sorted({obj.bucket for obj in (*targets.objects, *targets.patterns)}):
             hook.check_bucket(bucket)
-        deletion = Deletion(hook.get_conn(), self.only_check)
+        client, ask = hook.get_conn(), hook.get_replication_statuses
+        progress = self._progress(context, targets, hook)
+        deletion = Deletion(
+            client,
+            self.only_check,
+            ask=ask,
+            rules=DeleteRules(client),
+            intend=lambda batch: progress.intend(batch, deletion),
+            sent_before=progress.sent_before,
+        )
         try:
-            deletion.run(hook.get_replication_statuses(self._to_check(hook, targets, deletion)))
+            progress.load(deletion, retried=self._is_retried(context["ti"]))
+            delete_run.run(DeletePlan(client, targets), progress, deletion, ask)
         except Exception:
             context["ti"].xcom_push(key="return_value", value=deletion.to_dict())  # deletes cannot be asked for again
             raise
+        progress.forget()
         found = deletion.to_dict()
         verb = "would delete" if self.only_check else "deleted"
         line = f"{verb} {humanize.count(found['deleted'])} object versions, refused {humanize.count(found['refused'])}"
@@ -107,20 +121,17 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
             self.log.warning(refusal)
         return found
 
-    def _to_check(self, hook: S3ReplicationHook, targets: Targets, deletion: Deletion) -> Iterator[S3Object]:
-        """Yield the versions to look up, each once; what does not exist is refused."""
+    def _progress(self, context: Context, targets: Targets, hook: S3ReplicationHook) -> DeleteProgress:
+        """Return what is kept for the next try of the same asking; a dry run has nothing to keep."""
+        store: Any = None if self.only_check else context.get("task_state_store")
+        # Clearing another task of the run does not change max_tries: this task still goes on.
+        round = str(getattr(context["ti"], "max_tries", 0))
+        return DeleteProgress(store, round, targets, self.versions, hook.whereabouts())
 
-        def versions(named: S3Object) -> Iterator[S3Object]:
-            exact = bool(targets.objects)
-            if exact and (named.version_id is not None or self.versions == "current"):
-                return iter((named,))
-            if self.versions == "all":
-                found = hook.list_versions(named, exact=exact)
-            else:
-                found = (listed.object for listed in hook.list_matching(named))
-            return _at_least_one(found, named, deletion)
-
-        return distinct(map(versions, (*targets.objects, *targets.patterns)), key=lambda obj: obj)
+    def _is_retried(self, ti: Any) -> bool:
+        """Return whether an earlier try of the same asking may have deleted something."""
+        first = getattr(ti, "max_tries", 0) - (self.retries or 0) + 1
+        return not self.only_check and getattr(ti, "try_number", 1) > max(1, first)
 
     def _leaves_nothing(self, found: dict[str, Any], targets: Targets, hook: S3ReplicationHook) -> bool:
         every_version = self.versions == "all" and not any(obj.version_id for obj in targets.objects)
@@ -131,12 +142,3 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
 
     def _flow(self) -> Flow:
         return deletion_flow(self._targets()) if at_hand(self.bucket_key) else Flow()
-
-
-def _at_least_one(found: Iterator[S3Object], named: S3Object, deletion: Deletion) -> Iterator[S3Object]:
-    first = next(found, None)
-    if first is None:
-        deletion.refuse(str(named), ObjectState.MISSING.value, REASONS[ObjectState.MISSING])
-        return
-    yield first
-    yield from found

@@ -1,0 +1,201 @@
+"""
+How versions are deleted at a store, and what it says of each.
+
+The rules encoded here: `DeleteObjects <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>`__,
+`DeleteObject <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html>`__, `How to perform conditional
+deletes <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html>`__ and XML 1.0, section 2.2.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_crr.aws_errors import translated
+from airflow_provider_crr.replication.status import S3Object
+
+log = logging.getLogger(__name__)
+
+#: What no XML 1.0 document can hold, not even as a reference (XML 1.0, production Char).
+_NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+#: Codes by which a store refuses a request for its form: for one of its keys, its condition, its size, its checksum.
+_OF_THE_FORM = frozenset(
+    {
+        "MalformedXML",
+        "InvalidRequest",
+        "InvalidArgument",
+        "NotImplemented",
+        "MethodNotAllowed",
+        "MaxMessageLengthExceeded",
+        "EntityTooLarge",
+        "MissingContentMD5",
+    }
+)
+#: Codes of one key by which its condition may be refused. It needs s3:GetObject and s3:DeleteObject beside.
+_OF_THE_CONDITION = _OF_THE_FORM | {"AccessDenied"}
+#: Codes of DeleteObject that are about the object, beside those of the form.
+_OF_THE_OBJECT = frozenset(
+    {"AccessDenied", "PreconditionFailed", "NoSuchKey", "NoSuchVersion", "ConditionalRequestConflict"}
+)
+#: Codes of a condition that was not met. S3 evaluates it against the current version, whatever version is named.
+UNMET = frozenset({"PreconditionFailed", "412 Precondition Failed", "NoSuchKey", "NoSuchVersion"})
+_PERMISSION = "s3:DeleteObjectVersion"
+
+
+class _Refused(Exception):
+    """
+    The store refused a request, and did nothing.
+
+    :param message: what it refused.
+    :param code: its code.
+    """
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(slots=True)
+class Said:
+    """
+    What a store said of the versions that it was asked to delete; of the others it said nothing.
+
+    :param deleted: versions that it named as deleted.
+    :param errors: versions that it refused to delete, with its code.
+    """
+
+    deleted: set[S3Object] = field(default_factory=set)
+    errors: dict[S3Object, str] = field(default_factory=dict)
+
+
+class DeleteRequests:
+    """
+    Deletes versions by their ids, on the condition of their ETags for as long as the store takes it.
+
+    :param client: boto3 S3 client.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._takes_etags = True
+
+    def send(self, versions: Sequence[S3Object], etags: Mapping[S3Object, str], said: Said) -> None:
+        """
+        Ask to delete versions of one bucket, at most 1,000.
+
+        :param versions: what to delete, each with its version id.
+        :param etags: ETags without quotes, of those to delete only if they have it.
+        :param said: where it is put what the store says, also of a request before one that fails.
+        :raises LookupFailed: if the store cannot be asked.
+        """
+        if not self._takes_etags:
+            etags = {}
+        together = [obj for obj in versions if not _NOT_IN_XML.search(obj.key)]
+        if together:
+            self._together(together, etags, said)
+        for obj in versions:
+            if _NOT_IN_XML.search(obj.key):
+                self._alone(obj, etags.get(obj), said)
+        again = [obj for obj in versions if obj in etags and said.errors.get(obj) in _OF_THE_CONDITION]
+        if again:
+            before = len(said.deleted)
+            for obj in again:
+                del said.errors[obj]
+            self.send(again, {}, said)
+            if len(said.deleted) > before:
+                self._takes_etags = False
+
+    def _together(self, versions: Sequence[S3Object], etags: Mapping[S3Object, str], said: Said) -> None:
+        conditional = any(obj in etags for obj in versions)
+        for conditions in (etags, {}) if conditional else ({},):
+            try:
+                response = self._delete_objects(versions, conditions)
+            except _Refused as refusal:
+                log.info("%s; asking otherwise", refusal)
+                continue
+            if conditional and not conditions:
+                self._takes_etags = False
+            _read(response, versions, said)
+            return
+        for obj in versions:  # so that none of them can hold up the others
+            self._alone(obj, etags.get(obj) if self._takes_etags else None, said)
+
+    def _delete_objects(self, versions: Sequence[S3Object], etags: Mapping[S3Object, str]) -> Mapping[str, Any]:
+        names = [
+            {"Key": obj.key, "VersionId": obj.version_id, **({"ETag": f'"{etags[obj]}"'} if obj in etags else {})}
+            for obj in versions
+        ]
+        found: dict[str, Any] = {}
+        with _asking(versions, "DeleteObjects", _OF_THE_FORM):
+            found.update(self._client.delete_objects(Bucket=versions[0].bucket, Delete={"Objects": names}))
+        return found
+
+    def _alone(self, obj: S3Object, etag: str | None, said: Said) -> None:
+        condition = {"IfMatch": f'"{etag}"'} if etag else {}
+        response: Mapping[str, Any] = {}
+        try:
+            with _asking([obj], "DeleteObject", _OF_THE_FORM | _OF_THE_OBJECT):
+                response = self._client.delete_object(
+                    Bucket=obj.bucket, Key=obj.key, VersionId=obj.version_id, **condition
+                )
+        except _Refused as refusal:
+            said.errors[obj] = refusal.code
+        if response.get("VersionId") == obj.version_id and not response.get("DeleteMarker"):
+            said.deleted.add(obj)
+
+
+@contextmanager
+def _asking(versions: Sequence[S3Object], operation: str, codes: Collection[str]) -> Iterator[None]:
+    """
+    Ask; an answer that cannot be read is passed over.
+
+    :param versions: what it is about.
+    :param operation: whose refusals count: credentials that could not be renewed are none.
+    :param codes: refusals that are no failure.
+    """
+    from botocore.exceptions import ClientError
+    from botocore.parsers import ResponseParserError
+
+    first, last = str(versions[0]), str(versions[-1])
+    named = first if len(versions) == 1 else f"{len(versions):,} object versions, {first} to {last}"
+    try:
+        with translated(named, "delete objects", permission=_PERMISSION):
+            try:
+                yield
+            except ClientError as error:
+                code = str(error.response.get("Error", {}).get("Code"))
+                if error.operation_name == operation and code in codes:
+                    raise _Refused(f"S3 answered {code} to {operation} of {named}", code) from error
+                raise
+    except ResponseParserError as error:
+        log.warning("%s of %s: the answer cannot be read: %s", operation, named, error)
+
+
+def _read(response: Mapping[str, Any], versions: Sequence[S3Object], said: Said) -> None:
+    """
+    Note what an answer of DeleteObjects says.
+
+    An answer that names what was not asked is of another request, and says nothing. A version that was a delete marker,
+    or a marker that was written, is not the version that was checked.
+    """
+    asked = {(obj.key, obj.version_id): obj for obj in versions}
+    keys = {obj.key for obj in versions}
+    errors, deleted = response.get("Errors") or (), response.get("Deleted") or ()
+    strange = {str(line["Key"]) for line in (*errors, *deleted) if line.get("Key") is not None} - keys
+    if strange:
+        log.warning("S3 answered about %s objects that it was not asked to delete: nothing of it counts", len(strange))
+        return
+    for line in deleted:
+        obj = asked.get((line.get("Key"), line.get("VersionId")))
+        marker = line.get("DeleteMarker") or line.get("DeleteMarkerVersionId") not in (None, line.get("VersionId"))
+        if obj is not None and not marker:
+            said.deleted.add(obj)
+    for line in errors:
+        for obj in versions:
+            if line.get("Key") == obj.key and line.get("VersionId") in (None, obj.version_id):
+                said.errors[obj] = str(line.get("Code"))
+                said.deleted.discard(obj)
