@@ -35,14 +35,16 @@ _OF_THE_FORM = frozenset(
         "MissingContentMD5",
     }
 )
-#: Codes of one key by which its condition may be refused. It needs s3:GetObject and s3:DeleteObject beside.
-_OF_THE_CONDITION = _OF_THE_FORM | {"AccessDenied"}
-#: Codes of DeleteObject that are about the object, beside those of the form.
+#: Codes of DeleteObject that are about the object, beside those of the form. boto3 takes the HTTP status for the code
+#: where it cannot read the answer, as when that names a key with characters that XML cannot hold.
 _OF_THE_OBJECT = frozenset(
     {"AccessDenied", "PreconditionFailed", "NoSuchKey", "NoSuchVersion", "ConditionalRequestConflict"}
+    | {"400", "403", "404", "409", "412", "501"}
 )
+#: Codes by which a key's condition may be refused. It needs s3:GetObject and s3:DeleteObject beside.
+_OF_THE_CONDITION = _OF_THE_FORM | {"AccessDenied", "400", "403", "501"}
 #: Codes of a condition that was not met. S3 evaluates it against the current version, whatever version is named.
-UNMET = frozenset({"PreconditionFailed", "412 Precondition Failed", "NoSuchKey", "NoSuchVersion"})
+UNMET = frozenset({"PreconditionFailed", "412 Precondition Failed", "412", "NoSuchKey", "NoSuchVersion", "404"})
 _PERMISSION = "s3:DeleteObjectVersion"
 
 

@@ -117,19 +117,21 @@ class Deletion:
         if self.intend:
             self.intend(batch)
         self._said = Said()
+        failure = None
         try:
             gone = self._ask(batch)
-        except CrrError:
-            self._count(obj for obj in batch if obj in self._said.deleted)
-            raise
+        except CrrError as error:
+            gone, failure = self._said.deleted, error
+        if failure is None or _is_unreadable(failure):
+            silent = [obj for obj in batch if obj not in gone and obj not in self._said.errors]
+            gone = gone | {obj for obj, answer in self._look(silent).items() if _is_gone(answer)}
         self._count(obj for obj in batch if obj in gone)
-        silent = [obj for obj in batch if obj not in gone and obj not in self._said.errors]
-        gone_too = {obj for obj, answer in self._look(silent).items() if _is_gone(answer)}
-        self._count(obj for obj in silent if obj in gone_too)
-        for obj in batch:
-            if obj not in gone and obj not in gone_too:
-                code = self._said.errors.get(obj)
-                self.refuse(str(obj), NOT_DELETED, _undeleted(code) if code else "S3 did not say that it is deleted")
+        kept = [obj for obj in batch if obj not in gone]
+        if failure and kept:
+            raise failure
+        for obj in kept:
+            code = self._said.errors.get(obj)
+            self.refuse(str(obj), NOT_DELETED, _undeleted(code) if code else "S3 did not say that it is deleted")
 
     def _count(self, deleted: Iterable[S3Object]) -> None:
         for obj in deleted:
@@ -245,6 +247,12 @@ def _is_another(current: ObjectReplication | None, obj: S3Object) -> bool:
     if current.state in (ObjectState.MISSING, ObjectState.DELETED):
         return True
     return current.http_status == 200 and current.version_id not in (None, obj.version_id)
+
+
+def _is_unreadable(error: CrrError) -> bool:
+    """Return whether a request failed for an answer that names no code of S3: what it did is not known."""
+    response: Mapping[str, Any] = getattr(error.__cause__, "response", {})
+    return str(response.get("Error", {}).get("Code", "")).isdigit()
 
 
 def _undeleted(code: str) -> str:
