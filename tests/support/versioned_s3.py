@@ -65,6 +65,8 @@ class VersionedS3(S3Server):
         #: Scripts DeleteObjects; it may leave out what it says to be deleted.
         self.on_delete: Script = lambda objects: None
         self.deletes: list[Deleted] = []
+        #: Whether it lists keys backwards, as no S3 does.
+        self.backwards = False
         self.on_head: Callable[[Request], Answer | None] = lambda request: None
 
     def put(self, bucket: str, key: str, *versions: Version | str) -> None:
@@ -173,7 +175,7 @@ class _VersionedHandler(_Handler):
             key
             for (bucket, key), kept in self._s3.objects.items()
             if bucket == request.bucket and key.startswith(query.get("prefix", "")) and kept
-        )
+        )[:: -1 if self._s3.backwards else 1]
         rows = []
         for key in keys:
             kept = self._s3.objects[request.bucket, key]
