@@ -210,7 +210,7 @@ class DeleteProgress:
             "round": self._round,
             "question": self._question,
             "sent": base64.b85encode(zlib.compress(self._sent)).decode(),
-            "after": self.after,
+            "after": None if self.after is None else list(self.after),
             "chosen": pack(list(self.chosen.values())),
             "counts": self._counts(deletion),
         }

@@ -179,22 +179,18 @@ def _asking(versions: Sequence[S3Object], operation: str, codes: Collection[str]
 
 def _read(response: Mapping[str, Any], versions: Sequence[S3Object], said: Said) -> None:
     """
-    Note what an answer of DeleteObjects says.
+    Note what an answer of DeleteObjects says of versions that were asked for, by key and version.
 
-    An answer that names what was not asked is of another request, and says nothing. A version that was a delete marker,
-    or a marker that was written, is not the version that was checked.
+    A version that was a delete marker, or a marker that was written, is not the version that was checked.
     """
     asked = {(obj.key, obj.version_id): obj for obj in versions}
-    keys = {obj.key for obj in versions}
     errors, deleted = response.get("Errors") or (), response.get("Deleted") or ()
-    strange = {str(line["Key"]) for line in (*errors, *deleted) if line.get("Key") is not None} - keys
-    if strange:
-        log.warning("S3 answered about %s objects that it was not asked to delete: nothing of it counts", len(strange))
-        return
     for line in deleted:
         obj = asked.get((line.get("Key"), line.get("VersionId")))
         marker = line.get("DeleteMarker") or line.get("DeleteMarkerVersionId") not in (None, line.get("VersionId"))
-        if obj is not None and not marker:
+        if obj is None or marker:
+            log.warning("S3 answered a delete with what does not tell that it is done: %s", line)
+        else:
             said.deleted.add(obj)
     for line in errors:
         for obj in versions:
