@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import md5
+from io import BytesIO
 from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree
@@ -68,6 +69,9 @@ class VersionedS3(S3Server):
         #: Whether it lists keys backwards, as no S3 does.
         self.backwards = False
         self.on_head: Callable[[Request], Answer | None] = lambda request: None
+        #: Is given a HEAD of an object and what would be sent; what it shortens ends the connection.
+        self.on_wire: Callable[[Request, bytes], bytes] = lambda request, sent: sent
+        self.on_listing: Callable[[Request, str], Answer | str] = lambda request, body: body
 
     def put(self, bucket: str, key: str, *versions: Version | str) -> None:
         """Keep versions of a key, the oldest first; text is the id of one that is COMPLETED."""
@@ -112,7 +116,22 @@ class _VersionedHandler(_Handler):
         assert isinstance(found, VersionedS3)
         return found
 
+    def _send(self, answer: Answer, body: str) -> None:
+        if self.command != "HEAD" or not self._asked.key:
+            super()._send(answer, body)
+            return
+        wire, self.wfile = self.wfile, BytesIO()
+        try:
+            super()._send(answer, body)
+            whole = self.wfile.getvalue()
+        finally:
+            self.wfile = wire
+        sent = self._s3.on_wire(self._asked, whole)
+        self.wfile.write(sent)
+        self.close_connection |= len(sent) < len(whole)
+
     def _answer(self, request: Request) -> tuple[Answer, str]:
+        self._asked = request
         if not request.fault:
             if request.method == "DELETE":
                 return self._delete_object(request)
@@ -122,7 +141,8 @@ class _VersionedHandler(_Handler):
                 found = self._s3.on_head(request) or self._head(request)
                 return (found, "") if found.status < 300 else _error(found, request.key)
             if request.method == "GET" and "replication" not in request.query:
-                return Answer(), self._listing(request)
+                listed = self._s3.on_listing(request, self._listing(request))
+                return (listed, "") if isinstance(listed, Answer) else (Answer(), listed)
         return super()._answer(request)
 
     def _head(self, request: Request) -> Answer:
