@@ -29,14 +29,22 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
     """
     Delete objects from a replicated source bucket, but only the versions that S3 says are COMPLETED.
 
-    Every version is looked up, and the very version that was checked is deleted for good: no delete marker is
+    Every version is looked up, and the very version that S3 named is deleted for good: no delete marker is
     written, nothing is replicated, and the replica stays. An object that was overwritten between the check and
     the delete keeps its new version. Null versions are refused, because they can be replaced in place. Where the
     latest version is deleted and an older one is refused, the older one becomes current.
 
-    Returns (XCom) ``{"dry_run", "deleted", "refused", "refused_statuses": {state: versions}, "deleted_sample",
-    "refused_sample": [{"uri", "status", "reason"}]}``; pushed before a failure, too. With ``dry_run``,
-    ``deleted`` is what would have been deleted.
+    At a store that is not Amazon S3 nothing is deleted before its rules say that deletes of versions stay in the
+    bucket: MinIO's, by default, delete the replica, too.
+
+    From Airflow 3.3 on a retry goes on from where the task was ended, and counts what an earlier try deleted. Before, a
+    retry with ``versions="current"`` deletes nothing, because older versions are current by then, and one with
+    ``"all"`` refuses as MISSING the keys of which nothing is left. Named versions can be retried on every release.
+
+    Returns (XCom) ``{"dry_run", "deleted", "already_gone", "refused", "refused_statuses": {state: versions},
+    "deleted_sample", "refused_sample": [{"uri", "status", "reason"}]}``; pushed before a failure, too. With
+    ``dry_run``, ``deleted`` is what would have been deleted. ``already_gone`` counts versions, named or listed, that
+    were not there any more.
 
     :param bucket_key: as in :class:`~airflow_provider_crr.sensors.replication.S3ReplicationSensor`; templated.
     :param bucket_name: bucket of the keys that name none; templated.
@@ -49,7 +57,8 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
     :param max_requests_per_second: most HEAD requests in a second; None for no limit.
     :param kwargs: those of :class:`~airflow_provider_crr.operators.base.HookOperator`, and of every operator.
     :raises InvalidArgument: for arguments that can never work, when the DAG is parsed.
-    :raises ObjectsNotDeleted: if versions were refused, or S3 did not delete them.
+    :raises ObjectsNotDeleted: if versions were refused, or S3 did not delete them, or a retry cannot know which are
+        meant.
     :raises LookupFailed: if S3 cannot be asked, or a bucket does not exist; the latter before any delete.
     """
 
@@ -104,7 +113,6 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
         except Exception:
             context["ti"].xcom_push(key="return_value", value=deletion.to_dict())  # deletes cannot be asked for again
             raise
-        progress.forget()
         found = deletion.to_dict()
         verb = "would delete" if self.only_check else "deleted"
         line = f"{verb} {humanize.count(found['deleted'])} object versions, refused {humanize.count(found['refused'])}"

@@ -7,6 +7,9 @@ and objects are done in the order of their keys, so that a place says up to wher
 
 With ``versions="all"`` it is enough to know of which names something was deleted: then it is no refusal that the next
 try finds nothing under them.
+
+The record stays when the task ends, for it may be killed before Airflow takes note of that. Airflow removes it with the
+run, or earlier (``[state_store] clear_on_success``, ``default_retention_days``).
 """
 
 from __future__ import annotations
@@ -20,7 +23,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
-from airflow_provider_crr.errors import LookupFailed, ObjectsNotDeleted
+from airflow_provider_crr import errors
+from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication.delete_plan import Place, place
 from airflow_provider_crr.replication.deletion import Deletion, named_version, refusal
 from airflow_provider_crr.replication.kept import MAX_PART, Store
@@ -167,18 +171,9 @@ class DeleteProgress:
                 return count
             count //= 2
         raise LookupFailed(
-            f"what is to be deleted next does not fit into the {MAX_PART:,} characters of this task's state",
+            f"the versions to delete next take more than {MAX_PART:,} characters to keep",
             remedy='Name fewer keys, or use versions="all"',
         )
-
-    def forget(self) -> None:
-        """Delete the record: the task has ended for good."""
-        if self._store is None:
-            return
-        try:
-            self._store.delete(KEY)
-        except Exception as error:
-            log.warning("cannot delete what was kept for another try: %s", error)
 
     def _note(self, versions: Iterable[S3Object]) -> None:
         for obj in versions:
@@ -238,8 +233,8 @@ def _covers(pattern: S3Object, obj: S3Object) -> bool:
     return pattern.bucket == obj.bucket and matches(pattern.key, obj.key)
 
 
-def _unknown(reason: str) -> ObjectsNotDeleted:
-    return ObjectsNotDeleted(
+def _unknown(reason: str) -> errors.ObjectsNotDeleted:
+    return errors.ObjectsNotDeleted(
         'nothing was deleted: with versions="current" a second try could take older versions for those that the first'
         f" was about to delete ({reason}). Clear the task to delete what is current now, or name the versions"
     )

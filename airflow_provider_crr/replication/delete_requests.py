@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_crr.aws_errors import translated
+from airflow_provider_crr.aws_errors import is_of_others, translated
 from airflow_provider_crr.replication.status import S3Object
 
 log = logging.getLogger(__name__)
@@ -156,7 +156,7 @@ def _asking(versions: Sequence[S3Object], operation: str, codes: Collection[str]
     Ask; an answer that cannot be read is passed over.
 
     :param versions: what it is about.
-    :param operation: whose refusals count: credentials that could not be renewed are none.
+    :param operation: whose refusals count: those of STS, or of a proxy, are none of S3's.
     :param codes: refusals that are no failure.
     """
     from botocore.exceptions import ClientError
@@ -164,17 +164,16 @@ def _asking(versions: Sequence[S3Object], operation: str, codes: Collection[str]
 
     first, last = str(versions[0]), str(versions[-1])
     named = first if len(versions) == 1 else f"{len(versions):,} object versions, {first} to {last}"
-    try:
-        with translated(named, "delete objects", permission=_PERMISSION):
-            try:
-                yield
-            except ClientError as error:
-                code = str(error.response.get("Error", {}).get("Code"))
-                if error.operation_name == operation and code in codes:
-                    raise _Refused(f"S3 answered {code} to {operation} of {named}", code) from error
-                raise
-    except ResponseParserError as error:
-        log.warning("%s of %s: the answer cannot be read: %s", operation, named, error)
+    with translated(named, "delete objects", permission=_PERMISSION):
+        try:
+            yield
+        except ResponseParserError as error:
+            log.warning("the answer to a delete cannot be read: %s: %s", named, error)
+        except ClientError as error:
+            code = str(error.response.get("Error", {}).get("Code"))
+            if code in codes and not is_of_others(error, operation):
+                raise _Refused(f"S3 answered {code} to {operation} of {named}", code) from error
+            raise
 
 
 def _read(response: Mapping[str, Any], versions: Sequence[S3Object], said: Said) -> None:
@@ -189,7 +188,7 @@ def _read(response: Mapping[str, Any], versions: Sequence[S3Object], said: Said)
         obj = asked.get((line.get("Key"), line.get("VersionId")))
         marker = line.get("DeleteMarker") or line.get("DeleteMarkerVersionId") not in (None, line.get("VersionId"))
         if obj is None or marker:
-            log.warning("S3 answered a delete with what does not tell that it is done: %s", line)
+            log.warning("the answer to a delete does not tell that it is done: %s", line)
         else:
             said.deleted.add(obj)
     for line in errors:
