@@ -225,7 +225,7 @@ class S3ReplicationHook(S3Hook):
         :param exact: whether the key is a key rather than a pattern.
         :raises LookupFailed: if the versions cannot be listed.
         """
-        return list_versions(self.get_conn(), pattern, exact=exact)
+        return (listed.object for listed in list_versions(self.get_conn(), pattern, exact=exact))
 
     def check_bucket(self, bucket_name: str) -> None:
         """

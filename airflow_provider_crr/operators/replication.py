@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_crr import errors, humanize
@@ -11,10 +11,13 @@ from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.legible import legible
 from airflow_provider_crr.lineage import MAX_PLACES, Flow, at_hand, deletion_flow
 from airflow_provider_crr.operators.base import HookOperator
+from airflow_provider_crr.replication import delete_run
+from airflow_provider_crr.replication.delete_plan import DeletePlan
+from airflow_provider_crr.replication.delete_progress import DeleteProgress
+from airflow_provider_crr.replication.delete_rules import DeleteRules
 from airflow_provider_crr.replication.deletion import NOT_DELETED, Deletion
-from airflow_provider_crr.replication.gate import REASONS
-from airflow_provider_crr.replication.status import ObjectState, S3Object
-from airflow_provider_crr.replication.targets import Targets, distinct
+from airflow_provider_crr.replication.status import ObjectState
+from airflow_provider_crr.replication.targets import Targets
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -26,14 +29,22 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
     """
     Delete objects from a replicated source bucket, but only the versions that S3 says are COMPLETED.
 
-    Every version is looked up, and the very version that was checked is deleted for good: no delete marker is
+    Every version is looked up, and the very version that S3 named is deleted for good: no delete marker is
     written, nothing is replicated, and the replica stays. An object that was overwritten between the check and
     the delete keeps its new version. Null versions are refused, because they can be replaced in place. Where the
     latest version is deleted and an older one is refused, the older one becomes current.
 
-    Returns (XCom) ``{"dry_run", "deleted", "refused", "refused_statuses": {state: versions}, "deleted_sample",
-    "refused_sample": [{"uri", "status", "reason"}]}``; pushed before a failure, too. With ``dry_run``,
-    ``deleted`` is what would have been deleted.
+    At a store that is not Amazon S3 nothing is deleted before its rules say that deletes of versions stay in the
+    bucket: MinIO's, by default, delete the replica, too.
+
+    From Airflow 3.3 on a retry goes on from where the task was ended, and counts what an earlier try deleted. Before, a
+    retry with ``versions="current"`` deletes nothing, because older versions are current by then, and one with
+    ``"all"`` refuses as MISSING the keys of which nothing is left. Named versions can be retried on every release.
+
+    Returns (XCom) ``{"dry_run", "deleted", "already_gone", "refused", "refused_statuses": {state: versions},
+    "deleted_sample", "refused_sample": [{"uri", "status", "reason"}]}``; pushed before a failure, too. With
+    ``dry_run``, ``deleted`` is what would have been deleted. ``already_gone`` counts versions, named or listed, that
+    were not there any more.
 
     :param bucket_key: as in :class:`~airflow_provider_crr.sensors.replication.S3ReplicationSensor`; templated.
     :param bucket_name: bucket of the keys that name none; templated.
@@ -46,7 +57,8 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
     :param max_requests_per_second: most HEAD requests in a second; None for no limit.
     :param kwargs: those of :class:`~airflow_provider_crr.operators.base.HookOperator`, and of every operator.
     :raises InvalidArgument: for arguments that can never work, when the DAG is parsed.
-    :raises ObjectsNotDeleted: if versions were refused, or S3 did not delete them.
+    :raises ObjectsNotDeleted: if versions were refused, or S3 did not delete them, or a retry cannot know which are
+        meant.
     :raises LookupFailed: if S3 cannot be asked, or a bucket does not exist; the latter before any delete.
     """
 
@@ -85,9 +97,19 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
         targets = self._targets()
         for bucket in sorted({obj.bucket for obj in (*targets.objects, *targets.patterns)}):
             hook.check_bucket(bucket)
-        deletion = Deletion(hook.get_conn(), self.only_check)
+        client, ask = hook.get_conn(), hook.get_replication_statuses
+        progress = self._progress(context, targets, hook)
+        deletion = Deletion(
+            client,
+            self.only_check,
+            ask=ask,
+            rules=DeleteRules(client),
+            intend=lambda batch: progress.intend(batch, deletion),
+            sent_before=progress.sent_before,
+        )
         try:
-            deletion.run(hook.get_replication_statuses(self._to_check(hook, targets, deletion)))
+            progress.load(deletion, retried=self._is_retried(context["ti"]))
+            delete_run.run(DeletePlan(client, targets), progress, deletion, ask)
         except Exception:
             context["ti"].xcom_push(key="return_value", value=deletion.to_dict())  # deletes cannot be asked for again
             raise
@@ -107,20 +129,17 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
             self.log.warning(refusal)
         return found
 
-    def _to_check(self, hook: S3ReplicationHook, targets: Targets, deletion: Deletion) -> Iterator[S3Object]:
-        """Yield the versions to look up, each once; what does not exist is refused."""
+    def _progress(self, context: Context, targets: Targets, hook: S3ReplicationHook) -> DeleteProgress:
+        """Return what is kept for the next try of the same asking; a dry run has nothing to keep."""
+        store: Any = None if self.only_check else context.get("task_state_store")
+        # Clearing another task of the run does not change max_tries: this task still goes on.
+        round = str(getattr(context["ti"], "max_tries", 0))
+        return DeleteProgress(store, round, targets, self.versions, hook.whereabouts())
 
-        def versions(named: S3Object) -> Iterator[S3Object]:
-            exact = bool(targets.objects)
-            if exact and (named.version_id is not None or self.versions == "current"):
-                return iter((named,))
-            if self.versions == "all":
-                found = hook.list_versions(named, exact=exact)
-            else:
-                found = (listed.object for listed in hook.list_matching(named))
-            return _at_least_one(found, named, deletion)
-
-        return distinct(map(versions, (*targets.objects, *targets.patterns)), key=lambda obj: obj)
+    def _is_retried(self, ti: Any) -> bool:
+        """Return whether an earlier try of the same asking may have deleted something."""
+        first = getattr(ti, "max_tries", 0) - (self.retries or 0) + 1
+        return not self.only_check and getattr(ti, "try_number", 1) > max(1, first)
 
     def _leaves_nothing(self, found: dict[str, Any], targets: Targets, hook: S3ReplicationHook) -> bool:
         every_version = self.versions == "all" and not any(obj.version_id for obj in targets.objects)
@@ -131,12 +150,3 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
 
     def _flow(self) -> Flow:
         return deletion_flow(self._targets()) if at_hand(self.bucket_key) else Flow()
-
-
-def _at_least_one(found: Iterator[S3Object], named: S3Object, deletion: Deletion) -> Iterator[S3Object]:
-    first = next(found, None)
-    if first is None:
-        deletion.refuse(str(named), ObjectState.MISSING.value, REASONS[ObjectState.MISSING])
-        return
-    yield first
-    yield from found

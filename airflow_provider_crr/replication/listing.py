@@ -16,14 +16,16 @@ class ListedObject(NamedTuple):
     """
     One line of a bucket listing.
 
-    :param object: the key, without a version: a listing shows what is current.
+    :param object: the key; without a version in a listing of what is current.
     :param etag: without its quotes.
-    :param last_modified: when the current version was written, UTC, whole seconds.
+    :param last_modified: when that version was written, UTC, whole seconds.
+    :param is_latest: whether it is the current version.
     """
 
     object: S3Object
     etag: str
     last_modified: datetime | None
+    is_latest: bool = True
 
 
 def list_matching(client: Any, pattern: S3Object) -> Iterator[ListedObject]:
@@ -42,7 +44,7 @@ def list_matching(client: Any, pattern: S3Object) -> Iterator[ListedObject]:
                     yield ListedObject(S3Object(pattern.bucket, row.key), row.etag, row.last_modified)
 
 
-def list_versions(client: Any, pattern: S3Object, *, exact: bool) -> Iterator[S3Object]:
+def list_versions(client: Any, pattern: S3Object, *, exact: bool) -> Iterator[ListedObject]:
     """
     Return every version of the objects that match, without delete markers.
 
@@ -57,6 +59,7 @@ def list_versions(client: Any, pattern: S3Object, *, exact: bool) -> Iterator[S3
         for page in pages:
             for row in page.rows:
                 if row.key == pattern.key if exact else matches(pattern.key, row.key):
-                    yield S3Object(pattern.bucket, row.key, row.version_id)
+                    obj = S3Object(pattern.bucket, row.key, row.version_id)
+                    yield ListedObject(obj, row.etag, row.last_modified, row.is_latest)
             if exact and page.last > pattern.key:
                 return  # S3 lists in key order: the longer keys that begin alike come after the key itself

@@ -74,7 +74,7 @@ class Answer:
 
 
 #: What is read of a row.
-_READ = frozenset({"Key", "Prefix", "VersionId", "ETag", "LastModified"})
+_READ = frozenset({"Key", "Prefix", "VersionId", "ETag", "LastModified", "IsLatest"})
 
 
 def leaves(element: Element, what: str, *required: str) -> dict[str, str]:

@@ -25,12 +25,14 @@ class Row(NamedTuple):
     :param etag: without its quotes; "" if the listing has none.
     :param last_modified: when it was written, UTC; None if the listing does not say.
     :param version_id: its version; "" in a listing of objects, which shows what is current.
+    :param is_latest: whether it is current; so it is taken to be where the listing does not say.
     """
 
     key: str
     etag: str
     last_modified: datetime | None
     version_id: str
+    is_latest: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,5 @@ def _check_fresh(headers: Mapping[str, str]) -> None:
 def _row(element: Element, found: Answer, form: Form) -> Row:
     texts = leaves(element, form.row, *(("Key",) if form is OBJECTS else ("Key", "VersionId")))
     version_id = "" if form is OBJECTS else texts["VersionId"]
-    return Row(
-        found.decoded(texts["Key"]), texts.get("ETag", "").strip('"'), time(texts.get("LastModified", "")), version_id
-    )
+    etag, last_modified = texts.get("ETag", "").strip('"'), time(texts.get("LastModified", ""))
+    return Row(found.decoded(texts["Key"]), etag, last_modified, version_id, texts.get("IsLatest") != "false")

@@ -154,7 +154,9 @@ def test_batches_are_bounded_and_errors_counted() -> None:
     """Deletes go out in batches of at most 1,000, and what S3 did not delete is refused, not deleted."""
     client = Answering()
     deletion = Deletion(client, dry_run=False)
-    deletion.run(ObjectReplication(S3Object("b", f"k{n}", "v"), ObjectState.COMPLETED) for n in range(BATCH + 5))
+    deletion.run(
+        ObjectReplication(S3Object("b", f"k{n}", "v"), ObjectState.COMPLETED, version_id="v") for n in range(BATCH + 5)
+    )
     assert client.sizes == [BATCH, 5]
     assert (deletion.deleted, deletion.refused) == (BATCH + 3, {"NOT_DELETED": 2})
     assert deletion.to_dict()["refused_sample"][0]["reason"].endswith("AccessDenied")
@@ -168,7 +170,7 @@ def test_only_what_s3_says_is_deleted_counts_as_deleted() -> None:
             return {"Errors": [{"Key": "k", "Code": "AccessDenied"}]}
 
     deletion = Deletion(Vague(), dry_run=False)
-    deletion.run([ObjectReplication(S3Object("b", "k", "v"), ObjectState.COMPLETED)])
+    deletion.run([ObjectReplication(S3Object("b", "k", "v"), ObjectState.COMPLETED, version_id="v")])
     assert (deletion.deleted, deletion.refused) == (0, {"NOT_DELETED": 1})
 
 
