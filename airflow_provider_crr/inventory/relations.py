@@ -47,7 +47,14 @@ def csv_sql(fields: Collection[str], *, parallel: bool = True) -> str:
         f"{_NOTHING_OF_THE_PATH}, parallel = {str(parallel).lower()})"
     )
     values = ", ".join(f"{_csv_value(name)} AS {name}" for name in read_names(fields))
-    return f"SELECT {values}, {' + '.join(f'strlen({name})' for name in names)} AS text_bytes FROM {text}"
+    # Cast once, in a layer below, for each value is looked at twice (measured: 0.1 s for a million rows).
+    cast = "".join(
+        f", try_cast({name} AS {TYPES[name]}) AS {name}_cast"
+        for name in ("size", "last_modified_date")
+        if name in fields
+    )
+    sizes = " + ".join(f"strlen({name})" for name in names)
+    return f"SELECT {values}, {sizes} AS text_bytes FROM (SELECT *{cast} FROM {text})"
 
 
 def _csv_value(name: str) -> str:
@@ -59,13 +66,11 @@ def _csv_value(name: str) -> str:
             return f"CASE {name} WHEN 'true' THEN true WHEN 'false' THEN false WHEN '' THEN NULL ELSE {other} END"
         case "UBIGINT":
             # There and back: DuckDB also takes 5.5, 1e3, 0x10, 1_000, +5 and blanks, but writes none of them.
-            number = f"try_cast({name} AS UBIGINT)"
-            right = f"{number}::VARCHAR = {name}"
-            return f"CASE WHEN {right} THEN {number} WHEN {name} = '' THEN NULL ELSE {_wrong(name)} END"
+            right = f"{name}_cast::VARCHAR = {name}"
+            return f"CASE WHEN {right} THEN {name}_cast WHEN {name} = '' THEN NULL ELSE {_wrong(name)} END"
         case "TIMESTAMP":
-            moment = f"try_cast({name} AS TIMESTAMP)"
-            right = f"{moment} IS NOT NULL AND regexp_full_match({name}, '{_TIME}')"
-            return f"CASE WHEN {right} THEN {moment} WHEN {name} = '' THEN NULL ELSE {_wrong(name)} END"
+            right = f"{name}_cast IS NOT NULL AND regexp_full_match({name}, '{_TIME}')"
+            return f"CASE WHEN {right} THEN {name}_cast WHEN {name} = '' THEN NULL ELSE {_wrong(name)} END"
         case _:
             return name
 

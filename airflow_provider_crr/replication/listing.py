@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from airflow_provider_crr.aws_errors import translated
+from airflow_provider_crr.replication.boto_connections import pairing_of
 from airflow_provider_crr.replication.status import S3Object
 from airflow_provider_crr.replication.targets import literal_prefix, matches
 from airflow_provider_crr.s3.listing import list_object_versions, list_objects
@@ -36,6 +37,7 @@ def list_matching(client: Any, pattern: S3Object) -> Iterator[ListedObject]:
     :param pattern: the bucket, and the pattern as its key.
     :raises LookupFailed: if the bucket cannot be listed, or not to its end.
     """
+    pairing_of(client)
     pages = list_objects(client, pattern.bucket, literal_prefix(pattern.key), uri=str(pattern))
     with translated(str(pattern), "list objects", permission="s3:ListBucket"):
         for page in pages:
@@ -53,6 +55,7 @@ def list_versions(client: Any, pattern: S3Object, *, exact: bool) -> Iterator[Li
     :param exact: whether the key is a key rather than a pattern.
     :raises LookupFailed: if the versions cannot be listed, or not to their end.
     """
+    pairing_of(client)
     prefix = pattern.key if exact else literal_prefix(pattern.key)
     pages = list_object_versions(client, pattern.bucket, prefix, uri=str(pattern))
     with translated(str(pattern), "list object versions", permission="s3:ListBucketVersions"):

@@ -376,7 +376,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(segment)
 
     def _head(self, answer: Answer, request: Request, length: int) -> bytes:
-        headers = {"x-amz-request-id": self.server.s3.request_id(), **answer.headers}
+        own = {
+            "Server": self.version_string(),
+            "Date": self.date_time_string(),
+            "x-amz-request-id": self.server.s3.request_id(),
+        }
+        headers = {name: value for name, value in {**own, **answer.headers}.items() if value or name not in own}
         if request.version_id and answer.names_version and answer.status == 200:
             headers.setdefault("x-amz-version-id", request.version_id)
         if not answer.lines:
@@ -385,9 +390,6 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             first = {"ETag": headers.pop("ETag", ETAG), "Content-Length": str(length)}
         self.send_response_only(answer.status)
-        usual = {"Server": self.version_string(), "Date": self.date_time_string()}
-        for name, value in usual.items():
-            self.send_header(name, headers.pop(name, value))
         for name, value in first.items():
             self.send_header(name, value)
         self._headers_buffer.append(answer.lines)  # type: ignore[attr-defined]
