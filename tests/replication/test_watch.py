@@ -172,6 +172,32 @@ def test_young_object_is_not_kept_as_done(s3: S3Server, hook: S3ReplicationHook)
     assert asked(s3) == {"w/1": 2, "w/2": 2, "w/3": 1}
 
 
+def test_what_an_earlier_release_kept_is_asked_for_anew(
+    s3: S3Server, hook: S3ReplicationHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was kept when an answer of any second was the last word is no answer to the question of today."""
+    s3.listings["b"] = {"w/1": Listed(), "w/2": Listed()}
+    s3.answers["b", "w/2"] = [at(60, "PENDING"), at(60)]
+    store = Memory()
+    with monkeypatch.context() as before:
+        before.setattr("airflow_provider_crr.replication.checkpoint._JUDGED", 1)
+        watch(hook, kept=Kept(store, "0/0", each_poll=True)).poll()
+    watch(hook, kept=Kept(store, "0/0", each_poll=True)).poll()
+    assert asked(s3) == {"w/1": 2, "w/2": 2}
+
+
+def test_very_many_young_objects_are_asked_again_as_they_are_listed(
+    s3: S3Server, hook: S3ReplicationHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of more young objects than are remembered, each is asked once more, for one listing more."""
+    monkeypatch.setattr("airflow_provider_crr.replication.watch._MAX_YOUNG", 1)
+    s3.listings["b"] = {key: Listed() for key in ("w/1", "w/2", "w/3")}
+    for key in s3.listings["b"]:
+        s3.answers["b", key] = [at(0), at(1)]
+    assert watch(hook).sweep().outcome is Outcome.DONE
+    assert (asked(s3), lists(s3)) == ({"w/1": 2, "w/2": 2, "w/3": 2}, 3)
+
+
 def test_next_process_opens_on_two_listings_of_its_own(s3: S3Server, hook: S3ReplicationHook) -> None:
     """What an earlier process found done is no snapshot: the one that opens lists twice, and asks for the rest."""
     s3.listings["b"] = {"w/1": Listed(), "w/2": Listed()}
