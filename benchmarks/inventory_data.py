@@ -1,4 +1,4 @@
-"""Reports to measure with: one stored file of a million rows, that a manifest may list any number of times."""
+"""Reports to measure with: one stored file of a million rows, that a manifest may list under any number of names."""
 
 from __future__ import annotations
 
@@ -76,13 +76,10 @@ def _write(rows: str, file_format: FileFormat, path: Path) -> None:
 
 
 def manifest(path: Path, file_format: FileFormat, files: int) -> tuple[str, str]:
-    """Return the body of a manifest.json that lists a stored file a number of times, and its MD5."""
+    """Return the body of a manifest.json that lists a stored file under a number of names, and its MD5."""
     content = path.read_bytes()
-    entry = {
-        "key": path.name,
-        "size": len(content),
-        "MD5checksum": hashlib.md5(content, usedforsecurity=False).hexdigest(),
-    }
+    about = {"size": len(content), "MD5checksum": hashlib.md5(content, usedforsecurity=False).hexdigest()}
+    entries = [{"key": _another_name(path, number), **about} for number in range(files)]
     body = json.dumps(
         {
             "sourceBucket": SOURCE,
@@ -91,7 +88,15 @@ def manifest(path: Path, file_format: FileFormat, files: int) -> tuple[str, str]
             "creationTimestamp": "1795050000000",
             "fileFormat": file_format,
             "fileSchema": file_schema([FIELDS[name] for name in USUAL_FIELDS], file_format, "STRING"),
-            "files": [entry] * files,
+            "files": entries,
         }
     )
     return body, hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()
+
+
+def _another_name(path: Path, number: int) -> str:
+    # A manifest that lists a file twice is refused.
+    link = path.with_name(f"{number}-{path.name}")
+    if not link.exists():
+        link.symlink_to(path.name)
+    return link.name

@@ -89,9 +89,7 @@ class Engine:
     def add(self, file: FetchedFile) -> None:
         """Count one data file, or nothing of it."""
         with duckdb_errors(file.uri):
-            rows = self._columnar_rows(file)
-            self._group(file)
-            self._prove(file, rows)
+            self._group(file, self._columnar_rows(file))
             self._run(f"INSERT INTO facts {self._facts}")
             self._merge()
         defect = self._number("SELECT max(at_ms) FROM facts WHERE kind = 'defect'")
@@ -111,7 +109,7 @@ class Engine:
             return rows
         return None
 
-    def _group(self, file: FetchedFile) -> None:
+    def _group(self, file: FetchedFile, rows: int | None) -> None:
         import duckdb
 
         parameters = {"bucket": self._manifest.source_bucket}
@@ -120,8 +118,14 @@ class Engine:
         for statement in self._grouping:
             try:
                 self._run(f"CREATE OR REPLACE TABLE groups AS {statement}", parameters)
+                self._prove(file, rows)
                 return
-            except (duckdb.NotImplementedException, duckdb.InvalidInputException, duckdb.ConversionException):
+            except (
+                InventoryFileInvalid,
+                duckdb.NotImplementedException,
+                duckdb.InvalidInputException,
+                duckdb.ConversionException,
+            ):
                 if statement is self._grouping[-1]:
                     raise
 

@@ -100,6 +100,10 @@ def test_a_manifest_that_does_not_match_its_checksum_is_refused(checksum: bytes 
         {"creationTimestamp": "yesterday"},
         {"creationTimestamp": 1795136400000},
         {"creationTimestamp": "9" * 30},
+        {"creationTimestamp": "1_795_136_400_000"},
+        {"creationTimestamp": " 1795136400000"},
+        {"creationTimestamp": "-1795136400000"},
+        {"creationTimestamp": "\u0661\u0667"},
         {"fileFormat": "Avro"},
         {"fileSchema": ""},
         {"fileSchema": "Bucket, Size, ReplicationStatus"},
@@ -140,6 +144,53 @@ def test_what_is_no_json_object_is_refused(content: bytes) -> None:
     with pytest.raises(InventoryManifestInvalid) as raised:
         parsed(content)
     assert content not in (b"", b"{", b"\xff") or isinstance(raised.value.__cause__, ValueError)
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        ENTRY,
+        {**ENTRY, "size": 8},
+        {**ENTRY, "MD5checksum": "2" * 32},
+        {**ENTRY, "size": 8, "MD5checksum": "2" * 32},
+    ],
+)
+@pytest.mark.parametrize("between", [0, 3])
+def test_a_file_that_is_listed_twice_is_refused(again: dict[str, Any], between: int) -> None:
+    """Rows of a file that is listed twice would count twice: the manifest is refused, and the file named."""
+    others = [{**ENTRY, "key": f"landing/daily/data/other-{number}.csv.gz"} for number in range(between)]
+    with pytest.raises(InventoryManifestInvalid, match=r"lists landing/daily/data/1\.csv\.gz twice") as raised:
+        parsed(body(files=[ENTRY, *others, again]), URI)
+    assert raised.value.uri == URI
+
+
+def test_a_long_key_that_is_listed_twice_is_named_whole() -> None:
+    """The end of a key tells it from others."""
+    key = f"{'p' * 1000}/1.csv.gz"
+    with pytest.raises(InventoryManifestInvalid, match=key):
+        parsed(body(files=[{**ENTRY, "key": key}] * 2))
+
+
+def test_an_escape_of_json_makes_no_other_key() -> None:
+    """Keys are compared as they are, not as JSON spells them; S3 knows no other equality."""
+    twice = body(files=[ENTRY, ENTRY]).replace(b"1.csv.gz", b"\\u0031.csv.gz", 1)
+    with pytest.raises(InventoryManifestInvalid, match="twice"):
+        parsed(twice)
+    other = body(files=[ENTRY, {**ENTRY, "key": "landing/daily/data%2F1.csv.gz"}])
+    assert len(parsed(other).files) == 2
+
+
+def test_files_of_equal_content_are_two_files() -> None:
+    """Files without rows are equal, and S3 may well write two."""
+    assert len(parsed(body(files=[ENTRY, {**ENTRY, "key": "landing/daily/data/2.csv.gz"}])).files) == 2
+
+
+@pytest.mark.parametrize("name", ["files", "sourceBucket", "fileSchema"])
+def test_a_value_that_is_there_twice_is_refused(name: str) -> None:
+    """JSON leaves open which of two values of one name counts."""
+    twice = body()[:-1] + f', "{name}": {json.dumps(GOOD[name])}}}'.encode()
+    with pytest.raises(InventoryManifestInvalid, match=f"{name} twice"):
+        parsed(twice)
 
 
 def test_a_report_without_replication_status_says_how_to_get_it() -> None:

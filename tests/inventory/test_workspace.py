@@ -33,7 +33,7 @@ NAMES = [
     "a[!b]*",
     "**",
     "{a,b}",
-    "it's \"quoted\", really; $path",
+    'it\'s "quoted", really; $path',
     "back\\slash\\*",
     "~",
     "s3:",
