@@ -22,7 +22,7 @@ from airflow_provider_crr import aws_origin
 from airflow_provider_crr.errors import BucketNotFound, CredentialsNotFound, CrrError, InvalidArgument, LookupFailed
 
 _DENIED = frozenset({"AccessDenied", "AllAccessDisabled"})
-_MISSING = frozenset({"NoSuchKey", "NoSuchVersion", "404"})
+_MISSING = frozenset({"NoSuchKey", "NoSuchVersion"})
 
 #: What passes by itself, beside what botocore lists as throttled or transient.
 _PASSING = frozenset(
@@ -258,7 +258,7 @@ def _refused(
     code, message, status = aws_origin.answered(error)
     if code == "NoSuchBucket":
         return no_such_bucket(uri)
-    if missing is not None and (code or str(status)) in _MISSING:
+    if missing is not None and code in _MISSING:
         return missing
     if caller := refused_caller(error, uri, action):
         return caller

@@ -67,7 +67,7 @@ The exit code is what a gate with default settings would do:
   1  not known: S3 could not be asked, as without credentials, or there is no such bucket
   2  not known: wrong arguments, or no object was named
   3  wait: some object is PENDING, MISSING or UNKNOWN, as where nobody answers
-  4  fail: some object is FAILED, DELETED, FORBIDDEN, UNREADABLE, or has no status (NONE)
+  4  fail: some object is DELETED, FORBIDDEN, UNREADABLE, or FAILED or without status (NONE) where nothing retries it
 """
 _SUMMARY_EXIT_CODES = """\
 Exit code: 0 whatever the report says; 1 if it cannot be read or trusted; 2 for wrong arguments.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, nullcontext
 from queue import Empty, SimpleQueue
 from threading import Event, Semaphore, local
 from typing import Any, TypeAlias
@@ -13,7 +14,7 @@ from airflow_provider_crr.replication.boto_connections import keeping, on_a_fres
 from airflow_provider_crr.replication.http_answers import reading_begins, refusal, was_read_whole
 from airflow_provider_crr.replication.pace import Pacer
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, S3Object, from_head, without_answer
-from airflow_provider_crr.replication.store_headers import were_sent
+from airflow_provider_crr.replication.store_headers import sending_begins, were_sent
 from airflow_provider_crr.replication.stores import store_of
 
 #: A boto3 S3 client, whose methods botocore makes at run time.
@@ -31,18 +32,39 @@ _NOT_OF_S3 = "an answer without x-amz-request-id, which S3 always sends: somebod
 _thread = local()
 
 
-def head(client: S3Client, obj: S3Object) -> ObjectReplication:
+def head(client: S3Client, obj: S3Object, turns: AbstractContextManager[Any] | None = None) -> ObjectReplication:
     """
-    Ask for one object.
+    Ask for one object; once more on a fresh connection if what answered may have answered another question.
 
-    Once more if the store must be asked otherwise to speak of its own objects; and if the answer seems to have no
-    status, but was not read by us (a double of boto3 gave it): a cut answer could read so.
+    An answer that is not the first on its connection waits until that has shown that nothing follows.
 
     :param client: a boto3 S3 client.
     :param obj: what to ask for.
+    :param turns: held while a question is under way, and not while an answer waits.
     :raises CredentialsNotFound: if the client has no credentials.
     :raises InvalidArgument: if boto3 cannot make a request of it, such as for a malformed bucket name.
     :raises LookupFailed: if somebody else refused, such as STS or a proxy, or the connection can never work.
+    """
+    turns = turns or nullcontext()
+    pairing_of(client)
+    with keeping() as kept:
+        try:
+            with turns:
+                found = _ask(client, obj)
+        finally:
+            settled = kept.settle()
+    if settled or not found.http_status:
+        return found
+    with turns, on_a_fresh_connection():
+        return _ask(client, obj)
+
+
+def _ask(client: S3Client, obj: S3Object) -> ObjectReplication:
+    """
+    Ask once; once more if the store must be asked otherwise to speak of its own objects.
+
+    Also if the answer seems to have no status, but was not read by us (a double of boto3 gave it): a cut answer could
+    read so.
     """
     pairing = pairing_of(client)
     found = _head(client, obj)
@@ -58,6 +80,7 @@ def _head(client: S3Client, obj: S3Object) -> ObjectReplication:
 
     version = {"VersionId": obj.version_id} if obj.version_id else {}
     reading_begins()
+    sending_begins()
     try:
         response = client.head_object(Bucket=obj.bucket, Key=obj.key, **version)
     except Exception as error:
@@ -69,7 +92,9 @@ def _head(client: S3Client, obj: S3Object) -> ObjectReplication:
             return without_answer(obj, f"unreadable answer: {type(error).__name__}: {error}")
         response = error.response
     metadata = response["ResponseMetadata"]
-    return judge(obj, metadata["HTTPStatusCode"], metadata["HTTPHeaders"])
+    # http.client keeps the space behind a value, which is no part of it (RFC 9110, section 5.5).
+    headers = {name: value.rstrip(" \t") for name, value in metadata["HTTPHeaders"].items()}
+    return judge(obj, metadata["HTTPStatusCode"], headers)
 
 
 def judge(obj: S3Object, http_status: int, headers: Mapping[str, str]) -> ObjectReplication:
@@ -83,10 +108,12 @@ def judge(obj: S3Object, http_status: int, headers: Mapping[str, str]) -> Object
     if http_status in (200, 404) and not is_of_s3(headers):
         return without_answer(obj, _NOT_OF_S3)
     if http_status == 200:
-        if not ("etag" in headers and "content-length" in headers):
+        # A proxy that sends in chunks may leave the length out of the answer to a HEAD (RFC 9110, section 9.3.2).
+        length = headers.get("content-length", "0" if "transfer-encoding" in headers else None)
+        if length is None or "etag" not in headers:
             return without_answer(obj, "HTTP 200 without ETag and Content-Length, which S3 always sends")
-        if not (headers["content-length"].isascii() and headers["content-length"].isdigit()):
-            return without_answer(obj, f"Content-Length is {headers['content-length']!r}")
+        if not (length.isascii() and length.isdigit()):
+            return without_answer(obj, f"Content-Length is {length!r}")
     return from_head(obj, http_status, headers)
 
 
@@ -139,16 +166,7 @@ class BotoAsker:
     def _head(self, obj: S3Object) -> None:
         _thread.asker = self
         try:
-            with keeping() as kept:
-                try:
-                    with self._turns:
-                        found = head(self._client, obj)
-                finally:
-                    settled = kept.settle()
-            if not settled and found.http_status:
-                with self._turns, on_a_fresh_connection():
-                    found = head(self._client, obj)
-            self._answers.put(found)
+            self._answers.put(head(self._client, obj, self._turns))
         except BaseException as error:
             self._answers.put(error)
 

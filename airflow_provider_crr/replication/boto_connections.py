@@ -20,16 +20,16 @@ from typing import Any
 
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication.http_answers import REPEATABLE, Doubtful, StrictResponse
-from airflow_provider_crr.replication.pairing import MIN_REST, Endpoint, Exchange, Pairing
+from airflow_provider_crr.replication.pairing import LONG_IDLE, MIN_REST, Endpoint, Exchange, Pairing
 from airflow_provider_crr.replication.store_headers import send_store_headers
+from airflow_provider_crr.s3.fork_lock import ForkLock
 
 #: Whether this thread wants a fresh connection, and who keeps the connections that it used.
 _thread = local()
 _SCHEMES = ("http", "https")
 #: Where a session keeps its pairing.
 _NAME = "_crr_pairing"
-#: Seconds after which bytes on an idle connection are no second answer: some proxies say 408 there, and close it.
-_LONG_IDLE = 1.0
+_MAKING = ForkLock()
 
 
 def pairing_of(client: Any) -> Pairing:
@@ -46,16 +46,13 @@ def pairing_of(client: Any) -> Pairing:
         return Pairing()
     try:
         session = client._endpoint.http_session
-        pairing: Pairing = vars(session).setdefault(_NAME, Pairing())
-        if _is_ours(session):
-            return pairing
-        ours = {scheme: _bound(session._pool_classes_by_scheme[scheme], pairing) for scheme in _SCHEMES}
-        managers = [session._manager, *session._proxy_managers.values()]
-        session._pool_classes_by_scheme.update(ours)
-        for manager in managers:
-            manager.pool_classes_by_scheme = session._pool_classes_by_scheme
-            manager.pools = type(manager.pools)()  # whoever uses one of the others goes on with it
-        send_store_headers(client, pairing)
+        found: Pairing | None = vars(session).get(_NAME)
+        if found is not None:
+            return found
+        with _MAKING:
+            if _NAME not in vars(session):  # nobody else was faster
+                _pair(client, session)
+            pairing: Pairing = vars(session)[_NAME]
     except (AttributeError, KeyError, TypeError) as error:
         raise LookupFailed(
             f"cannot tell whose answer is whose: this botocore keeps its connections elsewhere ({error})",
@@ -64,12 +61,19 @@ def pairing_of(client: Any) -> Pairing:
     return pairing
 
 
+def _pair(client: Any, session: Any) -> None:
+    pairing = Pairing()
+    send_store_headers(client, pairing)
+    ours = {scheme: _bound(session._pool_classes_by_scheme[scheme], pairing) for scheme in _SCHEMES}
+    session._pool_classes_by_scheme.update(ours)
+    for manager in (session._manager, *session._proxy_managers.values()):
+        manager.pool_classes_by_scheme = session._pool_classes_by_scheme
+        manager.pools = type(manager.pools)()  # whoever uses one of the others goes on with it
+    setattr(session, _NAME, pairing)  # last: whoever finds it finds all of it
+
+
 def _bound(base: type[Any], pairing: Pairing) -> Any:
     return partial(_pool(base), pairing)  # type: ignore[misc, arg-type]
-
-
-def _is_ours(session: Any) -> bool:
-    return all(isinstance(session._pool_classes_by_scheme[scheme], partial) for scheme in _SCHEMES)
 
 
 @contextmanager
@@ -146,7 +150,7 @@ class _PairingPool:
 
     def __init__(self, pairing: Pairing, host: str, port: int | None = None, **kwargs: Any) -> None:
         super().__init__(host, port, **kwargs)  # type: ignore[call-arg]
-        self.exchange = pairing.at(Endpoint(self.scheme, host, port or 0))  # type: ignore[attr-defined]
+        self.exchange = pairing.at(Endpoint(self.scheme, host.strip("[]"), port or 0))  # type: ignore[attr-defined]
 
     def _new_conn(self) -> Any:
         connection = super()._new_conn()  # type: ignore[misc]
@@ -294,7 +298,7 @@ class _PairingConnection:
 
     def _is_quiet(self) -> bool:
         found = _next_byte(self.sock, self.rest_left())  # type: ignore[attr-defined]
-        if found and time.monotonic() - self.answered_at < _LONG_IDLE:
+        if found and time.monotonic() - self.answered_at < LONG_IDLE:
             self.exchange.convict()
         return found is None
 

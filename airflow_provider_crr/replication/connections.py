@@ -10,7 +10,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Any
 
-from airflow_provider_crr.replication.pairing import Endpoint, Exchange, Pairing
+from airflow_provider_crr.replication.pairing import LONG_IDLE, Endpoint, Exchange, Pairing
 
 #: Connections that requests are under way on: what S3's 5,500 HEADs a second for a prefix need at 23 ms each.
 CONNECTIONS = 128
@@ -22,6 +22,32 @@ OPENING = 32
 _SURPLUS = "AWS_ERROR_INVALID_STATE"
 
 
+class _Use:
+    """What a connection was used for last; without the connection, which is released once nothing refers to it."""
+
+    __slots__ = ("answered_at", "exchange", "waits")
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self.answered_at = 0.0
+        #: Whether a question is under way.
+        self.waits = False
+
+    def asks(self) -> None:
+        """Note a question."""
+        self.waits = True
+
+    def answers(self) -> None:
+        """Note its answer."""
+        self.waits, self.answered_at = False, time.monotonic()
+
+    def ended(self, shutdown: Future[Any]) -> None:
+        """Convict for surplus, in the runtime's thread; not for what some say on a connection that was long idle."""
+        idle = not self.waits and time.monotonic() - self.answered_at >= LONG_IDLE
+        if getattr(shutdown.exception(), "name", "") == _SURPLUS and not idle:
+            self.exchange.convict()
+
+
 class Connection:
     """
     One connection.
@@ -31,23 +57,19 @@ class Connection:
     :param exchange: what is known of who answers there.
     """
 
-    __slots__ = ("answers", "endpoint", "exchange", "native")
+    __slots__ = ("answers", "endpoint", "exchange", "native", "use")
 
     def __init__(self, native: Any, endpoint: Endpoint, exchange: Exchange) -> None:
         self.native = native
         self.endpoint = endpoint
         self.exchange = exchange
         self.answers = 0
-        native.shutdown_future.add_done_callback(lambda ended: _convict_for_surplus(ended, exchange))
+        self.use = _Use(exchange)
+        native.shutdown_future.add_done_callback(self.use.ended)
 
     def is_clean(self) -> bool:
         """Return whether each question on it had one answer, as far as can be seen by now."""
         return not self.exchange.convicted and bool(self.native.is_open())
-
-
-def _convict_for_surplus(ended: Future[Any], exchange: Exchange) -> None:
-    if getattr(ended.exception(), "name", "") == _SURPLUS:
-        exchange.convict()
 
 
 class Connections:

@@ -243,6 +243,7 @@ class CrtAsker:
         question.http_status = 0
         question.headers = []
         question.sent_at = time.monotonic()
+        connection.use.asks()
         try:
             stream = connection.native.request(request, question.on_response)
             stream.activate()
@@ -275,6 +276,7 @@ class CrtAsker:
     def _pair(self, question: _Question, connection: Connection) -> ObjectReplication | None:
         """Let the connection rest; an answer that is not its first is held until nothing followed it by then."""
         connection.answers += 1
+        connection.use.answers()
         is_first, exchange = connection.answers == 1, connection.exchange
         until = exchange.rest_until(question.sent_at)
         question.found = joined(question.headers)

@@ -14,6 +14,8 @@ from typing import NamedTuple
 #: Seconds for which a connection rests after an answer, at least and at most: what would follow is seen by then.
 MIN_REST = 0.005
 MAX_REST = 0.05
+#: Seconds after which bytes on an idle connection are no second answer: some proxies say 408 there, and close it.
+LONG_IDLE = 1.0
 #: A rest lasts until this many times the usual time to answer has passed since the question: if what came was not its
 #: answer, its answer comes by then.
 _PATIENCE = 2.0

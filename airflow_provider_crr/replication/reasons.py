@@ -24,6 +24,7 @@ from airflow_provider_crr.aws_errors import is_of_others, not_asked, passes, pro
 from airflow_provider_crr.aws_origin import answered
 from airflow_provider_crr.replication.boto import S3Client
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
+from airflow_provider_crr.s3.freshness import cached
 
 _REFUSED = frozenset({ObjectState.FORBIDDEN, ObjectState.UNREADABLE})
 _FORBIDDEN = frozenset({"AccessDenied", "AllAccessDisabled", "InvalidPayer"})
@@ -99,7 +100,7 @@ def _reason(found: ObjectReplication, error: Any) -> tuple[str, str]:
     if passes(code) and status < 500:
         return code, message
     headers = error.response["ResponseMetadata"].get("HTTPHeaders") or {}
-    if not code or status != found.http_status or headers.get("age", "0") != "0":
+    if not code or status != found.http_status or cached(headers):
         return "", f"it was answered with HTTP {status} {code}".rstrip()
     if found.state is ObjectState.FORBIDDEN:
         explains = code in _FORBIDDEN and not any(words in message for words in _OF_KEY)

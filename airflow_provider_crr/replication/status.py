@@ -4,8 +4,7 @@ The values of a replication lookup, and how a HEAD answer becomes one.
 The rules encoded here: `Getting replication status information
 <https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-status.html>`__, `HeadObject
 <https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html>`__ and `Working with delete markers
-<https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeleteMarker.html>`__. What tells a cache: `RFC 9111, Age
-<https://www.rfc-editor.org/rfc/rfc9111#section-5.1>`__, RFC 7234, Warning, and RFC 9211, Cache-Status.
+<https://docs.aws.amazon.com/AmazonS3/latest/userguide/DeleteMarker.html>`__.
 """
 
 from __future__ import annotations
@@ -21,6 +20,8 @@ from typing import Any
 from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.replication.stores import PURGE_HEADERS, STATUS_WORDS, server_of
 from airflow_provider_crr.s3 import uri as s3_uri
+from airflow_provider_crr.s3.etags import opaque
+from airflow_provider_crr.s3.freshness import cached
 
 #: Longest key that S3 stores, in bytes of UTF-8 ("Creating object key names").
 MAX_KEY_BYTES = 1024
@@ -230,11 +231,6 @@ _STATES = {
 }
 #: One entity tag, with or without the quotes that some stores leave out.
 _ONE_ETAG = re.compile(r'(W/)?"[^"]*"|[^",]*')
-#: Warnings of a cache that what it gives is stale, or was not checked (RFC 7234, section 5.5).
-_STALE = re.compile(r"(?:^|,)\s*11[0-3]\b")
-#: What caches say of an answer that they had stored; "RefreshHit" was checked with the origin.
-_HIT = re.compile(r"(?<![a-z])hit(?![a-z])", re.IGNORECASE)
-_CACHES_SAY = (("warning", _STALE), ("x-cache", _HIT), ("cache-status", _HIT))
 # fmt: off
 _MONTHS = {"Jan": 1, "Feb": 2, "Mar": 3, "Apr": 4, "May": 5, "Jun": 6,
            "Jul": 7, "Aug": 8, "Sep": 9, "Oct": 10, "Nov": 11, "Dec": 12}
@@ -257,7 +253,7 @@ def from_head(obj: S3Object, http_status: int, headers: Mapping[str, str]) -> Ob
         state=state,
         http_status=http_status,
         version_id=headers.get("x-amz-version-id"),
-        etag=(headers.get("etag") or "").strip('"') or None,
+        etag=opaque(headers.get("etag")) or None,
         last_modified=_http_date(headers.get("last-modified")),
         storage_class=headers.get("x-amz-storage-class"),
         encryption=headers.get("x-amz-server-side-encryption"),
@@ -334,13 +330,8 @@ def _several(headers: Mapping[str, str], name: str) -> str:
 
 
 def _of_a_cache(headers: Mapping[str, str]) -> str:
-    age = headers.get("age")
-    if age is not None and (not age.isascii() or not age.isdigit() or int(age) > 0):
-        return f"a cache answered in the place of S3: Age is {age!r}"
-    for name, stored in _CACHES_SAY:
-        if name in headers and stored.search(headers[name]):
-            return f"a cache answered in the place of S3: {name} is {headers[name]!r}"
-    return ""
+    found = cached(headers)
+    return f"a cache answered in the place of S3: {found}" if found else ""
 
 
 def _http_date(value: str | None) -> datetime | None:

@@ -27,6 +27,11 @@ def send_store_headers(client: Any, pairing: Pairing) -> None:
         client.meta.events.register(event, partial(_add, pairing), unique_id=f"crr-{event}")
 
 
+def sending_begins() -> None:
+    """Forget what this thread sent last."""
+    _thread.sent = False
+
+
 def were_sent() -> bool:
     """Return whether this thread's last question had them."""
     return getattr(_thread, "sent", False)

@@ -241,8 +241,9 @@ class Watch:
         """
         Return whether nothing that is written after an answer can have the same ETag and time.
 
-        It was given in a later second, by the store's own clock. Where that shows nothing, because the store names no
-        time or one before the object's: it was asked for a second after an answer that said the same.
+        It was given in a later second, by the clock that it names: the store's, or that of a proxy before it. Where
+        that shows nothing, because it names no time or one before the object's: it was asked for a second after an
+        answer that said the same.
         """
         now = self._clock()
         answered = answer.answered_at or now - _MAX_SKEW

@@ -19,7 +19,7 @@ def parsed(body: bytes) -> Element:
     """
     if not body:
         raise NotAPage("the answer is empty")
-    parser = XMLParser(encoding="utf-8")  # noqa: S314 - botocore has parsed it already, in the same way
+    parser = XMLParser(encoding="utf-8")  # noqa: S314 - as botocore parses what S3 answers
     try:
         parser.feed(body)
         return parser.close()

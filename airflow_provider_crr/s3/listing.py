@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import replace
-from threading import Lock
 from typing import Any
 
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.s3.answer import NotAPage, parsed
+from airflow_provider_crr.s3.fork_lock import ForkLock
 from airflow_provider_crr.s3.page import OBJECTS, VERSIONS, Page, Request
 
 #: The page that this thread asks for; None if it asks for something else.
 _ASKED: ContextVar[Request | None] = ContextVar("page", default=None)
 #: Where botocore's answer holds the page, or why there is none.
 _PAGE = "CrrPage"
-_REGISTERING = Lock()
+_REGISTERING = ForkLock()
 
 
 def list_objects(client: Any, bucket: str, prefix: str, *, uri: str, delimiter: str = "") -> Iterator[Page]:
@@ -69,7 +69,11 @@ def _ask(client: Any, request: Request, uri: str) -> Page:
     finally:
         _ASKED.reset(token)
     if not isinstance(found, Page):
-        raise _not_whole("what answers is no S3", uri)
+        raise LookupFailed(
+            "could not list: whoever answers in the place of S3 gives no pages to read",
+            uri=uri,
+            remedy="Give a boto3 client whose answers come as S3 sends them",
+        )
     return found
 
 

@@ -15,6 +15,8 @@ from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
 from airflow_provider_crr.s3.answer import Answer, NotAPage, leaves, parsed, time
+from airflow_provider_crr.s3.etags import opaque
+from airflow_provider_crr.s3.freshness import cached
 
 
 class Row(NamedTuple):
@@ -129,7 +131,8 @@ class Request:
         """
         if status != 200:
             raise NotAPage(f"the answer is HTTP {status} instead of 200")
-        _check_fresh(headers)
+        if stored := cached(headers):
+            raise NotAPage(f"it comes out of a cache ({stored})")
         found = Answer(parsed(body), self.form.root, self.form.row)
         self._check_echo(found)
         rows = [_row(each, found, self.form) for each in found.rows]
@@ -181,18 +184,8 @@ class Request:
         return {**markers, "KeyMarker": found.decoded(markers["KeyMarker"])}
 
 
-def _check_fresh(headers: Mapping[str, str]) -> None:
-    """Refuse what a cache kept: RFC 9111, 5.1 (Age); RFC 7234, 5.5.1 (Warning 110, "Response is Stale")."""
-    age = headers.get("age")
-    if age is not None and age.strip() != "0":
-        raise NotAPage(f"it comes out of a cache (Age: {age[:40]})")
-    warning = headers.get("warning", "")
-    if any(each.split()[:1] == ["110"] for each in warning.split(",")):
-        raise NotAPage(f"it comes out of a cache (Warning: {warning[:40]})")
-
-
 def _row(element: Element, found: Answer, form: Form) -> Row:
     texts = leaves(element, form.row, *(("Key",) if form is OBJECTS else ("Key", "VersionId")))
     version_id = "" if form is OBJECTS else texts["VersionId"]
-    etag, last_modified = texts.get("ETag", "").strip('"'), time(texts.get("LastModified", ""))
+    etag, last_modified = opaque(texts.get("ETag")), time(texts.get("LastModified", ""))
     return Row(found.decoded(texts["Key"]), etag, last_modified, version_id, texts.get("IsLatest") != "false")
