@@ -7,9 +7,8 @@ What it should do otherwise is set on it: what it makes of conditions, and what 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import md5
-from io import BytesIO
 from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree
@@ -116,36 +115,30 @@ class _VersionedHandler(_Handler):
         assert isinstance(found, VersionedS3)
         return found
 
-    def _send(self, answer: Answer, body: str) -> None:
-        if self.command != "HEAD" or not self._asked.key:
-            super()._send(answer, body)
+    def _send(self, answer: Answer, body: str, request: Request) -> None:
+        if request.method != "HEAD" or not request.key or answer.raw is not None:
+            super()._send(answer, body, request)
             return
-        wire, self.wfile = self.wfile, BytesIO()
-        try:
-            super()._send(answer, body)
-            whole = self.wfile.getvalue()
-        finally:
-            self.wfile = wire
-        sent = self._s3.on_wire(self._asked, whole)
+        whole = self._head(answer, request, len(body))
+        sent = self._s3.on_wire(request, whole)
         self.wfile.write(sent)
         self.close_connection |= len(sent) < len(whole)
 
     def _answer(self, request: Request) -> tuple[Answer, str]:
-        self._asked = request
         if not request.fault:
             if request.method == "DELETE":
                 return self._delete_object(request)
             if request.method == "POST":
                 return self._delete_objects(request)
             if request.method in ("HEAD", "GET") and request.key:
-                found = self._s3.on_head(request) or self._head(request)
+                found = replace(self._s3.on_head(request) or self._object(request), names_version=False)
                 return (found, "") if found.status < 300 else _error(found, request.key)
             if request.method == "GET" and "replication" not in request.query:
                 listed = self._s3.on_listing(request, self._listing(request))
                 return (listed, "") if isinstance(listed, Answer) else (Answer(), listed)
         return super()._answer(request)
 
-    def _head(self, request: Request) -> Answer:
+    def _object(self, request: Request) -> Answer:
         kept = self._s3.objects.get((request.bucket, request.key), [])
         asked = [each for each in kept if request.version_id in (None, each.id)][:1]
         if not asked:
