@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import socket
+import socketserver
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
 
+from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication.boto import head
 from airflow_provider_crr.replication.lookup import choose_lookup, head_one
 from airflow_provider_crr.replication.pairing import Exchange
@@ -184,3 +188,77 @@ def test_an_answer_that_closes_a_used_connection_is_asked_for_again(server: S3Se
     server.default = answer
     found = list(choose_lookup(server.client())(mixed(100)))
     assert Counter(each.state.value for each in found) == {"PENDING": 200}
+
+
+class _Tunnel(socketserver.BaseRequestHandler):
+    """Answers CONNECT, and passes bytes on both ways."""
+
+    def handle(self) -> None:
+        asked = b""
+        while b"\r\n\r\n" not in asked:
+            asked += self.request.recv(4096)
+        host, _, port = asked.split()[1].decode().rpartition(":")
+        with socket.create_connection((host, int(port))) as there:
+            self.request.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=self.pass_on, args=(there, self.request))
+            back.start()
+            self.pass_on(self.request, there)
+            back.join()
+
+    @staticmethod
+    def pass_on(source: socket.socket, target: socket.socket) -> None:
+        try:
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+
+@pytest.fixture
+def proxy() -> Iterator[str]:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Tunnel) as running:
+        running.daemon_threads = True
+        thread = threading.Thread(target=running.serve_forever, args=(0.02,))
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_address[1]}"
+        running.shutdown()
+        thread.join()
+
+
+@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
+@pytest.mark.parametrize("every", [1, 5])
+def test_the_same_holds_behind_a_proxy(tmp_path: Path, proxy: str, every: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a proxy boto3 is used, and asks again through a tunnel of its own."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with S3Server(tls=authority(tmp_path)) as server:
+        turn = count()
+        server.default = lambda bucket, key, version: stored(
+            "PENDING", surplus=FOREIGN if next(turn) % every == 0 else b"", surplus_delay=0.003, interim=EARLY
+        )
+        client = server.client(verify=False, proxies={"https": proxy})
+        found = choose_lookup(client)(S3Object("b", f"k{n}") for n in range(100))
+        assert Counter(each.state.value for each in found) == {"PENDING": 100}
+        client.close()
+
+
+@pytest.mark.parametrize("name", ["_pool_classes_by_scheme", "_manager", "_proxy_managers"])
+def test_a_botocore_that_keeps_its_connections_elsewhere_is_refused(server: S3Server, way: str, name: str) -> None:
+    """Where answers could not be told apart nothing is asked, and the error says so."""
+    client = server.client()
+    delattr(client._endpoint.http_session, name)
+    for ask in (lambda: head_one(client, S3Object("b", "k")), lambda: list(choose_lookup(client)(mixed(2)))):
+        with pytest.raises(LookupFailed, match="keeps its connections elsewhere"):
+            ask()
+    assert server.requests == []
+
+
+def test_connections_of_before_go_on(server: S3Server) -> None:
+    """A client that was used already is made to pair, and what others read through it goes on."""
+    server.contents["b", "file"] = "x" * 100_000
+    client = server.client()
+    body = client.get_object(Bucket="b", Key="file")["Body"]
+    assert body.read(10) == b"x" * 10
+    assert head_one(client, S3Object("b", "k")).state == "COMPLETED"
+    assert len(body.read()) == 99_990
