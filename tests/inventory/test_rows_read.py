@@ -30,36 +30,41 @@ def held(store: Store, text: str | bytes) -> Manifest:
     return store.replace(store.hold(report()), 1, gzip.compress(content, 1))
 
 
-@pytest.mark.parametrize("before", [0, 3, MANY])
-@pytest.mark.parametrize(
-    "last",
-    [
-        pytest.param(GOOD[1:-2] + "\n", id="without its outer quotes"),
-        pytest.param(GOOD[1:], id="without its first quote"),
-        pytest.param(GOOD[:-2] + "\n", id="without its last quote"),
-        pytest.param(GOOD[:-1], id="without its line break"),
-        pytest.param(GOOD[:-20], id="cut"),
-        pytest.param(GOOD[:-4] + "\n", id="a field short"),
-        pytest.param(GOOD[:-1] + ',""\n', id="an empty field too many"),
-        pytest.param(GOOD[:-1] + ",\n", id="a comma too many"),
-        pytest.param(GOOD[:-1] + "\r\n", id="CRLF"),
-        pytest.param("\n", id="empty line"),
-        pytest.param("k" * 1000 + "\n", id="one value"),
-        pytest.param('"', id="a quote"),
-        pytest.param("\x1a", id="end of file of CP/M"),
-        pytest.param("\r", id="CR"),
-        pytest.param("\0" * 500, id="zeros"),
-        pytest.param("#" + GOOD, id="a comment"),
-        pytest.param(GOOD.replace('"k"', '"k" '), id="a blank behind quotes"),
-        pytest.param(GOOD.replace('"k"', ' "k"'), id="a blank before quotes"),
-        pytest.param(GOOD.replace('"k"', 'k"k'), id="a quote outside of quotes"),
-        pytest.param(GOOD.replace('"k"', '"k"k'), id="text behind quotes"),
-    ],
-)
+LAST = [
+    pytest.param(GOOD[1:-2] + "\n", id="without its outer quotes"),
+    pytest.param(GOOD[1:], id="without its first quote"),
+    pytest.param(GOOD[:-2] + "\n", id="without its last quote"),
+    pytest.param(GOOD[:-1], id="without its line break"),
+    pytest.param(GOOD[:-20], id="cut"),
+    pytest.param(GOOD[:-4] + "\n", id="a field short"),
+    pytest.param(GOOD[:-1] + ',""\n', id="an empty field too many"),
+    pytest.param(GOOD[:-1] + ",\n", id="a comma too many"),
+    pytest.param(GOOD[:-1] + "\r\n", id="CRLF"),
+    pytest.param("\n", id="empty line"),
+    pytest.param("k" * 1000 + "\n", id="one value"),
+    pytest.param('"', id="a quote"),
+    pytest.param("\x1a", id="end of file of CP/M"),
+    pytest.param("\r", id="CR"),
+    pytest.param("\0" * 500, id="zeros"),
+    pytest.param("#" + GOOD, id="a comment"),
+    pytest.param(GOOD.replace('"k"', '"k" '), id="a blank behind quotes"),
+    pytest.param(GOOD.replace('"k"', ' "k"'), id="a blank before quotes"),
+    pytest.param(GOOD.replace('"k"', 'k"k'), id="a quote outside of quotes"),
+    pytest.param(GOOD.replace('"k"', '"k"k'), id="text behind quotes"),
+]
+
+
+@pytest.mark.parametrize("before", [0, 3])
+@pytest.mark.parametrize("last", LAST)
 def test_a_last_row_is_not_lost(store: Store, tmp_path: Path, before: int, last: str) -> None:
     """A last line that is no record refuses the file, however many good ones come before it."""
-    manifest = held(store, GOOD * before + last)
-    assert f"Line: {before + 1}" in str(refused(store, manifest, tmp_path))
+    assert f"Line: {before + 1}" in str(refused(store, held(store, GOOD * before + last), tmp_path))
+
+
+@pytest.mark.parametrize("last", LAST[:4])
+def test_nor_is_the_last_of_many(store: Store, tmp_path: Path, last: str) -> None:
+    """Where several threads read a file, what its last one leaves out is noticed too."""
+    assert f"Line: {MANY + 1}" in str(refused(store, held(store, GOOD * MANY + last), tmp_path))
 
 
 @pytest.mark.parametrize(
