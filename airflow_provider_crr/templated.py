@@ -292,8 +292,8 @@ class Templated:
     _written: Mapping[str, Any] = MappingProxyType({})
 
     def _remember(self) -> None:
-        """Note what the author wrote."""
-        self._written = {name: getattr(self, name) for name in self.template_fields}
+        """Note what the author wrote; what a subclass adds may not be there yet."""
+        self._written = {name: getattr(self, name) for name in self.template_fields if name in _ARGUMENTS}
 
     def _read(self, name: str) -> Any:
         """Return an argument in its type."""
@@ -323,7 +323,8 @@ class Templated:
             return
         now = {name: getattr(self, name) for name in template_fields}
         # Where there is nothing now, a template may have left it, in an earlier rendering.
-        written = {name: value for name, value in now.items() if value is not None}
+        before = self._written
+        written = {name: value for name, value in now.items() if value is not None or not is_template(before.get(name))}
         self._written = {**self._written, **written, **dict.fromkeys(_given_by_data(self), _BY_DATA)}
         render(parent, template_fields, context, jinja_env, seen_oids)
         self._render_what_is_left(template_fields, context, jinja_env)

@@ -18,6 +18,7 @@ from airflow_provider_crr.replication.delete_rules import DeleteRules
 from airflow_provider_crr.replication.deletion import NOT_DELETED, Deletion
 from airflow_provider_crr.replication.status import ObjectState
 from airflow_provider_crr.replication.targets import Targets
+from airflow_provider_crr.s3.uri import is_of_one_bucket
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -108,10 +109,10 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
             sent_before=progress.sent_before,
         )
         try:
-            progress.load(deletion, retried=self._is_retried(context["ti"]))
+            progress.load(deletion, retried=self._is_retried(context.get("ti")))
             delete_run.run(DeletePlan(client, targets), progress, deletion, ask)
-        except Exception:
-            context["ti"].xcom_push(key="return_value", value=deletion.to_dict())  # deletes cannot be asked for again
+        except BaseException:  # also Airflow's execution_timeout: deletes cannot be asked for again
+            context["ti"].xcom_push(key="return_value", value=deletion.to_dict())
             raise
         found = deletion.to_dict()
         verb = "would delete" if self.only_check else "deleted"
@@ -129,11 +130,22 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
             self.log.warning(refusal)
         return found
 
+    def _targets(self) -> Targets:
+        found = super()._targets()
+        for obj in (*found.objects, *found.patterns):
+            if not is_of_one_bucket(obj.bucket):
+                raise errors.InvalidArgument(
+                    "a delete through this access point may reach the replica",
+                    uri=str(obj),
+                    remedy="Name the bucket, or an access point of that bucket alone",
+                )
+        return found
+
     def _progress(self, context: Context, targets: Targets, hook: S3ReplicationHook) -> DeleteProgress:
         """Return what is kept for the next try of the same asking; a dry run has nothing to keep."""
         store: Any = None if self.only_check else context.get("task_state_store")
         # Clearing another task of the run does not change max_tries: this task still goes on.
-        round = str(getattr(context["ti"], "max_tries", 0))
+        round = str(getattr(context.get("ti"), "max_tries", 0))
         return DeleteProgress(store, round, targets, self.versions, hook.whereabouts())
 
     def _is_retried(self, ti: Any) -> bool:

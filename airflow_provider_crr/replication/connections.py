@@ -14,8 +14,8 @@ from airflow_provider_crr.replication.pairing import LONG_IDLE, Endpoint, Exchan
 
 #: Connections that requests are under way on: what S3's 5,500 HEADs a second for a prefix need at 23 ms each.
 CONNECTIONS = 128
-#: Connections in all, with those that rest: as many again, for a rest lasts about as long as an answer takes.
-_MOST = 2 * CONNECTIONS
+#: Connections in all, with those that rest: a rest lasts as long as the slower answers take.
+_MOST = 3 * CONNECTIONS
 #: Connections that may be opened at the same time: a handshake costs more than many HEADs.
 OPENING = 32
 #: How the runtime calls bytes that nobody asked for; it closes the connection then.

@@ -65,6 +65,7 @@ class DeleteProgress:
         self._sent_before: tuple[bytes, frozenset[S3Object]] = bytes(self._sent), frozenset()
         self._names_versions = any(obj.version_id for obj in targets.objects)
         self._unmatched = list(targets.patterns)
+        self._fits = True
         #: The place up to which all is done.
         self.after: Place | None = None
         #: Beyond that place, the versions that are meant.
@@ -135,7 +136,8 @@ class DeleteProgress:
         if self.current:
             return  # kept in portions
         self._note(versions)
-        if not self._save(deletion):
+        if self._fits and not self._save(deletion):
+            self._fits = False
             log.warning("too many names to keep of which something was deleted: a retry may find them missing")
 
     def portions(

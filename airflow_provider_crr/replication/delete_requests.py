@@ -193,6 +193,9 @@ def _read(response: Mapping[str, Any], versions: Sequence[S3Object], said: Said)
             said.deleted.add(obj)
     for line in errors:
         for obj in versions:
-            if line.get("Key") == obj.key and line.get("VersionId") in (None, obj.version_id):
+            if line.get("Key") != obj.key:
+                continue
+            # One that names no version is about one of the key's, and not about those that are deleted.
+            if line.get("VersionId") == obj.version_id or (not line.get("VersionId") and obj not in said.deleted):
                 said.errors[obj] = str(line.get("Code"))
                 said.deleted.discard(obj)

@@ -73,6 +73,8 @@ class DeleteRules:
     def __init__(self, client: Any) -> None:
         self._client = client
         self._elsewhere: set[str] = set()
+        #: Buckets whose rules do not say what a delete reaches, by the name of their store.
+        self._unruled: dict[str, str] = {}
         self._known: dict[str, _Rules] = {}
 
     def answered(self, bucket: str, server: str) -> None:
@@ -82,7 +84,10 @@ class DeleteRules:
         :param bucket: the bucket.
         :param server: value of the answer's ``Server`` header; empty if it had none, as behind some proxies.
         """
-        if not (store_of(server).is_s3 or (not server and _at_aws(self._client.meta.endpoint_url))):
+        store = store_of(server)
+        if store.deletes_unruled:
+            self._unruled[bucket] = store.doer
+        if not (store.is_s3 or (not server and _at_aws(self._client.meta.endpoint_url))):
             self._elsewhere.add(bucket)
 
     def refusals(self, versions: Sequence[S3Object]) -> dict[S3Object, str]:
@@ -93,6 +98,9 @@ class DeleteRules:
         :raises LookupFailed: if the rules cannot be read now, and may be soon.
         """
         bucket = versions[0].bucket
+        if bucket in self._unruled:
+            why = f"{self._unruled[bucket]} may delete the copies in other zones, too, whatever the bucket's rules say"
+            return dict.fromkeys(versions, f"{why}. Delete them by hand, if you know how its zones are synchronized")
         elsewhere = bucket in self._elsewhere
         rules = None if elsewhere else self._known.get(bucket)
         if rules is None:

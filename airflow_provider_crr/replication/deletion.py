@@ -126,6 +126,8 @@ class Deletion:
             silent = [obj for obj in batch if obj not in gone and obj not in self._said.errors]
             gone = gone | {obj for obj, answer in self._look(silent).items() if _is_gone(answer)}
         self._count(obj for obj in batch if obj in gone)
+        if self.intend:
+            self.intend(())  # the next try goes on with the counts
         kept = [obj for obj in batch if obj not in gone]
         if failure and kept:
             raise failure

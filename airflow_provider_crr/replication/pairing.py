@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 #: Seconds for which a connection rests after an answer, at least and at most: what would follow is seen by then.
 MIN_REST = 0.005
-MAX_REST = 0.05
+MAX_REST = 1.0
 #: Seconds after which bytes on an idle connection are no second answer: some proxies say 408 there, and close it.
 LONG_IDLE = 1.0
 #: A rest lasts until this many times the usual time to answer has passed since the question: if what came was not its
@@ -58,7 +58,8 @@ class Exchange:
         """
         now = time.monotonic()
         took = now - sent_at
-        self._usual += (took - self._usual) * (_WEIGHT if self._usual else 1.0)
+        # Up at once and down slowly: a busy endpoint, or machine, is slow for more than one answer.
+        self._usual = max(took, self._usual + (took - self._usual) * _WEIGHT)
         return min(now + MAX_REST, max(now + MIN_REST, sent_at + _PATIENCE * self._usual))
 
     def repeats(self, request_id: str | None, *, is_first: bool) -> bool:

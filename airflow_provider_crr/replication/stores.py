@@ -52,6 +52,7 @@ class Store:
     :param doer: what it is called where it does something.
     :param words: state -> why an object in it decides against a gate, where that is not as on S3.
     :param pending: what to do about an object that stays PENDING.
+    :param deletes_unruled: whether it may delete a version at the destination, too, without a rule that says so.
     :param elsewhere: whether the buckets that its rules name are another server's, where names may be the same.
     :param already_there: what to do about objects that were there before their rule.
     :param tags: what a rule for certain tags means for an object that is there.
@@ -68,6 +69,7 @@ class Store:
     doer: str = "S3"
     words: Mapping[str, str] = field(default_factory=dict)
     pending: str = "look at the destination's Region and bucket; S3 goes on by itself once they answer"
+    deletes_unruled: bool = False
     elsewhere: bool = False
     already_there: str = "Replicate what is already there with an S3 Batch Replication job"
     tags: str = (
@@ -144,6 +146,7 @@ CEPH = Store(
     already_there=f"Zones may be synchronized without any rule of the bucket, and without a status. {_WRITE_AGAIN}",
     tags=f"and Ceph notes a status when the object is written. {_WRITE_AGAIN}",
     older=f"so the object is older than the rule: Ceph notes a status when the object is written. {_WRITE_AGAIN}",
+    deletes_unruled=True,  # zones are synchronized by their sync policy, removals of versions included (rgw_data_sync)
     leaves_out=False,
 )
 STORAGEGRID = Store(

@@ -60,6 +60,16 @@ def is_arn(bucket: str) -> bool:
     return bucket.startswith("arn:")
 
 
+def is_of_one_bucket(bucket: str) -> bool:
+    """
+    Return whether what is asked and done there is asked of, and done in, one bucket.
+
+    Not through a multi-region access point, which leads each request to one of several buckets, nor through an Object
+    Lambda one, where a function answers.
+    """
+    return not is_arn(bucket) or not (bucket.endswith(".mrap") or ":s3-object-lambda:" in bucket)
+
+
 def names_a_place(key: str) -> bool:
     """Return whether a text that is taken for a key names something else: a URL, an ARN, or a mistyped S3 URI."""
     return ":" in key and _PLACE.match(key) is not None

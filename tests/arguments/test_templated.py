@@ -193,3 +193,28 @@ def test_first_runs_of_a_task_are_alike() -> None:
     for _ in range(2):
         sensor._bring_arguments({})
         assert (sensor.inventory, sensor.newer_than, sensor.verify) == (INVENTORY, None, False)
+
+
+def test_subclass_may_add_templated_fields_of_its_own() -> None:
+    """A user's subclass sets what it adds after the constructor of ours, as is usual with Airflow."""
+
+    class Mine(S3ReplicationSensor):
+        template_fields = (*S3ReplicationSensor.template_fields, "extra")
+
+        def __init__(self, *, extra: str, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.extra = extra
+
+    sensor = Mine(task_id="t", bucket_key="s3://b/k", extra="{{ ds }}")
+    sensor.render_template_fields({"ds": "2026-11-26"})
+    sensor._bring_arguments({})
+    assert (sensor.extra, sensor.bucket_key) == ("2026-11-26", "s3://b/k")
+
+
+def test_subclass_may_take_back_what_is_no_template() -> None:
+    """None that a subclass sets in the place of a literal is the author's, and means not given."""
+    sensor = S3ReplicationSensor(task_id="t", bucket_key="s3://b/k", version_id="v")
+    sensor.version_id = None
+    sensor.render_template_fields({})
+    sensor._bring_arguments({})
+    assert sensor.version_id is None

@@ -262,3 +262,34 @@ def test_connections_of_before_go_on(server: S3Server) -> None:
     assert body.read(10) == b"x" * 10
     assert head_one(client, S3Object("b", "k")).state == "COMPLETED"
     assert len(body.read()) == 99_990
+
+
+def test_single_questions_are_held_to_their_answers_too(server: S3Server) -> None:
+    """One after the other, by head_one, over one connection: what follows an answer late answers no other question."""
+    turn = count()
+
+    def answer(bucket: str, key: str, version: str | None) -> Answer:
+        odd = {"surplus": FOREIGN, "surplus_delay": 0.012} if next(turn) % 3 == 0 else {}
+        return stored("PENDING", delay=0.02, **odd)
+
+    server.default, server.distinct_ids = answer, True
+    client = server.client(max_pool_connections=1)
+    assert {head_one(client, S3Object("b", f"k{n}")).state.value for n in range(40)} == {"PENDING"}
+
+
+def test_client_that_many_threads_begin_to_use_at_once_is_ours_once(server: S3Server) -> None:
+    """Threads that ask through a new client at the same time all get their answers."""
+    for _ in range(10):
+        client, found = server.client(), []
+        begin = threading.Barrier(8)
+
+        def ask(client: object = client, found: list[str] = found, begin: threading.Barrier = begin) -> None:
+            begin.wait()
+            found.append(head_one(client, S3Object("b", "k")).state.value)
+
+        threads = [threading.Thread(target=ask) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert found == ["COMPLETED"] * 8

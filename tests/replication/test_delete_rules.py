@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_crr.errors import LookupFailed, ObjectsNotDeleted
+from airflow_provider_crr.errors import InvalidArgument, LookupFailed, ObjectsNotDeleted
 from airflow_provider_crr.operators.replication import S3DeleteReplicatedObjectsOperator
 from airflow_provider_crr.replication.delete_rules import DeleteRules, _at_aws
 from airflow_provider_crr.replication.status import S3Object
@@ -218,3 +218,27 @@ def test_rules_that_cannot_be_read_for_a_moment_are_no_permission(shared: tuple[
     except LookupFailed:
         return
     assert len(found) == 2
+
+
+@pytest.mark.parametrize("rules", [None, S3])
+def test_store_that_synchronizes_without_rules_keeps_its_versions(s3: VersionedS3, rules: str | None) -> None:
+    """Ceph's zones may delete the copies too, whatever the rules of the bucket say or do not: nothing is deleted."""
+    s3.server = "Ceph Object Gateway (squid)"
+    if rules:
+        s3.replication["b"] = rules
+    found = delete()
+    assert (found["deleted"], found["refused"], s3.deletes) == (0, 2, [])
+    assert "other zones" in found["refused_sample"][0]["reason"]
+
+
+@pytest.mark.parametrize(
+    "bucket",
+    [
+        "arn:aws:s3::111122223333:accesspoint/mfzwi23gnjvgw.mrap",
+        "arn:aws:s3-object-lambda:eu-west-1:111122223333:accesspoint/redacting",
+    ],
+)
+def test_access_point_that_may_lead_to_the_replica_is_refused(bucket: str) -> None:
+    """A delete goes to one bucket: not where each request is led to one of several, or answered by a function."""
+    with pytest.raises(InvalidArgument, match="may reach the replica"):
+        S3DeleteReplicatedObjectsOperator(task_id="t", bucket_key="a", bucket_name=bucket)
