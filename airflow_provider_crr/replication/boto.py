@@ -45,17 +45,16 @@ def head(client: S3Client, obj: S3Object, turns: AbstractContextManager[Any] | N
     :raises InvalidArgument: if boto3 cannot make a request of it, such as for a malformed bucket name.
     :raises LookupFailed: if somebody else refused, such as STS or a proxy, or the connection can never work.
     """
-    turns = turns or nullcontext()
     pairing_of(client)
-    with keeping() as kept:
+    with keeping(single=turns is None) as kept:
         try:
-            with turns:
+            with turns or nullcontext():
                 found = _ask(client, obj)
         finally:
             settled = kept.settle()
     if settled or not found.http_status:
         return found
-    with turns, on_a_fresh_connection():
+    with turns or nullcontext(), on_a_fresh_connection():
         return _ask(client, obj)
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication.http_answers import REPEATABLE, Doubtful, StrictResponse
-from airflow_provider_crr.replication.pairing import LONG_IDLE, MIN_REST, Endpoint, Exchange, Pairing
+from airflow_provider_crr.replication.pairing import LONG_IDLE, MIN_REST, SHORT_REST, Endpoint, Exchange, Pairing
 from airflow_provider_crr.replication.store_headers import send_store_headers
 from airflow_provider_crr.s3.fork_lock import ForkLock
 
@@ -95,9 +95,14 @@ def _wants_fresh() -> bool:
 
 
 class Kept:
-    """The connections that a thread used, held back from their pools until it is known whether something followed."""
+    """
+    The connections that a thread used, held back from their pools until it is known whether something followed.
 
-    def __init__(self) -> None:
+    :param least: seconds that a connection rests in any case.
+    """
+
+    def __init__(self, least: float) -> None:
+        self.least = least
         self._held: list[tuple[Any, Any]] = []
 
     def hold(self, pool: Any, connection: Any) -> None:
@@ -115,9 +120,13 @@ class Kept:
 
 
 @contextmanager
-def keeping() -> Iterator[Kept]:
-    """Keep the connections that this thread's requests use; :meth:`Kept.settle` must be called."""
-    _thread.kept = kept = Kept()
+def keeping(*, single: bool) -> Iterator[Kept]:
+    """
+    Keep the connections that this thread's requests use; :meth:`Kept.settle` must be called.
+
+    :param single: whether somebody waits for this one answer, rather than for many.
+    """
+    _thread.kept = kept = Kept(SHORT_REST if single else MIN_REST)
     try:
         yield kept
     finally:
@@ -239,7 +248,9 @@ class _PairingConnection:
         response = super().getresponse()  # type: ignore[misc]
         self.answers += 1
         self.answered_at = time.monotonic()
-        self.rests_until = self.exchange.rest_until(self._sent_at)
+        kept = _keeper()
+        least = kept.least if kept else SHORT_REST
+        self.rests_until = self.exchange.rest_until(self._sent_at, self.answered_at, least)
         repeats = self.exchange.repeats(response.headers.get("x-amz-request-id"), is_first=self.answers == 1)
         followed = self._asked == "HEAD" and self._is_followed(response)
         if repeats or followed or self.exchange.convicted:
@@ -282,9 +293,8 @@ class _PairingConnection:
             raise ProtocolError("Connection aborted.", error) from error
 
     def rest_left(self) -> float:
-        """Return for how many seconds it rests; where nobody sweeps, for no longer than a single question can wait."""
-        until = self.rests_until if _keeper() else min(self.rests_until, self.answered_at + MIN_REST)
-        return max(0.0, until - time.monotonic())
+        """Return for how many seconds it rests."""
+        return max(0.0, self.rests_until - time.monotonic())
 
     def may_be_used_again(self) -> bool:
         """Return whether each question so far had exactly one answer; wait until its rest ends."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from heapq import heappop, heappush
 from itertools import count
+from math import ceil
 from typing import Any
 
 from airflow_provider_crr.replication.pairing import LONG_IDLE, Endpoint, Exchange, Pairing
@@ -18,6 +19,8 @@ CONNECTIONS = 128
 _MOST = 3 * CONNECTIONS
 #: Connections that may be opened at the same time: a handshake costs more than many HEADs.
 OPENING = 32
+#: Rests end together, each so many seconds: who sweeps is woken once for all of them.
+_TICK = 0.005
 #: How the runtime calls bytes that nobody asked for; it closes the connection then.
 _SURPLUS = "AWS_ERROR_INVALID_STATE"
 
@@ -132,6 +135,7 @@ class Connections:
         :param held: what :meth:`rested` returns along with it.
         """
         self._used.discard(connection)
+        until = ceil(until / _TICK) * _TICK
         heappush(self._resting, (until, next(self._order), connection, held))
 
     def rested(self) -> Iterator[tuple[Connection, Any]]:

@@ -39,6 +39,7 @@ class _Question:
     __slots__ = (
         "again",
         "attempts",
+        "came_at",
         "connection",
         "events",
         "found",
@@ -65,6 +66,8 @@ class _Question:
         self.connection: Any = None
         self.stream: Any = None
         self.sent_at = 0.0
+        #: When its answer came; it may have waited for us since.
+        self.came_at = 0.0
         self.http_status = 0
         self.headers: list[tuple[str, str]] = []
         #: The headers by name.
@@ -82,6 +85,7 @@ class _Question:
     def on_response(self, status_code: int, headers: list[tuple[str, str]], **_: Any) -> None:
         """Note status and headers, of a good answer or a bad one; the first is the answer."""
         if not self.http_status:
+            self.came_at = time.monotonic()
             self.http_status = status_code
             self.headers = headers
 
@@ -278,7 +282,7 @@ class CrtAsker:
         connection.answers += 1
         connection.use.answers()
         is_first, exchange = connection.answers == 1, connection.exchange
-        until = exchange.rest_until(question.sent_at)
+        until = exchange.rest_until(question.sent_at, question.came_at)
         question.found = joined(question.headers)
         repeats = exchange.repeats(question.found.get("x-amz-request-id"), is_first=is_first)
         if exchange.convicted or repeats:
