@@ -36,6 +36,18 @@ from local_aws import LocalAws  # noqa: E402
 from local_aws.buckets import ReplicatedPair, replicated_pair  # noqa: E402
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _descriptions_of_aws() -> Iterator[None]:
+    """Read what botocore knows of AWS's services once: nine tenths of the time that a test's new client takes."""
+    import botocore.session
+    from botocore.loaders import create_loader
+
+    loader = create_loader()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", lambda data_path=None: loader)
+        yield
+
+
 @pytest.fixture(scope="session")
 def airflow_home() -> Path:
     """Home of the Airflow that this test session uses."""
