@@ -34,6 +34,7 @@ def client_of(region: str) -> tuple[Any, list[Any]]:
     def answer(request: Any, **_: Any) -> Any:
         sent.append(request)
         headers: Any = {"etag": '"e"', "content-length": "4", "x-amz-replication-status": "COMPLETED"}
+        headers["x-amz-version-id"] = "v+1"
         return AWSResponse(request.url, 200, headers, NoBody())
 
     client.meta.events.register_first("before-send.s3.HeadObject", answer)
