@@ -20,7 +20,7 @@ from typing import Any
 
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication.http_answers import REPEATABLE, Doubtful, StrictResponse
-from airflow_provider_crr.replication.pairing import MIN_REST, Endpoint, Exchange, Pairing
+from airflow_provider_crr.replication.pairing import SHORT_REST, Endpoint, Exchange, Pairing
 from airflow_provider_crr.replication.store_headers import send_store_headers
 
 #: Whether this thread wants a fresh connection, and who keeps the connections that it used.
@@ -235,7 +235,7 @@ class _PairingConnection:
         response = super().getresponse()  # type: ignore[misc]
         self.answers += 1
         self.answered_at = time.monotonic()
-        self.rests_until = self.exchange.rest_until(self._sent_at)
+        self.rests_until = self.exchange.rest_until(self._sent_at, self.answered_at)
         repeats = self.exchange.repeats(response.headers.get("x-amz-request-id"), is_first=self.answers == 1)
         followed = self._asked == "HEAD" and self._is_followed(response)
         if repeats or followed or self.exchange.convicted:
@@ -279,7 +279,7 @@ class _PairingConnection:
 
     def rest_left(self) -> float:
         """Return for how many seconds it rests; where nobody sweeps, for no longer than a single question can wait."""
-        until = self.rests_until if _keeper() else min(self.rests_until, self.answered_at + MIN_REST)
+        until = self.rests_until if _keeper() else min(self.rests_until, self.answered_at + SHORT_REST)
         return max(0.0, until - time.monotonic())
 
     def may_be_used_again(self) -> bool:

@@ -8,16 +8,19 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from heapq import heappop, heappush
 from itertools import count
+from math import ceil
 from typing import Any
 
 from airflow_provider_crr.replication.pairing import Endpoint, Exchange, Pairing
 
 #: Connections that requests are under way on: what S3's 5,500 HEADs a second for a prefix need at 23 ms each.
 CONNECTIONS = 128
-#: Connections in all, with those that rest: as many again, for a rest lasts about as long as an answer takes.
-_MOST = 2 * CONNECTIONS
+#: Connections in all, with those that rest: a rest lasts a little longer than an answer usually takes.
+_MOST = CONNECTIONS * 5 // 2
 #: Connections that may be opened at the same time: a handshake costs more than many HEADs.
 OPENING = 32
+#: Rests end together, each so many seconds: who sweeps is woken once for all of them.
+_TICK = 0.005
 #: How the runtime calls bytes that nobody asked for; it closes the connection then.
 _SURPLUS = "AWS_ERROR_INVALID_STATE"
 
@@ -110,6 +113,7 @@ class Connections:
         :param held: what :meth:`rested` returns along with it.
         """
         self._used.discard(connection)
+        until = ceil(until / _TICK) * _TICK
         heappush(self._resting, (until, next(self._order), connection, held))
 
     def rested(self) -> Iterator[tuple[Connection, Any]]:

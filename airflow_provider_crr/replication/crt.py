@@ -39,6 +39,7 @@ class _Question:
     __slots__ = (
         "again",
         "attempts",
+        "came_at",
         "connection",
         "events",
         "found",
@@ -65,6 +66,8 @@ class _Question:
         self.connection: Any = None
         self.stream: Any = None
         self.sent_at = 0.0
+        #: When its answer came; it may have waited for us since.
+        self.came_at = 0.0
         self.http_status = 0
         self.headers: list[tuple[str, str]] = []
         #: The headers by name.
@@ -82,6 +85,7 @@ class _Question:
     def on_response(self, status_code: int, headers: list[tuple[str, str]], **_: Any) -> None:
         """Note status and headers, of a good answer or a bad one; the first is the answer."""
         if not self.http_status:
+            self.came_at = time.monotonic()
             self.http_status = status_code
             self.headers = headers
 
@@ -129,19 +133,22 @@ class CrtAsker:
 
     def answer(self, timeout: float) -> ObjectReplication | None:
         """Return one answer, or None if none came within ``timeout`` seconds."""
-        self._settle()
-        self._send_waiting()
-        if self._ready:
-            return self._ready.popleft()
-        try:
-            found = self._events.get(timeout=self._until_due(timeout)) if timeout else self._events.get_nowait()
-        except Empty:
-            return None
-        if isinstance(found, tuple):
-            return self._go_on(*found)
+        if not self._ready:
+            self._settle()
+            self._send_waiting()
+        while not self._ready:
+            try:
+                found = self._events.get(timeout=self._until_due(timeout)) if timeout else self._events.get_nowait()
+            except Empty:
+                return None
+            timeout = 0  # an answer that is held makes room for none
+            if answer := self._go_on(*found) if isinstance(found, tuple) else self._of_boto(found):
+                return answer
+        return self._ready.popleft()
+
+    def _of_boto(self, found: ObjectReplication | BaseException) -> ObjectReplication:
         if isinstance(found, BaseException):
             raise found
-        assert isinstance(found, ObjectReplication)
         self._learn(found)
         return found
 
@@ -276,7 +283,7 @@ class CrtAsker:
         """Let the connection rest; an answer that is not its first is held until nothing followed it by then."""
         connection.answers += 1
         is_first, exchange = connection.answers == 1, connection.exchange
-        until = exchange.rest_until(question.sent_at)
+        until = exchange.rest_until(question.sent_at, question.came_at)
         question.found = joined(question.headers)
         repeats = exchange.repeats(question.found.get("x-amz-request-id"), is_first=is_first)
         if exchange.convicted or repeats:

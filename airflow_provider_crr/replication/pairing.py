@@ -8,12 +8,14 @@ Whoever breaks that once is asked with one question a connection from then on.
 
 from __future__ import annotations
 
-import time
 from typing import NamedTuple
 
-#: Seconds for which a connection rests after an answer, at least and at most: what would follow is seen by then.
-MIN_REST = 0.005
-MAX_REST = 0.05
+#: Seconds for which a connection rests after an answer, at least and at most: what would follow is seen by then. With
+#: twice the connections a rest as long as an answer takes costs no throughput.
+MIN_REST = 0.02
+MAX_REST = 0.25
+#: The least for who asks for one object after the other, and would wait for it.
+SHORT_REST = 0.005
 #: A rest lasts until this many times the usual time to answer has passed since the question: if what came was not its
 #: answer, its answer comes by then.
 _PATIENCE = 2.0
@@ -48,16 +50,16 @@ class Exchange:
         """Note that something followed an answer."""
         self.convicted = True
 
-    def rest_until(self, sent_at: float) -> float:
+    def rest_until(self, sent_at: float, came_at: float) -> float:
         """
-        Take note of an answer that came just now, and return until when its connection rests.
+        Take note of an answer, and return until when its connection rests.
 
         :param sent_at: when its question was sent, by ``time.monotonic``.
+        :param came_at: when it came.
         """
-        now = time.monotonic()
-        took = now - sent_at
+        took = came_at - sent_at
         self._usual += (took - self._usual) * (_WEIGHT if self._usual else 1.0)
-        return min(now + MAX_REST, max(now + MIN_REST, sent_at + _PATIENCE * self._usual))
+        return min(came_at + MAX_REST, max(came_at + MIN_REST, sent_at + _PATIENCE * self._usual))
 
     def repeats(self, request_id: str | None, *, is_first: bool) -> bool:
         """
