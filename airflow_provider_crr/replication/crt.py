@@ -133,19 +133,22 @@ class CrtAsker:
 
     def answer(self, timeout: float) -> ObjectReplication | None:
         """Return one answer, or None if none came within ``timeout`` seconds."""
-        self._settle()
-        self._send_waiting()
-        if self._ready:
-            return self._ready.popleft()
-        try:
-            found = self._events.get(timeout=self._until_due(timeout)) if timeout else self._events.get_nowait()
-        except Empty:
-            return None
-        if isinstance(found, tuple):
-            return self._go_on(*found)
+        if not self._ready:
+            self._settle()
+            self._send_waiting()
+        while not self._ready:
+            try:
+                found = self._events.get(timeout=self._until_due(timeout)) if timeout else self._events.get_nowait()
+            except Empty:
+                return None
+            timeout = 0  # an answer that is held makes room for none
+            if answer := self._go_on(*found) if isinstance(found, tuple) else self._of_boto(found):
+                return answer
+        return self._ready.popleft()
+
+    def _of_boto(self, found: ObjectReplication | BaseException) -> ObjectReplication:
         if isinstance(found, BaseException):
             raise found
-        assert isinstance(found, ObjectReplication)
         self._learn(found)
         return found
 
