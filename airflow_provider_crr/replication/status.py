@@ -85,6 +85,7 @@ class S3Object:
         if not s3_uri.is_bucket(self.bucket):
             raise InvalidArgument(
                 f"Invalid bucket name {self.bucket!r}: it is not a bucket name, nor the ARN of an access point",
+                uri=f"s3://{self.bucket}/{self.key}",
                 remedy="Write s3://bucket/key, or s3://arn:aws:s3:region:account:accesspoint/name/key",
             )
         if self.version_id is not None and (not isinstance(self.version_id, str) or not self.version_id):
