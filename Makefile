@@ -4,6 +4,10 @@ PYTHON ?= python3
 PYTEST_ARGS ?=
 MIN_COVERAGE = 95
 
+# What a contributor waits for; `make test` runs the rest, too.
+UNIT = tests/arguments tests/s3 tests/replication tests/inventory tests/inventory_render \
+	tests/lookup/test_answers.py tests/lookup/test_keys.py tests/lookup/test_reasons.py tests/lookup/test_stores.py
+
 VENV = .venv
 OLDEST = .venv-oldest
 BENCHES = .venv-bench
@@ -11,7 +15,7 @@ BIN = $(VENV)/bin
 # -qq: errors only.
 INSTALL = -m pip --disable-pip-version-check install -qq --no-deps
 
-.PHONY: help demo test test-oldest e2e bench browser docs lint format wheel pins clean distclean
+.PHONY: help demo test unit test-oldest e2e bench browser docs lint format wheel pins clean distclean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -24,6 +28,9 @@ demo: $(VENV)/.project ## See the gate and the inventory summary at work, on thi
 test: lint docs browser ## Lint, build the documentation, then run all tests on the newest Airflow, with coverage
 	@echo "== Tests on the newest Airflow"
 	@$(BIN)/python -m pytest -q --cov --cov-branch --cov-report=term --cov-fail-under=$(MIN_COVERAGE) $(PYTEST_ARGS)
+
+unit: $(VENV)/.project ## Run what needs no Airflow processes, no browser and no slow server (two minutes)
+	@$(BIN)/python -m pytest -q $(UNIT) $(PYTEST_ARGS)
 
 test-oldest: $(OLDEST)/.project ## Run all tests on the oldest Airflow that is supported
 	@echo "== Tests on the oldest Airflow"
