@@ -20,7 +20,7 @@ from typing import Any
 
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication.http_answers import REPEATABLE, Doubtful, StrictResponse
-from airflow_provider_crr.replication.pairing import LONG_IDLE, MIN_REST, SHORT_REST, Endpoint, Exchange, Pairing
+from airflow_provider_crr.replication.pairing import LONG_IDLE, Endpoint, Exchange, Pairing
 from airflow_provider_crr.replication.store_headers import send_store_headers
 from airflow_provider_crr.s3.fork_lock import ForkLock
 
@@ -98,11 +98,11 @@ class Kept:
     """
     The connections that a thread used, held back from their pools until it is known whether something followed.
 
-    :param least: seconds that a connection rests in any case.
+    :param single: whether somebody waits for this one answer, rather than for many.
     """
 
-    def __init__(self, least: float) -> None:
-        self.least = least
+    def __init__(self, *, single: bool) -> None:
+        self.single = single
         self._held: list[tuple[Any, Any]] = []
 
     def hold(self, pool: Any, connection: Any) -> None:
@@ -126,7 +126,7 @@ def keeping(*, single: bool) -> Iterator[Kept]:
 
     :param single: whether somebody waits for this one answer, rather than for many.
     """
-    _thread.kept = kept = Kept(SHORT_REST if single else MIN_REST)
+    _thread.kept = kept = Kept(single=single)
     try:
         yield kept
     finally:
@@ -249,8 +249,8 @@ class _PairingConnection:
         self.answers += 1
         self.answered_at = time.monotonic()
         kept = _keeper()
-        least = kept.least if kept else SHORT_REST
-        self.rests_until = self.exchange.rest_until(self._sent_at, self.answered_at, least)
+        single = kept.single if kept else True
+        self.rests_until = self.exchange.rest_until(self._sent_at, self.answered_at, single=single)
         repeats = self.exchange.repeats(response.headers.get("x-amz-request-id"), is_first=self.answers == 1)
         followed = self._asked == "HEAD" and self._is_followed(response)
         if repeats or followed or self.exchange.convicted:

@@ -41,7 +41,8 @@ class Exchange:
     def __init__(self) -> None:
         #: Whether it ever sent more than one answer to a question: no connection to it is used twice.
         self.convicted = False
-        self._usual = 0.0
+        #: Seconds to answer: usually, and of the slower answers of late.
+        self._usual = self._slower = 0.0
         self._ids: dict[str, object] = {}
         self._older_ids: dict[str, object] = {}
         self._first_id = ""
@@ -52,18 +53,20 @@ class Exchange:
         """Note that something followed an answer."""
         self.convicted = True
 
-    def rest_until(self, sent_at: float, came_at: float, least: float = MIN_REST) -> float:
+    def rest_until(self, sent_at: float, came_at: float, *, single: bool = False) -> float:
         """
         Take note of an answer, and return until when its connection rests.
 
         :param sent_at: when its question was sent, by ``time.monotonic``.
         :param came_at: when it came.
-        :param least: seconds that it rests in any case.
+        :param single: whether somebody waits for this one answer, rather than for many.
         """
         took = came_at - sent_at
+        self._usual += (took - self._usual) * (_WEIGHT if self._usual else 1.0)
         # Up at once and down slowly: a busy endpoint, or machine, is slow for more than one answer.
-        self._usual = max(took, self._usual + (took - self._usual) * _WEIGHT)
-        return min(came_at + MAX_REST, max(came_at + least, sent_at + _PATIENCE * self._usual))
+        self._slower = max(took, self._slower + (took - self._slower) * _WEIGHT)
+        least, time_to_answer = (SHORT_REST, self._usual) if single else (MIN_REST, self._slower)
+        return min(came_at + MAX_REST, max(came_at + least, sent_at + _PATIENCE * time_to_answer))
 
     def repeats(self, request_id: str | None, *, is_first: bool) -> bool:
         """
