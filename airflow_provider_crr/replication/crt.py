@@ -102,12 +102,12 @@ class CrtAsker:
     limit = 4 * CONNECTIONS
 
     def __init__(self, client: S3Client, pacer: Pacer) -> None:
-        self._runtime = Runtime(client)
         self._pairing = pairing_of(client)
+        self._attempts = attempts(client)
+        self._runtime = Runtime(client)  # what may raise comes before it, for nobody would close it
         self._connections = Connections(self._runtime.connect, self._pairing)
         self._client = client
         self._pacer = pacer
-        self._attempts = attempts(client)
         self._patience = client.meta.config.read_timeout or float("inf")
         #: What happened: questions with what they waited for, and answers and errors from boto3.
         self._events: SimpleQueue[Any] = SimpleQueue()

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_crr.errors import LookupFailed
+from airflow_provider_crr.replication import runtime
 from airflow_provider_crr.replication.boto import head
 from airflow_provider_crr.replication.lookup import choose_lookup, head_one
 from airflow_provider_crr.replication.pairing import Exchange
@@ -252,6 +253,7 @@ def test_a_botocore_that_keeps_its_connections_elsewhere_is_refused(server: S3Se
         with pytest.raises(LookupFailed, match="keeps its connections elsewhere"):
             ask()
     assert server.requests == []
+    assert not runtime._forks.open  # a runtime that nobody closes keeps every later fork from using one
 
 
 def test_connections_of_before_go_on(server: S3Server) -> None:
