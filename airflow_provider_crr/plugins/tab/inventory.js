@@ -2,7 +2,7 @@
 
 import { banner, details, facts, h, key, section, table, tiles } from "./dom.js";
 import { age, count, moment, share, size, things } from "./format.js";
-import { bar, chip, meaning, SETTLED, sorted } from "./status.js";
+import { bar, chip, meaningInS3, SETTLED, sorted } from "./status.js";
 
 /** Prefixes that are shown at once; the others on demand. */
 const FIRST = 10;
@@ -77,7 +77,7 @@ function byStatus(summary) {
   const of = (field) => statuses.map((status) => [status, summary.statuses[status][field]]);
   const rows = statuses.map((status) => {
     const { objects, bytes } = summary.statuses[status];
-    return [chip(status), count(objects), share(objects, summary.objects), size(bytes), share(bytes, summary.bytes), meaning(status)];
+    return [chip(status), count(objects), share(objects, summary.objects), size(bytes), share(bytes, summary.bytes), meaningInS3(status)];
   });
   return section(
     "By status",

@@ -27,6 +27,10 @@ export function kind(status) {
 
 export const meaning = (status) => MEANINGS[status] ?? "not a status that S3 documents";
 
+/** What is true besides of an inventory report, which only S3 itself writes. */
+const IN_S3 = { FAILED: "S3 gave up and never retries", NONE: "no status: S3 never tried" };
+export const meaningInS3 = (status) => IN_S3[status] ?? meaning(status);
+
 /** Statuses that occur, worst first. */
 export function sorted(statuses) {
   const rank = (status) => (ORDER.includes(status) ? ORDER.indexOf(status) : 4.5);
