@@ -118,7 +118,7 @@ def test_a_word_about_the_caller_is_none_about_the_object(server: S3Server, row:
     """That S3 refuses key, signature, token or account is an error that lasts, and no permission is advised."""
     status, code, message, refused = CALLER[row]
     server.answers["b", "odd"] = refused_then(status, error(status, code, message))
-    client = server.client(retries={"total_max_attempts": 1})
+    client = server.client(retries={"total_max_attempts": 3})
     for objects in ([S3Object("b", "odd")], [S3Object("b", "odd"), S3Object("b", "even")]):
         with pytest.raises(LookupFailed, match=f"S3 refused {refused}: {code}") as raised:
             list(choose_lookup(client)(objects))
