@@ -29,7 +29,7 @@ test: lint docs browser ## Lint, build the documentation, then run all tests on 
 	@echo "== Tests on the newest Airflow"
 	@$(BIN)/python -m pytest -q --cov --cov-branch --cov-report=term --cov-fail-under=$(MIN_COVERAGE) $(PYTEST_ARGS)
 
-unit: $(VENV)/.project ## Run what needs no Airflow processes, no browser and no slow server (two minutes)
+unit: $(VENV)/.project ## Run what needs no Airflow processes, no browser and no slow server (some minutes)
 	@$(BIN)/python -m pytest -q $(UNIT) $(PYTEST_ARGS)
 
 test-oldest: $(OLDEST)/.project ## Run all tests on the oldest Airflow that is supported
