@@ -139,12 +139,21 @@ class _Rested(LifoQueue):  # type: ignore[type-arg]
     queue: list[Any]
 
     def _get(self) -> Any:
-        idle = [connection for connection in self.queue if connection is not None]
-        chosen = min(idle, key=lambda each: each.answered_at, default=None)
-        if chosen is not None and None in self.queue and chosen.rest_left() > chosen.connect_seconds:
-            chosen = None  # a new connection is sooner there
+        chosen = self._longest_idle()
+        if chosen is not None and None in self.queue and chosen.is_sooner_replaced():
+            chosen = None
         self.queue.remove(chosen)
         return chosen
+
+    def is_on_probation(self) -> bool:
+        """Return whether all are open, and all are to show first whether something follows their answers."""
+        with self.mutex:
+            chosen = None if None in self.queue else self._longest_idle()
+            return chosen is not None and not chosen.exchange.is_trusted and chosen.is_sooner_replaced()
+
+    def _longest_idle(self) -> Any:
+        idle = (connection for connection in self.queue if connection is not None)
+        return min(idle, key=lambda each: each.answered_at, default=None)
 
 
 @cache
@@ -167,6 +176,8 @@ class _PairingPool:
         return connection
 
     def _get_conn(self, *args: Any, **kwargs: Any) -> Any:
+        if self.pool is not None and self.pool.is_on_probation():  # type: ignore[attr-defined]
+            return self._new_conn()  # beside the pool
         connection = super()._get_conn(*args, **kwargs)  # type: ignore[misc]
         if connection.sock is not None and (_wants_fresh() or not connection.may_be_used_again()):
             connection.close()  # opens anew when it is used
@@ -296,21 +307,33 @@ class _PairingConnection:
         """Return for how many seconds it rests."""
         return max(0.0, self.rests_until - time.monotonic())
 
+    def use_left(self) -> float:
+        """Return after how many seconds it may be used again."""
+        return max(0.0, self.exchange.usable_at(self.answered_at, self.rests_until) - time.monotonic())
+
+    def is_sooner_replaced(self) -> bool:
+        """Return whether a new connection could be used sooner."""
+        return self.use_left() > self.connect_seconds
+
     def may_be_used_again(self) -> bool:
-        """Return whether each question so far had exactly one answer; wait until its rest ends."""
+        """Return whether each question so far had exactly one answer; wait until that can be said, if that is short."""
         if self._process != os.getpid():  # the parent uses it
             return False
-        return self.stays_quiet()
+        return self._is_quiet(self.use_left())
 
     def stays_quiet(self) -> bool:
         """Return whether nothing follows the answer while it rests, neither bytes nor the end of the connection."""
-        return not self.exchange.convicted and self._is_quiet() and not self.exchange.convicted
+        return self._is_quiet(self.rest_left())
 
-    def _is_quiet(self) -> bool:
-        found = _next_byte(self.sock, self.rest_left())  # type: ignore[attr-defined]
-        if found and time.monotonic() - self.answered_at < LONG_IDLE:
+    def _is_quiet(self, seconds: float) -> bool:
+        if self.exchange.convicted:
+            return False
+        found = _next_byte(self.sock, seconds)  # type: ignore[attr-defined]
+        if found is None:
+            self.exchange.note_quiet(self.answered_at)
+        elif found and time.monotonic() - self.answered_at < LONG_IDLE:
             self.exchange.convict()
-        return found is None
+        return found is None and not self.exchange.convicted
 
 
 def _next_byte(sock: Any, seconds: float) -> bytes | None:

@@ -60,19 +60,24 @@ class Connection:
     :param exchange: what is known of who answers there.
     """
 
-    __slots__ = ("answers", "endpoint", "exchange", "native", "use")
+    __slots__ = ("answers", "endpoint", "exchange", "native", "rests_until", "use")
 
     def __init__(self, native: Any, endpoint: Endpoint, exchange: Exchange) -> None:
         self.native = native
         self.endpoint = endpoint
         self.exchange = exchange
         self.answers = 0
+        self.rests_until = 0.0
         self.use = _Use(exchange)
         native.shutdown_future.add_done_callback(self.use.ended)
 
     def is_clean(self) -> bool:
         """Return whether each question on it had one answer, as far as can be seen by now."""
         return not self.exchange.convicted and bool(self.native.is_open())
+
+    def is_usable(self) -> bool:
+        """Return whether it may be used again by now, if it is clean."""
+        return self.exchange.usable_at(self.use.answered_at, self.rests_until) <= time.monotonic()
 
 
 class Connections:
@@ -96,8 +101,11 @@ class Connections:
         """Return an idle connection, or None."""
         idle = self._idle.get(endpoint)
         while idle and not self._are_all_used():
+            if idle[0].is_clean() and not idle[0].is_usable():
+                return None
             connection = idle.popleft()  # the one that rested longest
             if connection.is_clean():
+                connection.exchange.note_quiet(connection.use.answered_at)
                 self._used.add(connection)
                 return connection
             connection.native.close()
@@ -112,7 +120,7 @@ class Connections:
             unused = next((idle for idle in self._idle.values() if idle), None)
             if unused is None:
                 return None
-            unused.popleft().native.close()
+            unused.pop().native.close()  # the older ones have something to say of who answers
         self._opening += 1
         return self._connect(endpoint)
 
@@ -135,7 +143,7 @@ class Connections:
         :param held: what :meth:`rested` returns along with it.
         """
         self._used.discard(connection)
-        until = ceil(until / _TICK) * _TICK
+        connection.rests_until = until = ceil(until / _TICK) * _TICK
         heappush(self._resting, (until, next(self._order), connection, held))
 
     def rested(self) -> Iterator[tuple[Connection, Any]]:

@@ -3,11 +3,13 @@ Which question an answer belongs to: the rule, for both clients.
 
 HTTP/1.1 pairs them by their order on a connection alone (RFC 9112, section 9.3). So the first answer on a connection is
 its question's; a later one counts only while each question before it had exactly one answer, and if nothing follows it.
-Whoever breaks that once is asked with one question a connection from then on.
+Whoever breaks that once is asked with one question a connection from then on; and whoever is not known yet nearly so:
+what sends more than one answer is to be found out before a connection is used twice.
 """
 
 from __future__ import annotations
 
+import time
 from typing import NamedTuple
 
 #: Seconds for which a connection rests after an answer, at least and at most: what would follow is seen by then. With
@@ -16,6 +18,10 @@ MIN_REST = 0.02
 MAX_REST = 1.0
 #: The least for who asks for one object after the other, and waits for it.
 SHORT_REST = 0.005
+#: Seconds for which a connection is not used again where it is not known yet whether something follows the answers,
+#: and how often nothing may have followed for as long until it is known.
+PROBATION = 0.5
+_PROOFS = 32
 #: Seconds after which bytes on an idle connection are no second answer: some proxies say 408 there, and close it.
 LONG_IDLE = 1.0
 #: A rest lasts until this many times the usual time to answer has passed since the question: if what came was not its
@@ -41,6 +47,8 @@ class Exchange:
     def __init__(self) -> None:
         #: Whether it ever sent more than one answer to a question: no connection to it is used twice.
         self.convicted = False
+        #: How often nothing followed an answer during the probation.
+        self._proofs = 0
         #: Seconds to answer: usually, and of the slower answers of late.
         self._usual = self._slower = 0.0
         self._ids: dict[str, object] = {}
@@ -52,6 +60,25 @@ class Exchange:
     def convict(self) -> None:
         """Note that something followed an answer."""
         self.convicted = True
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether nothing followed many answers, for long."""
+        return self._proofs >= _PROOFS
+
+    def note_quiet(self, answered_at: float) -> None:
+        """Note that nothing followed an answer until now."""
+        if time.monotonic() - answered_at >= PROBATION:
+            self._proofs += 1
+
+    def usable_at(self, answered_at: float, rests_until: float) -> float:
+        """
+        Return from when on a connection may be used again.
+
+        :param answered_at: when its latest answer came, by ``time.monotonic``.
+        :param rests_until: until when it rests, see :meth:`rest_until`.
+        """
+        return rests_until if self.is_trusted else max(rests_until, answered_at + PROBATION)
 
     def rest_until(self, sent_at: float, came_at: float, *, single: bool = False) -> float:
         """

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_crr.errors import LookupFailed
-from airflow_provider_crr.replication import runtime
+from airflow_provider_crr.replication import pairing, runtime
 from airflow_provider_crr.replication.boto import head
 from airflow_provider_crr.replication.lookup import choose_lookup, head_one
 from airflow_provider_crr.replication.pairing import Exchange
@@ -51,6 +51,14 @@ def asked(server: S3Server, every: int, **odd: object) -> Counter[str]:
     return Counter(each.state.value for each in found if each.object.key.startswith("p"))
 
 
+@pytest.fixture(params=[True])
+def trusted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use connections again as soon as their rest ends, as where nothing followed the answers for long."""
+    if request.param:
+        monkeypatch.setattr(pairing, "PROBATION", 0.0)
+
+
+@pytest.mark.usefixtures("trusted")
 @pytest.mark.parametrize("distinct_ids", [True, False])
 @pytest.mark.parametrize("delay", [0.0, 0.005])
 def test_interim_answers_are_skipped(server: S3Server, way: str, delay: float, distinct_ids: bool) -> None:
@@ -59,9 +67,14 @@ def test_interim_answers_are_skipped(server: S3Server, way: str, delay: float, d
     assert asked(server, 5, interim=EARLY, interim_delay=delay) == {"PENDING": 300}
 
 
+@pytest.mark.usefixtures("trusted")
 @pytest.mark.parametrize("distinct_ids", [True, False])
 @pytest.mark.parametrize("surplus", [FOREIGN, TWICE, b"<html>not found</html>"], ids=["body", "twice", "page"])
-@pytest.mark.parametrize(("every", "delay"), [(1, 0.0), (1, 0.005), (5, 0.002)])
+@pytest.mark.parametrize(
+    ("every", "delay", "trusted"),
+    [(1, 0.0, True), (5, 0.0, True), (1, 0.005, False), (5, 0.002, False)],
+    indirect=["trusted"],
+)
 def test_what_follows_an_answer_answers_no_other_question(
     server: S3Server, way: str, surplus: bytes, every: int, delay: float, distinct_ids: bool
 ) -> None:
@@ -70,8 +83,47 @@ def test_what_follows_an_answer_answers_no_other_question(
     assert asked(server, every, surplus=surplus, surplus_delay=delay) == {"PENDING": 300}
 
 
+def late(server: S3Server, every: int) -> None:
+    """Let what is too much, and whatever is answered on a connection after it, come later than any rest lasts."""
+    turn = count()
+    server.default = lambda bucket, key, version: stored(
+        "PENDING",
+        surplus=FOREIGN if next(turn) % every == 0 else b"",
+        surplus_delay=0.1,
+        delay=0.0 if key in ("k0", "k1") else 0.3,
+    )
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_who_sends_too_much_is_found_out_before_a_connection_is_used_twice(
+    server: S3Server, way: str, every: int
+) -> None:
+    """What follows an answer later than its connection rests answers no other question either."""
+    late(server, every)
+    found = choose_lookup(server.client())(S3Object("b", f"k{n}") for n in range(200))
+    assert Counter(each.state.value for each in found) == {"PENDING": 200}
+
+
+def test_so_is_who_is_asked_one_question_after_the_other(server: S3Server) -> None:
+    """The same holds for single objects over one connection."""
+    late(server, 1)
+    client = server.client(max_pool_connections=1)
+    assert [head_one(client, S3Object("b", f"k{n % 5}")).state.value for n in range(10)] == ["PENDING"] * 10
+
+
+def test_who_sends_no_more_than_the_answers_is_soon_known(server: S3Server, way: str) -> None:
+    """Where nothing follows the answers, a thousand objects need few connections."""
+    server.default = lambda bucket, key, version: stored("COMPLETED", delay=0.05)
+    client = server.client()
+    for _ in range(2):
+        server.requests.clear()
+        assert len(list(choose_lookup(client)(mixed(500)))) == 1000
+    assert len({request.port for request in server.heads()}) < 400
+
+
+@pytest.mark.usefixtures("trusted")
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
-@pytest.mark.parametrize("delay", [0.0, 0.005])
+@pytest.mark.parametrize(("delay", "trusted"), [(0.0, True), (0.005, False)], indirect=["trusted"])
 def test_the_same_holds_over_tls(tmp_path: Path, way: str, delay: float) -> None:
     """Bytes that TLS has unpacked already are seen too."""
     with S3Server(tls=authority(tmp_path)) as server:
@@ -108,6 +160,7 @@ def test_who_answers_twice_once_gets_one_question_a_connection(server: S3Server,
     assert len({request.port for request in server.heads()}) >= (50 if way == "crt" else 100)
 
 
+@pytest.mark.usefixtures("trusted")
 def test_one_client_of_many_threads(server: S3Server) -> None:
     """Threads that share a client get their own answers."""
     server.default = lambda bucket, key, version: stored(
@@ -127,6 +180,7 @@ def test_one_client_of_many_threads(server: S3Server) -> None:
     assert wrong == []
 
 
+@pytest.mark.usefixtures("trusted")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_process_shares_no_connection_with_its_parent(server: S3Server) -> None:
     """Parent and child ask through one client at the same time, and each gets its own answers."""
@@ -145,6 +199,7 @@ def test_a_forked_process_shares_no_connection_with_its_parent(server: S3Server)
     assert len(server.heads()) == 301
 
 
+@pytest.mark.usefixtures("trusted")
 @pytest.mark.parametrize("distinct_ids", [True, False])
 def test_an_answer_whose_id_was_seen_is_asked_for_again(server: S3Server, distinct_ids: bool) -> None:
     """A request id that comes twice on a used connection, where ids differ, costs one more question, on a fresh one."""
@@ -178,6 +233,7 @@ def test_ids_are_remembered_within_bounds() -> None:
     assert len(exchange._ids) + len(exchange._older_ids) < 5000
 
 
+@pytest.mark.usefixtures("trusted")
 def test_an_answer_that_closes_a_used_connection_is_asked_for_again(server: S3Server, way: str) -> None:
     """Where a connection's end hides whether something followed, its last answer counts only if it is the first."""
     turn = count()
@@ -266,17 +322,18 @@ def test_connections_of_before_go_on(server: S3Server) -> None:
     assert len(body.read()) == 99_990
 
 
+@pytest.mark.usefixtures("trusted")
 def test_single_questions_are_held_to_their_answers_too(server: S3Server) -> None:
     """One after the other, by head_one, over one connection: what follows an answer late answers no other question."""
     turn = count()
 
     def answer(bucket: str, key: str, version: str | None) -> Answer:
-        odd = {"surplus": FOREIGN, "surplus_delay": 0.012} if next(turn) % 3 == 0 else {}
-        return stored("PENDING", delay=0.02, **odd)
+        odd = {"surplus": FOREIGN, "surplus_delay": 0.03} if next(turn) % 3 == 0 else {}
+        return stored("PENDING", delay=0.1, **odd)
 
     server.default, server.distinct_ids = answer, True
     client = server.client(max_pool_connections=1)
-    assert {head_one(client, S3Object("b", f"k{n}")).state.value for n in range(40)} == {"PENDING"}
+    assert {head_one(client, S3Object("b", f"k{n}")).state.value for n in range(15)} == {"PENDING"}
 
 
 def test_client_that_many_threads_begin_to_use_at_once_is_ours_once(server: S3Server) -> None:
