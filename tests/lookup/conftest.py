@@ -42,7 +42,7 @@ def settles() -> Callable[[Callable[[], object]], None]:
     """Return a check that something becomes true; it may take as long as threads of C need to end."""
 
     def check(true: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not true():
             assert time.monotonic() < deadline
             os.sched_yield()
