@@ -17,6 +17,7 @@ from airflow_provider_crr.aws_origin import name_connection
 from airflow_provider_crr.errors import InvalidArgument, LookupFailed
 from airflow_provider_crr.replication import rules
 from airflow_provider_crr.replication.boto import is_of_s3
+from airflow_provider_crr.replication.boto_connections import pairing_of
 from airflow_provider_crr.replication.listing import ListedObject, list_matching, list_versions
 from airflow_provider_crr.replication.lookup import HeadLookup, choose_lookup, head_one
 from airflow_provider_crr.replication.status import ObjectReplication, S3Object
@@ -61,7 +62,8 @@ class S3ReplicationHook(S3Hook):
         Return the boto3 client, which adds bucket owner and payer to every request that knows them.
 
         :raises CredentialsNotFound: if the connection yields no credentials.
-        :raises LookupFailed: if it cannot be made, such as when the connection's role cannot be assumed.
+        :raises LookupFailed: if it cannot be made, such as when the connection's role cannot be assumed, or if it
+            keeps its connections where its answers cannot be held to their questions.
         """
         with self._connecting():
             client: Any = super().get_client_type(*args, **kwargs)
@@ -71,6 +73,7 @@ class S3ReplicationHook(S3Hook):
                 # Now, while the next try still looks for them anew.
                 raise no_credentials(None, "none were found", self._connection)
         name_connection(client, self._connection)
+        pairing_of(client)  # before anything is asked through it, lists and reports included
         added = {
             **({"ExpectedBucketOwner": self.expected_bucket_owner} if self.expected_bucket_owner else {}),
             **({"RequestPayer": "requester"} if self._requester_pays else {}),

@@ -23,6 +23,7 @@ from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.replication.watch import Watch
 from tests.support.s3_server import MISSING, Answer, Listed, S3Server, stored
 
+EARLY = b"HTTP/1.1 103 Early Hints\r\n\r\n"
 NEW = '"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"'
 
 
@@ -51,6 +52,13 @@ def test_one_object_is_one_head(s3: S3Server, hook: S3ReplicationHook) -> None:
     assert hook.get_replication_status("s3://b/k").state is ObjectState.PENDING
     assert hook.get_replication_status("k", "b", "v1").uri == "s3://b/k?versionId=v1"
     assert [request.version_id for request in s3.heads()] == [None, "v1"]
+
+
+def test_whatever_is_asked_through_its_client_gets_its_own_answer(s3: S3Server, hook: S3ReplicationHook) -> None:
+    """Requests that others send through the hook's client, such as for reports, are held to their answers too."""
+    s3.default = lambda bucket, key, version: stored("COMPLETED", headers={"ETag": f'"{key}"'}, interim=EARLY)
+    client = hook.get_conn()
+    assert [client.head_object(Bucket="b", Key=str(n))["ETag"] for n in range(20)] == [f'"{n}"' for n in range(20)]
 
 
 def test_connection_that_yields_no_client_is_our_error(monkeypatch: pytest.MonkeyPatch) -> None:
