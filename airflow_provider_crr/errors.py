@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_crr import legible
+
 if TYPE_CHECKING:
     from airflow_provider_crr._task_failures import (
         InventoryLimitExceeded as InventoryLimitExceeded,
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
         ReplicationFailed as ReplicationFailed,
     )
 
+#: Characters of the longest URI: bucket or ARN, a key of 1,024 bytes, all of it spelled out.
+_LONGEST_URI = 10_000
 _TASK_FAILURES = ("InventoryLimitExceeded", "ObjectsNotDeleted", "ReplicationFailed")
 
 
@@ -28,20 +32,24 @@ class CrrError(Exception):
     """
     Base of every error of this provider.
 
+    Whatever went into it, its text is legible, bounded, and without the name and password of a URL
+    (:func:`airflow_provider_crr.legible.message`).
+
     :param message: what is wrong, one sentence without a full stop.
     :param uri: the S3 URI that it is about, or None.
     :param remedy: what to do about it, one sentence, or None.
     """
 
     def __init__(self, message: str, *, uri: str | None = None, remedy: str | None = None) -> None:
-        self.message = message
-        self.uri = uri
-        self.remedy = remedy
-        super().__init__(message)
+        self.message = legible.message(message)
+        self.uri = uri and legible.without_userinfo(uri[:_LONGEST_URI])
+        self.remedy = remedy and legible.message(remedy)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         """Return URI, message and remedy as one line."""
-        subject = f"{self.uri}: " if self.uri and self.uri not in self.message else ""
+        uri = legible.shortened(self.uri, _LONGEST_URI) if self.uri else ""
+        subject = f"{uri}: " if uri and uri not in self.message else ""
         remedy = f". {self.remedy}" if self.remedy else ""
         return f"{subject}{self.message}{remedy}"
 

@@ -1,4 +1,9 @@
-"""Text that strangers chose, made legible: everything in it can be seen, nothing in it acts on its surroundings."""
+"""
+Text that strangers chose, made legible: everything in it can be seen, nothing in it acts on its surroundings.
+
+What S3, a store, a proxy or a library said goes through :func:`told` before it is part of a message, an event or an
+XCom: one line of at most :data:`MAX_TOLD` characters, without the name and password of a URL.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +20,20 @@ _MARKS = frozenset({"Mn", "Me"})
 #: Plain spaces that a reader or a browser would lose.
 _LOST_SPACE = re.compile(r"^ +| +$| {2,}")
 _PRINTABLE_ASCII = re.compile(r"[!-~]+(?: [!-~]+)*")
+#: Longest text of somebody else's in a message, in characters.
+MAX_TOLD = 500
+#: Longest message as a whole, in characters: it may name ten objects, each with its reason.
+MAX_MESSAGE = 16_000
+#: What is looked at of a longer text is so many times what is shown of it.
+_LOOKED_AT = 4
+#: Name and password in a URL (RFC 3986, 3.2.1), also one with a "/" or "@" in it that should have been encoded. The
+#: other beginning is what botocore says of a URL without a scheme.
+_USERINFO = re.compile(
+    r"""((?:\b(?:https?|socks[0-9a-z]*)://|\bInvalid endpoint: (?![a-z]+://))["']?)"""
+    r"""(?:[^\s/?#<>]{0,1000}@|[^\s/?#<>"':@]{0,1000}:[^\s<>"']{0,1000}@)""",
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"\S*")
 
 
 def pieces(text: str) -> Iterator[tuple[str, bool]]:
@@ -52,15 +71,64 @@ def legible(text: str) -> str:
 
 def shortened(text: str, longest: int = 100) -> str:
     """Return legible text of at most ``longest`` characters, the middle left out."""
-    shown = legible(text)
-    if len(shown) <= longest:
-        return shown
+    return _without_middle(legible(_looked_at(text, longest)), longest)
+
+
+def told(text: object, longest: int = MAX_TOLD) -> str:
+    """
+    Return what somebody else said, fit for a message: one line, legible, bounded, without a password.
+
+    :param text: the text, or an exception that has it.
+    :param longest: most characters of the answer; the middle of a longer text is left out.
+    """
+    said = without_userinfo(_looked_at(str(text), longest))
+    return shortened(" ".join(said.split()), longest)
+
+
+def message(text: str) -> str:
+    """
+    Return a message as it may be shown, whatever went into it: its lines stay, and so do its spaces.
+
+    :param text: the message; of one that is longer than :data:`MAX_MESSAGE` characters the middle is left out.
+    """
+    lines = without_userinfo(_looked_at(text, MAX_MESSAGE)).split("\n")
+    return _without_middle("\n".join(map(_line, lines)), MAX_MESSAGE)
+
+
+def without_userinfo(text: str) -> str:
+    """Return the text with ``***`` in the place of each name and password in a URL."""
+    return _USERINFO.sub(r"\1***@", text) if "@" in text else text
+
+
+def _looked_at(text: str, longest: int) -> str:
+    """Return what is looked at of a text of which so many characters are shown."""
+    if len(text) <= _LOOKED_AT * longest:
+        return text
+    # A URL that the cut goes through may have lost the "@" by which its password is told.
+    head, tail = text[: 2 * longest], text[-2 * longest :]
+    broken = head.split(" ")[-1].split("\n")[-1]
+    if "://" in broken:
+        head = head[: head.rindex("://") + 3]
+    rest = _WORD.match(tail)
+    return f"{head}…{tail[tail.rfind('@', 0, rest.end() if rest else 0) + 1 :]}"
+
+
+def _without_middle(text: str, longest: int) -> str:
+    if len(text) <= longest:
+        return text
     head = (longest - 1) * 2 // 3
-    return f"{shown[:head]}…{shown[head + 1 - longest :]}"
+    return f"{text[:head]}…{text[head + 1 - longest :]}"
 
 
-def _unseen(text: str) -> list[bool]:
-    lost = {index for match in _LOST_SPACE.finditer(text) for index in range(*match.span())}
+def _line(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
+    unseen = zip(text, _unseen(text, of_spaces=False), strict=True)
+    return "".join(f"[U+{ord(character):04X}]" if is_unseen else character for character, is_unseen in unseen)
+
+
+def _unseen(text: str, *, of_spaces: bool = True) -> list[bool]:
+    lost = {index for match in _LOST_SPACE.finditer(text) if of_spaces for index in range(*match.span())}
     answer: list[bool] = []
     marks = 0
     for index, character in enumerate(text):

@@ -18,6 +18,7 @@ from typing import Any
 from airflow.providers.amazon.aws.triggers.sqs import SqsSensorTrigger
 from airflow.sdk import DAG, Asset, AssetWatcher, task
 
+from airflow_provider_crr.errors import EventInvalid
 from airflow_provider_crr.replication.events import FAILED, parse_events
 
 QUEUE = "https://sqs.eu-west-1.amazonaws.com/111122223333/failed-replications"
@@ -41,13 +42,16 @@ with DAG(
     @task
     def explain(triggering_asset_events: Any = None) -> list[dict[str, Any]]:
         """Return what has failed and why; from here it may go to a ticket, or to S3 Batch Replication."""
-        failures = []
+        failures: list[dict[str, Any]] = []
+        unread: list[EventInvalid] = []
         for asset_event in triggering_asset_events[FAILURES]:
             for message in asset_event.extra["payload"]["message_batch"]:
-                for event in parse_events(message["Body"]):
+                for event in parse_events(message["Body"], rejected=unread):
                     if event.name == FAILED:
                         failures.append(event.to_dict())
                         print(json.dumps(failures[-1], indent=2))
+        for error in unread:  # whatever else came, what could be read is explained
+            print(error)
         return failures
 
     explain()

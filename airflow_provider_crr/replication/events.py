@@ -4,13 +4,17 @@ S3's notifications about replication, read from the body of an SQS message.
 Their form: `Receiving replication failure events
 <https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-metrics-events.html>`__ and `Event message structure
 <https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html>`__. Through SNS they come
-as `its message <https://docs.aws.amazon.com/sns/latest/dg/sns-sqs-as-subscriber.html>`__, unless delivery is raw. S3
-does not send them to EventBridge, and sends none for a replication that ends in time. One may come twice, or late.
+as `its message <https://docs.aws.amazon.com/sns/latest/dg/sns-sqs-as-subscriber.html>`__, unless delivery is raw; SNS
+also sends `messages about the subscription
+<https://docs.aws.amazon.com/sns/latest/dg/http-subscription-confirmation-json.html>`__ itself. S3 does not send them to
+EventBridge, and sends none for a replication that ends in time. One may come twice, or late.
 """
 
 from __future__ import annotations
 
 import json
+import logging
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,8 +22,11 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from airflow_provider_crr.errors import EventInvalid
+from airflow_provider_crr.legible import told
 from airflow_provider_crr.replication.failure_reasons import explain
 from airflow_provider_crr.replication.status import S3Object
+
+log = logging.getLogger(__name__)
 
 _FAMILY = "s3:Replication:"
 #: Names of the events, as a bucket's notification configuration has them.
@@ -28,6 +35,11 @@ MISSED_THRESHOLD = f"{_FAMILY}OperationMissedThreshold"
 REPLICATED_AFTER_THRESHOLD = f"{_FAMILY}OperationReplicatedAfterThreshold"
 NOT_TRACKED = f"{_FAMILY}OperationNotTracked"
 
+#: What SNS sends about a subscription, by its ``Type``: nothing about any object.
+_CONFIRM = "SubscriptionConfirmation"
+_OF_SUBSCRIPTION = frozenset({_CONFIRM, "UnsubscribeConfirmation"})
+#: What some editors, and tools that write files, put before a text.
+_BYTE_ORDER_MARK = "\ufeff"
 _REMEDY = "Send the queue nothing but S3 event notifications, from S3 itself or through SNS"
 
 
@@ -61,32 +73,70 @@ class ReplicationEvent:
         return explain(self.failure_reason) if self.name == FAILED or self.failure_reason else None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the plain JSON form, for XCom; ``object`` is one that ``S3ReplicationSensor`` takes."""
+        """
+        Return the plain JSON form, for XCom; ``object`` is one that ``S3ReplicationSensor`` takes.
+
+        Of any other text that is longer than 500 characters the middle is left out.
+        """
         return {
-            "name": self.name,
+            "name": told(self.name),
             "object": self.object.to_dict(),
             "time": self.time.isoformat() if self.time else None,
-            "rule_id": self.rule_id,
-            "destination_bucket": self.destination_bucket,
-            "operation": self.operation,
+            "rule_id": _told(self.rule_id),
+            "destination_bucket": _told(self.destination_bucket),
+            "operation": _told(self.operation),
             "requested_at": self.requested_at.isoformat() if self.requested_at else None,
-            "failure_reason": self.failure_reason,
+            "failure_reason": _told(self.failure_reason),
             "failure_reason_explained": self.failure_reason_explained,
         }
 
 
-def parse_events(body: str) -> list[ReplicationEvent]:
+def parse_events(body: str, *, rejected: list[EventInvalid] | None = None) -> list[ReplicationEvent]:
     """
     Return what a message tells about replication.
 
-    :param body: body of the SQS message.
-    :return: nothing for ``s3:TestEvent``, which S3 sends when notifications are configured, and for events of
-        another kind.
-    :raises EventInvalid: if it is no S3 event notification, or one in a form that is not known.
+    What cannot be read is no reason to lose the rest: not of a message, and not of a batch, whose other messages may be
+    gone from the queue.
+
+    :param body: body of the SQS message, as S3 wrote it, or wrapped by SNS, once or several times.
+    :param rejected: gets an error for each record that cannot be read, or for the message as a whole. Without it they
+        are logged.
+    :return: the events that could be read. None for ``s3:TestEvent``, which S3 sends when notifications are configured,
+        for what SNS sends about a subscription, and for events of another kind.
+    :raises EventInvalid: if there is no list ``rejected``, nothing tells of a replication, and something could not be
+        read: it is no S3 event notification, or one in a form that is not known.
     """
+    events: list[ReplicationEvent] = []
+    unread: list[EventInvalid] = []
+    try:
+        for record in _records(body):
+            try:
+                event = _event(record)
+            except EventInvalid as error:
+                unread.append(error)
+            else:
+                events += [event] if event else []
+    except EventInvalid as error:
+        unread.append(error)
+    if rejected is not None:
+        rejected += unread
+    elif unread and not events:
+        raise unread[0]
+    else:
+        for error in unread:
+            log.warning("a record of an event notification cannot be read: %s", error)
+    return events
+
+
+def _records(body: object) -> list[object]:
+    """Return the records of a message, in whatever SNS has wrapped it; none of a message about something else."""
     message = _json(body)
-    if message.get("Type") == "Notification" and "TopicArn" in message:
+    while message.get("Type") == "Notification" and "TopicArn" in message:
         message = _json(message.get("Message"))
+    if message.get("Type") in _OF_SUBSCRIPTION and "Records" not in message:
+        if message["Type"] == _CONFIRM:
+            log.warning("SNS waits for a subscription of %s to be confirmed", told(message.get("TopicArn")))
+        return []
     if message.get("Event") == "s3:TestEvent":
         return []
     records = message.get("Records")
@@ -96,28 +146,28 @@ def parse_events(body: str) -> list[ReplicationEvent]:
             "an event of EventBridge, which S3 tells nothing about replication" if eventbridge else "no Records",
             remedy=_REMEDY,
         )
-    return [event for record in records if (event := _event(record)) is not None]
+    return records
 
 
 def _json(body: object) -> dict[str, Any]:
     try:
-        found = json.loads(body) if isinstance(body, str) else None
+        found = json.loads(body.lstrip(_BYTE_ORDER_MARK)) if isinstance(body, str) else None
     except (ValueError, RecursionError) as error:
         raise EventInvalid(f"not JSON: {error}", remedy=_REMEDY) from error
     if not isinstance(found, dict):
-        raise EventInvalid(f"not a JSON object: {str(body)[:80]!r}", remedy=_REMEDY)
+        raise EventInvalid(f"not a JSON object: {_shown(body)}", remedy=_REMEDY)
     return found
 
 
 def _event(record: object) -> ReplicationEvent | None:
     if not isinstance(record, Mapping):
-        raise EventInvalid(f"a record is {str(record)[:80]!r}", remedy=_REMEDY)
+        raise EventInvalid(f"a record is {_shown(record)}", remedy=_REMEDY)
     name = f"s3:{_text(record, 'eventName', 'eventName').removeprefix('s3:')}"
     if not name.startswith(_FAMILY):
         return None
     version = _text(record, "eventVersion", "eventVersion")
     if version.partition(".")[0] != "2":  # the major version changes with what a reader relies on
-        raise EventInvalid(f"eventVersion {version!r}", remedy="Look for a newer release of this provider")
+        raise EventInvalid(f"eventVersion {_shown(version)}", remedy="Look for a newer release of this provider")
     s3 = _part(record, "s3")
     bucket = _text(_part(s3, "bucket"), "name", "s3.bucket.name")
     key = _text(_part(s3, "object"), "key", "s3.object.key")
@@ -125,10 +175,10 @@ def _event(record: object) -> ReplicationEvent | None:
     try:  # the key is encoded as in a form: a space is "+"
         obj = S3Object(bucket, unquote_plus(key, errors="strict"), version_id)
     except ValueError as error:  # no UTF-8, or InvalidArgument
-        raise EventInvalid(f"s3.object does not name an object: {error}", remedy=_REMEDY) from error
+        raise EventInvalid(f"s3.object does not name an object: {told(error)}", remedy=_REMEDY) from error
     data = record.get("replicationEventData") or {}
     if not isinstance(data, Mapping):
-        raise EventInvalid(f"replicationEventData is {str(data)[:80]!r}", remedy=_REMEDY)
+        raise EventInvalid(f"replicationEventData is {_shown(data)}", remedy=_REMEDY)
     destination = _optional(data, "destinationBucket")
     return ReplicationEvent(
         name=name,
@@ -142,10 +192,19 @@ def _event(record: object) -> ReplicationEvent | None:
     )
 
 
+def _told(text: str | None) -> str | None:
+    return None if text is None else told(text)
+
+
+def _shown(value: object) -> str:
+    """Return a value as a message quotes it, however large it is, or deep."""
+    return repr((value if isinstance(value, str) else reprlib.repr(value))[:80])
+
+
 def _part(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     found = of.get(name)
     if not isinstance(found, Mapping):
-        raise EventInvalid(f"{name} is {str(found)[:80]!r}", remedy=_REMEDY)
+        raise EventInvalid(f"{name} is {_shown(found)}", remedy=_REMEDY)
     return found
 
 
@@ -159,7 +218,7 @@ def _text(of: Mapping[str, Any], name: str, path: str) -> str:
 def _optional(of: Mapping[str, Any], name: str) -> str | None:
     found = of.get(name)
     if found is not None and not isinstance(found, str):
-        raise EventInvalid(f"{name} is {str(found)[:80]!r}", remedy=_REMEDY)
+        raise EventInvalid(f"{name} is {_shown(found)}", remedy=_REMEDY)
     return found or None
 
 
@@ -168,5 +227,5 @@ def _moment(of: Mapping[str, Any], name: str) -> datetime | None:
     try:
         found = datetime.fromisoformat(text) if text else None
     except ValueError as error:
-        raise EventInvalid(f"{name} is {text!r}", remedy=_REMEDY) from error
+        raise EventInvalid(f"{name} is {_shown(text)}", remedy=_REMEDY) from error
     return found.replace(tzinfo=UTC) if found and found.tzinfo is None else found

@@ -8,6 +8,8 @@ events of failed replications and completion reports of S3 Batch Replication car
 
 from __future__ import annotations
 
+from airflow_provider_crr.legible import told
+
 _ROLE = "the replication role"
 _REPLICATE = f"Allow s3:ReplicateObject to {_ROLE}, in its own policy and in the destination bucket's"
 _READ = f"Allow s3:GetObjectVersionForReplication to {_ROLE} on the source bucket"
@@ -74,5 +76,7 @@ def explain(code: str | None) -> str:
     """
     if code is None:
         return "S3 gave no reason. Look at the role, the KMS keys and the destination bucket"
-    unknown = f"S3 says {code}, which this release does not know: look it up in AWS's list of replication failures"
+    unknown = (
+        f"S3 says {told(code)}, which this release does not know: look it up in AWS's list of replication failures"
+    )
     return FAILURE_REASONS.get(code, unknown)

@@ -232,6 +232,110 @@ def test_nothing_but_our_error_is_raised(message: Any) -> None:
         parse_events(json.dumps(message))
 
 
+#: What SNS sends about a subscription ("Parsing Amazon SNS message formats").
+CONTROL = {
+    "MessageId": "165545c9-2a5c-472c-8df2-7ff2be2b3b1b",
+    "Token": "2336412f37",
+    "TopicArn": "arn:aws:sns:us-west-2:123456789012:MyTopic",
+    "Message": "You have chosen to subscribe to the topic. To confirm, visit the SubscribeURL.",
+    "SubscribeURL": "https://sns.us-west-2.amazonaws.com/?Action=ConfirmSubscription&Token=2336412f37",
+    "Timestamp": "2012-04-26T20:45:04.751Z",
+}
+
+
+def through_sns(message: str, times: int = 1) -> str:
+    """Return a message as it comes through so many topics."""
+    for _ in range(times):
+        message = json.dumps({"Type": "Notification", "TopicArn": "arn:aws:sns:eu-west-1:1:t", "Message": message})
+    return message
+
+
+@pytest.mark.parametrize("wrapped", [0, 1, 2])
+@pytest.mark.parametrize("kind", ["SubscriptionConfirmation", "UnsubscribeConfirmation"])
+def test_what_sns_says_of_a_subscription_tells_nothing(kind: str, wrapped: int, caplog) -> None:
+    """A control message of SNS is no event and no error; that a subscription waits is logged, without its token."""
+    rejected: list[EventInvalid] = []
+    body = through_sns(json.dumps({"Type": kind, **CONTROL}), wrapped)
+    assert parse_events(body) == parse_events(body, rejected=rejected) == rejected == []
+    assert ("to be confirmed" in caplog.text) is (kind == "SubscriptionConfirmation")
+    assert CONTROL["Token"] not in caplog.text
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_message_is_read_through_topics_and_behind_a_mark(times: int, mark: str) -> None:
+    """SNS may have wrapped a message more than once, and a byte-order mark may stand before it."""
+    assert parse_events(mark + through_sns(mark + json.dumps(EXAMPLE), times)) == parse_events(json.dumps(EXAMPLE))
+
+
+#: One thing wrong with a record each.
+BAD_RECORDS = [
+    1,
+    None,
+    {},
+    json.loads(changed("s3", "object", "key", value="%ff"))["Records"][0],
+    json.loads(changed("eventVersion", value="3.0"))["Records"][0],
+    json.loads(changed("eventTime", value="yesterday"))["Records"][0],
+    json.loads(changed("s3", "bucket", "name", value="no bucket/"))["Records"][0],
+]
+
+
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("bad", BAD_RECORDS, ids=[str(number) for number in range(len(BAD_RECORDS))])
+def test_bad_record_does_not_discard_the_good_ones(bad: Any, place: int, caplog) -> None:
+    """What can be read of a message is returned, and what cannot is handed over as an error, or logged."""
+    records = [EXAMPLE["Records"][0]]
+    records.insert(place, bad)
+    body = json.dumps({"Records": records})
+    rejected: list[EventInvalid] = []
+    assert parse_events(body, rejected=rejected) == parse_events(json.dumps(EXAMPLE))
+    (error,) = rejected
+    assert isinstance(error, EventInvalid)
+    assert error.remedy
+    assert parse_events(body) == parse_events(json.dumps(EXAMPLE))
+    assert error.message in caplog.text
+
+
+def test_batch_keeps_what_can_be_read_of_it() -> None:
+    """One list takes what is wrong with any message of a batch, and keeps what it had."""
+    batch = ["hello", json.dumps(EXAMPLE), "{}", json.dumps({"Records": [7]}), json.dumps(EXAMPLE), "[" * 100_000]
+    rejected: list[EventInvalid] = []
+    found = [event for body in batch for event in parse_events(body, rejected=rejected)]
+    assert len(found) == 2
+    assert [error.message[:12] for error in rejected] == ["not JSON: Ex", "no Records", "a record is ", "not JSON: ma"]
+
+
+def test_bad_record_among_events_of_another_kind_is_raised() -> None:
+    """Where nothing tells of a replication, what cannot be read is not passed over: it might have."""
+    created = {**copy.deepcopy(EXAMPLE["Records"][0]), "eventName": "ObjectCreated:Put"}
+    with pytest.raises(EventInvalid, match="eventVersion"):
+        parse_events(json.dumps({"Records": [created, BAD_RECORDS[4]]}))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("eventName",),
+        ("eventVersion",),
+        ("eventTime",),
+        ("s3", "bucket", "name"),
+        ("s3", "object", "key"),
+        ("replicationEventData",),
+        *(("replicationEventData", name) for name in ("replicationRuleId", "destinationBucket", "failureReason")),
+    ],
+    ids=".".join,
+)
+def test_no_text_of_a_message_is_handed_on_without_a_bound(path: tuple[str, ...]) -> None:
+    """However long a value of a record is, or whatever is in it, what goes to XCom or into an error is short."""
+    long = "Replication:\x1b[31m" + "x" * 200_000 if path == ("eventName",) else "\x1b[31m" + "x" * 200_000
+    rejected: list[EventInvalid] = []
+    events = parse_events(changed(*path, value=long), rejected=rejected)
+    assert len(events) + len(rejected) == 1
+    shown = json.dumps([event.to_dict() for event in events], ensure_ascii=False) + "".join(map(str, rejected))
+    assert len(shown) < 4000
+    assert "\x1b" not in shown
+
+
 def test_every_documented_reason_is_explained() -> None:
     """Each code of AWS's table has words of its own; one that is not known is named."""
     documented = [
