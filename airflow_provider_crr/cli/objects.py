@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, cast
 
+from airflow_provider_crr.cli.lists import lines, refused
 from airflow_provider_crr.errors import InvalidArgument, LookupFailed
 from airflow_provider_crr.replication.status import ObjectReplication, S3Object
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 #: The argument that stands for standard input.
 STDIN = "-"
+_BYTE_ORDER_MARK = "\ufeff"
 _VERSION = "?versionId="
 _NAMES = ("bucket", "key", "version_id")
 #: Names that tell a line of this command line's own.
@@ -37,8 +39,13 @@ def parse(text: str, version_id: str | None = None, *, listed: bool = False) -> 
     :param listed: whether the text may be of a listing: then ``?versionId=`` in a URI is part of the key.
     :raises InvalidArgument: if it names no object, or two versions of one.
     """
-    read = S3Object.parse if listed else _from_uri
-    obj = _from_json(text) if text.startswith("{") else read(text)
+    text = text.removeprefix(_BYTE_ORDER_MARK)
+    try:
+        obj = _from_json(text) if text.startswith("{") else (S3Object.parse if listed else _from_uri)(text)
+    except InvalidArgument as error:
+        if listed:  # who reads the listing knows the line
+            raise
+        raise refused(text, error) from error
     if version_id is None:
         return obj
     if obj.version_id is not None:
@@ -94,16 +101,11 @@ def _with_stdin(texts: Sequence[str]) -> Iterator[S3Object]:
 
 
 def _lines() -> Iterator[S3Object]:
-    # As bytes: in text mode Python would end a line at a carriage return, which a key may hold.
-    for number, line in enumerate(sys.stdin.buffer, 1):
-        text = line.removesuffix(b"\n").decode(errors="surrogateescape")
-        if not text:
-            continue
+    for number, text in lines(sys.stdin.buffer):
         try:
             obj = parse(text, listed=True)
         except InvalidArgument as error:
-            message = f"line {number} of standard input: {error.message}"
-            raise InvalidArgument(message, uri=error.uri, remedy=error.remedy) from error
+            raise refused(text, error, number) from error
         yield obj
 
 

@@ -152,7 +152,93 @@ def test_key_of_standard_input_is_taken_as_it_is(crr, s3) -> None:
     assert "s3://b/k[U+0020]" in run.out
 
 
-@pytest.mark.parametrize("stdin", [b"", b"\n\n"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["", "mark"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
+@pytest.mark.parametrize("last", [True, False], ids=["ended", "not-ended"])
+@pytest.mark.parametrize(
+    "lines",
+    [[b"s3://b/k"], [b"s3://b/k", b"", b"s3://b/l "], [b'{"bucket": "b", "key": "k"}', b"s3://b/k", b"s3://b/l "]],
+    ids=len,
+)
+def test_list_of_windows_is_taken(crr, s3, lines: list[bytes], last: bool, end: bytes, mark: bytes) -> None:
+    """A byte-order mark, and carriage returns at the ends of all lines, are no part of any key; a space is."""
+    s3.default = lambda bucket, key, version: stored("COMPLETED")
+    run = crr("status", "-", "--json", stdin=mark + end.join(lines) + (end if last else b""))
+    assert (run.code, run.err) == (0, "")
+    assert {request.key for request in s3.heads()} == {"k", "l "} & {"k", *(["l "] if len(lines) > 1 else [])}
+
+
+def test_lists_with_marks_may_be_put_together(crr, s3) -> None:
+    """A mark amid the lines, as `cat` leaves it, is passed over, too; so is one before an argument."""
+    s3.default = lambda bucket, key, version: stored("COMPLETED")
+    run = crr("status", "\ufeffs3://b/1", "-", stdin="\ufeffs3://b/2\n\ufeffs3://b/3\n".encode())
+    assert run.code == 0
+    assert sorted(request.key for request in s3.heads()) == ["1", "2", "3"]
+
+
+def test_list_whose_lines_end_in_two_ways_is_refused(crr, s3) -> None:
+    """Where carriage returns end some lines only, nobody knows which of them are of a key: nothing is guessed."""
+    s3.default = lambda bucket, key, version: stored("COMPLETED")
+    run = crr("status", "-", stdin=b"s3://b/1\r\ns3://b/2\r\ns3://b/3\n")
+    assert run.code == 2
+    assert "line 3 of standard input: s3://b/3: it ends in LF" in run.err
+
+
+@pytest.mark.parametrize(
+    ("line", "quoted", "says"),
+    [
+        (b'"s3://b/k"', '"s3://b/k"', "in quotes"),
+        (b"'s3://b/k'", "'s3://b/k'", "in quotes"),
+        (b'"b","k"', '"b","k"', "CSV"),
+        (b'"s3://b/k","COMPLETED"', '"s3://b/k","COMPLETED"', "CSV"),
+        (b"b,k", "b,k", "CSV"),
+        (b"b;k", "b;k", "CSV"),
+        (b"b\tk", "b[U+0009]k", "CSV"),
+        (b"bucket,key,version_id", "bucket,key,version_id", "CSV"),
+        (b"https://b.s3.eu-west-1.amazonaws.com/k", "https://b.s3.eu-west-1.amazonaws.com/k", "web address"),
+        (b"HTTP://localhost:9000/b/k", "HTTP://localhost:9000/b/k", "web address"),
+        (b" s3://b/k", "[U+0020]s3://b/k", "begins with a space"),
+        (b'[{"bucket": "b", "key": "k"}]', '[{"bucket": "b", "key": "k"}]', "JSON array"),
+        (b"[", "[", "JSON array"),
+        (b"{", "{", "not a JSON object"),
+        (b"2026-01-01 10:00:00         12 k", "2026-01-01 10:00:00[U+0020", "aws s3 ls"),
+        (b"landing/k", "landing/k", "needs a bucket"),
+        (b"s3://b", "s3://b", "needs a key"),
+        (b"\x1b[2J", "[U+001B][2J", "needs a bucket"),
+        (b"k" * 100_000, "kkk…kkk", "needs a bucket"),
+        ("s3://b/k".encode("utf-16"), "s3://b/k", "UTF-16"),
+        ("s3://b/k\r".encode("utf-16-le"), "s3://b/k", "UTF-16"),
+        ("s3://b/k".encode("utf-16-be"), "s3://b/k", "UTF-16"),
+        ("\ufeff".encode("utf-16-be") + "s3://b/k".encode("utf-16-be"), "s3://b/k", "UTF-16"),
+    ],
+)
+def test_line_that_names_no_object_is_told(crr, s3, line: bytes, quoted: str, says: str) -> None:
+    """The message has the number of the line, its text, what it looks like, and what is taken."""
+    before = b"" if says == "UTF-16" else b"s3://b/1\n\n"
+    s3.default = lambda bucket, key, version: stored("COMPLETED")
+    run = crr("status", "-", stdin=before + line + b"\n")
+    assert run.code == 2
+    assert f"line {3 if before else 1} of standard input: " in run.err
+    assert quoted in run.err
+    assert says in run.err
+    assert "One object a line, UTF-8, without quotes: s3://bucket/key, or JSON" in run.err
+    assert len(run.err) < 1000
+    assert run.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [('"s3://b/k"', "in quotes"), ("https://b/k", "web address"), ("b,k", "CSV")]
+)
+@pytest.mark.parametrize("command", ["status", "explain"])
+def test_argument_that_names_no_object_is_told(crr, s3, command: str, name: str, says: str) -> None:
+    """So it is with an argument."""
+    run = crr(command, name)
+    assert run.code == 2
+    assert f"{name}: it is" in run.err
+    assert says in run.err
+
+
+@pytest.mark.parametrize("stdin", [b"", b"\n\n", b"\r\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf\r\n"])
 def test_no_object_is_not_success(crr, s3, stdin: bytes) -> None:
     """An empty list of objects is an error, never exit code 0."""
     run = crr("status", "-", "--json", stdin=stdin)

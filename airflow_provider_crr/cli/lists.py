@@ -1,0 +1,103 @@
+"""
+Lists of objects as people have them: the lines of standard input, and what a line is that names no object.
+
+A byte-order mark is passed over. A list whose lines end in CR LF is taken for one that Windows wrote; in a list whose
+first two lines differ, a carriage return is part of its key, which S3 allows.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+
+from airflow_provider_crr.errors import InvalidArgument
+from airflow_provider_crr.legible import shortened
+from airflow_provider_crr.s3.uri import is_s3_uri
+
+#: What a line may be.
+TAKEN = 'One object a line, UTF-8, without quotes: s3://bucket/key, or JSON: {"bucket": ..., "key": ...}'
+_CRLF = b"\r\n"
+_MARKS_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+#: Most characters of a line that a message quotes.
+_QUOTED = 200
+#: What a line is that names no object, by how it looks; the first that fits.
+_LOOKS = (
+    (re.compile(r"""["'`\u2018\u201c].*[,;\t]"""), "it is a row of a table (CSV)"),
+    (re.compile(r"""["'`\u2018\u201c]"""), "it is in quotes"),
+    (re.compile(r"https?:/", re.IGNORECASE), "it is a web address, in which the key is encoded"),
+    (re.compile(r"\["), "it is a JSON array"),
+    (re.compile(r"\s"), "it begins with a space"),
+    (re.compile(r"(?!arn:|s3:)[^/]*[,;\t]", re.IGNORECASE), "it is a row of a table (CSV)"),
+    (re.compile(r"\d{4}-\d\d-\d\d[ T]"), "it is a line of `aws s3 ls`"),
+)
+
+
+def lines(stream: Iterable[bytes]) -> Iterator[tuple[int, str]]:
+    """
+    Yield number and text of each line that is not empty, as they come.
+
+    :param stream: lines as bytes: in text mode Python would end one at a carriage return, which a key may hold.
+    :raises InvalidArgument: for UTF-16, and for a line that ends otherwise than those before it.
+    """
+    every = iter(stream)
+    first = list(islice(every, 2))
+    ended = [line for line in first if line.endswith(b"\n")]
+    of_windows = bool(ended) and all(line.endswith(_CRLF) for line in ended)
+    for number, line in enumerate(chain(first, every), 1):
+        if of_windows and line.endswith(b"\n") and not line.endswith(_CRLF):
+            raise _bad_end(number, line)
+        text = _text(number, line.removesuffix(_CRLF if of_windows else b"\n"))
+        if text:
+            yield number, text
+
+
+def refused(text: str, error: InvalidArgument, number: int | None = None) -> InvalidArgument:
+    """
+    Return the error for a text that names no object, which says what it looks like instead.
+
+    :param text: what was read.
+    :param error: what is wrong with it.
+    :param number: its line of standard input; None for an argument.
+    """
+    looks = looks_like(text)
+    where = "" if number is None else f"line {number} of standard input: "
+    quoted = shortened(text, _QUOTED)
+    if looks:
+        return InvalidArgument(f"{where}{quoted}: {looks}", remedy=TAKEN)
+    if number is None:
+        return error
+    of_key = is_s3_uri(text) or text.startswith("{")
+    remedy = f"{error.remedy}. {TAKEN}" if of_key and error.remedy else TAKEN
+    return InvalidArgument(f"{where}{error.message}; the line is {quoted}", uri=error.uri, remedy=remedy)
+
+
+def looks_like(text: str) -> str:
+    """Return what a text is that is neither an S3 URI nor JSON; empty if that cannot be told."""
+    if is_s3_uri(text) or text.startswith("{"):
+        return ""
+    return next((name for form, name in _LOOKS if form.match(text)), "")
+
+
+def _text(number: int, line: bytes) -> str:
+    # A list of UTF-16 may come without its mark: ASCII then has a NUL beside each letter, which no key can hold.
+    if line.startswith(_MARKS_16) or line[:2].count(0) == 1:
+        # The line end was taken off in the middle of its two bytes.
+        code = "utf-16-be" if line.startswith(codecs.BOM_UTF16_BE) or line[:1] == b"\0" else "utf-16-le"
+        shown = line.decode(code, errors="ignore").removeprefix("\ufeff").rstrip("\r")
+        raise InvalidArgument(
+            f"line {number} of standard input: {shortened(shown, _QUOTED)}: it is UTF-16", remedy=f"{TAKEN}. {_SAVE}"
+        )
+    return line.removeprefix(codecs.BOM_UTF8).decode(errors="surrogateescape")
+
+
+_SAVE = "In PowerShell: Out-File -Encoding utf8; elsewhere: iconv -f UTF-16 -t UTF-8"
+
+
+def _bad_end(number: int, line: bytes) -> InvalidArgument:
+    shown = shortened(line.removesuffix(b"\n").decode(errors="replace"), _QUOTED)
+    return InvalidArgument(
+        f"line {number} of standard input: {shown}: it ends in LF, and the first lines in CR LF",
+        remedy=f"End all lines alike; a key with a carriage return goes into JSON. {TAKEN}",
+    )
