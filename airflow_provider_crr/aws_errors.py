@@ -20,6 +20,7 @@ from typing import Any
 
 from airflow_provider_crr import aws_origin
 from airflow_provider_crr.errors import BucketNotFound, CredentialsNotFound, CrrError, InvalidArgument, LookupFailed
+from airflow_provider_crr.legible import told
 
 _DENIED = frozenset({"AccessDenied", "AllAccessDisabled"})
 _MISSING = frozenset({"NoSuchKey", "NoSuchVersion"})
@@ -160,7 +161,7 @@ def not_asked(error: Exception, uri: str | None, action: str) -> CrrError:
     error = aws_origin.unwrapped(error)
     connection = aws_origin.connection(error)
     if isinstance(error, boto.ParamValidationError):
-        return InvalidArgument(str(error), uri=uri, remedy="Check the bucket name and the key")
+        return InvalidArgument(told(error), uri=uri, remedy="Check the bucket name and the key")
     if isinstance(error, boto.NoCredentialsError | boto.PartialCredentialsError):
         return no_credentials(uri, str(error), connection)
     begun = f"cannot {action}{connection and f' by {connection}'}"
@@ -196,7 +197,7 @@ def refused_caller(error: Exception, uri: str, action: str) -> LookupFailed | No
     if refused is None or passes(code, message=message):
         return None
     connection = aws_origin.connection(error)
-    said = f"S3 refused {refused}: {code}: {message.rstrip('.')}"
+    said = f"S3 refused {refused}: {code}: {told(message).rstrip('.')}"
     return LookupFailed(
         f"cannot {action}{connection and f' by {connection}'}: {said}",
         uri=uri,
@@ -232,7 +233,7 @@ def no_such_bucket(uri: str) -> BucketNotFound:
 def no_credentials(uri: str | None, detail: str, connection: str = "") -> CredentialsNotFound:
     """Return the error for a connection that cannot sign."""
     return CredentialsNotFound(
-        f"{connection or 'the connection'} yields no AWS credentials ({detail.rstrip('.')})",
+        f"{connection or 'the connection'} yields no AWS credentials ({told(detail).rstrip('.')})",
         uri=uri,
         remedy="Put them into the connection that aws_conn_id names, or give worker and triggerer a role",
     )
@@ -275,7 +276,9 @@ def _refused(
             passing=True,
         )
     remedy = "Look up what S3 answered; check the connection's region and endpoint"
-    return LookupFailed(f"cannot {action}: {error}", uri=uri, remedy=remedy, passing=passes(code, status, message))
+    return LookupFailed(
+        f"cannot {action}: {told(error)}", uri=uri, remedy=remedy, passing=passes(code, status, message)
+    )
 
 
 def _refused_by_another(error: Any, uri: str | None, begun: str) -> LookupFailed:
@@ -291,7 +294,7 @@ def _refused_by_another(error: Any, uri: str | None, begun: str) -> LookupFailed
             remedy = (
                 f"Allow {service}:{operation}, also in the role's trust policy, to the connection's own credentials"
             )
-    said = f"{code or f'HTTP {status}'} to {operation}: {message.rstrip('.')}"
+    said = f"{code or f'HTTP {status}'} to {operation}: {told(message).rstrip('.')}"
     return LookupFailed(f"{begun}: {who} answered {said}", uri=uri, remedy=remedy, passing=passing)
 
 
@@ -310,7 +313,7 @@ def _said(error: Exception) -> str:
         said += f" ({kwargs.get('error')})"
     if not isinstance(error, BotoCoreError):
         said = f"{type(error).__name__}: {said}"
-    return " ".join(said.split()).rstrip(".")
+    return told(said).rstrip(".")
 
 
 def _passes(error: Exception) -> bool:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
+from airflow_provider_crr.legible import message, told
+
 #: Modules of botocore in which an error has to do with credentials, whatever it is.
 _CREDENTIALS = frozenset({"botocore.credentials", "botocore.tokens"})
 #: Who answers which operation on the way to S3; whoever is not here is the service of that name.
@@ -36,13 +38,17 @@ _PROVIDERS = {
     "sso": "AWS SSO",
     "login": "AWS sign-in",
 }
+#: Most characters of the message in an answer of AWS's that are read. Its own are shorter.
+MAX_ANSWERED = 1000
 #: Left on an error by :func:`name_connection`.
 _NOTE = "CrrConnection"
 
 
 def name_connection(client: Any, connection: str) -> None:
     """
-    Let every error of a client's requests say whose connection it is.
+    Let every error of a client's requests say whose connection it is, and none say more than a message can hold.
+
+    What an error says stands in its text, and with it in every traceback that a task logs.
 
     :param client: a boto3 client.
     :param connection: the connection, as people call it; empty for none.
@@ -50,10 +56,15 @@ def name_connection(client: Any, connection: str) -> None:
 
     def note(exception: Exception, **_: Any) -> None:
         setattr(exception, _NOTE, connection)
+        exception.args = tuple(message(each) if isinstance(each, str) else each for each in exception.args)
 
     def note_answer(parsed: dict[str, Any], **_: Any) -> None:
         if "Error" in parsed:
             parsed[_NOTE] = connection
+            parsed["Error"] = {
+                name: told(each, MAX_ANSWERED) if isinstance(each, str) else each
+                for name, each in parsed["Error"].items()
+            }
 
     client.meta.events.register("after-call-error", note)
     client.meta.events.register("after-call", note_answer)
@@ -73,11 +84,15 @@ def connection(error: Any) -> str:
 
 
 def answered(error: Any) -> tuple[str, str, int]:
-    """Return code, message and HTTP status of a ClientError; no code if its body is not an error of an API."""
+    """
+    Return code, message and HTTP status of a ClientError; no code if its body is not an error of an API.
+
+    The code has at most 500 characters, the message :data:`MAX_ANSWERED`; both are one line, and legible.
+    """
     found = error.response.get("Error") or {}
-    code = str(found.get("Code") or "")
+    code = told(found.get("Code") or "")
     status = int((error.response.get("ResponseMetadata") or {}).get("HTTPStatusCode") or 0)
-    return ("" if code.isdigit() else code), str(found.get("Message") or ""), status
+    return ("" if code.isdigit() else code), told(found.get("Message") or "", MAX_ANSWERED), status
 
 
 def who(error: Exception) -> str:

@@ -35,8 +35,8 @@ ARG_OBJECTS = _arg(
     nargs="+",
     metavar="OBJECT",
     help=f"{_OBJECT_HELP}.\nA lone - reads objects from standard input, one a line, UTF-8: URIs, where all after the\n"
-    "bucket is the key, or JSON with bucket, key and version_id, such as a line that --json wrote. A byte-order mark and\n"
-    "lines that end in CR LF are taken, too",
+    "bucket is the key, or JSON with bucket, key and version_id, such as a line that --json wrote. A byte-order\n"
+    "mark and lines that all end in CR LF, are taken, too",
 )
 ARG_OBJECT = _arg("object", metavar="OBJECT", help=_OBJECT_HELP)
 ARG_MAX_REQUESTS = _arg(

@@ -15,12 +15,14 @@ from airflow_provider_crr.arguments import account_id
 from airflow_provider_crr.aws_errors import is_of_others, no_credentials, no_such_bucket, not_asked, translated
 from airflow_provider_crr.aws_origin import name_connection
 from airflow_provider_crr.errors import InvalidArgument, LookupFailed
+from airflow_provider_crr.legible import told
 from airflow_provider_crr.replication import rules
 from airflow_provider_crr.replication.boto import is_of_s3
 from airflow_provider_crr.replication.boto_connections import pairing_of
 from airflow_provider_crr.replication.listing import ListedObject, list_matching, list_versions
 from airflow_provider_crr.replication.lookup import HeadLookup, choose_lookup, head_one
 from airflow_provider_crr.replication.status import ObjectReplication, S3Object
+from airflow_provider_crr.s3.endpoint import ask_without_userinfo, without_userinfo
 from airflow_provider_crr.s3.uri import is_arn
 
 #: Seconds after which a question that a task can do without is given up; it is asked twice.
@@ -74,6 +76,7 @@ class S3ReplicationHook(S3Hook):
                 raise no_credentials(None, "none were found", self._connection)
         name_connection(client, self._connection)
         pairing_of(client)  # before anything is asked through it, lists and reports included
+        ask_without_userinfo(client)
         added = {
             **({"ExpectedBucketOwner": self.expected_bucket_owner} if self.expected_bucket_owner else {}),
             **({"RequestPayer": "requester"} if self._requester_pays else {}),
@@ -199,7 +202,7 @@ class S3ReplicationHook(S3Hook):
             return tuple(rules.ReplicationRule.from_api(rule) for rule in found["ReplicationConfiguration"]["Rules"])
         except (KeyError, TypeError, AttributeError) as error:  # of a store that only resembles S3
             raise LookupFailed(
-                f"the replication rules cannot be read: {type(error).__name__}: {error}",
+                f"the replication rules cannot be read: {type(error).__name__}: {told(error)}",
                 uri=uri,
                 remedy="Look at what GetBucketReplication answers",
             ) from error
@@ -249,7 +252,7 @@ class S3ReplicationHook(S3Hook):
             answer: Any = error.response["ResponseMetadata"] if isinstance(error, ClientError) else {}
             if answer.get("HTTPStatusCode") == 404 and is_of_s3(answer["HTTPHeaders"]):
                 raise no_such_bucket(f"s3://{bucket_name}") from error
-            self.log.debug("cannot check bucket %s: %s", bucket_name, error)
+            self.log.debug("cannot check bucket %s: %s", bucket_name, told(error))
 
     def why_no_status(self, answer: ObjectReplication) -> str:
         """
@@ -264,7 +267,7 @@ class S3ReplicationHook(S3Hook):
         client: Any = self.get_conn()
         return {
             "aws_conn_id": self.aws_conn_id,
-            "endpoint_url": client.meta.endpoint_url,
+            "endpoint_url": without_userinfo(client.meta.endpoint_url),
             "region_name": client.meta.region_name,
             "expected_bucket_owner": self.expected_bucket_owner,
         }

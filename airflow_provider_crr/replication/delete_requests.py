@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_crr.aws_errors import is_of_others, translated
+from airflow_provider_crr.legible import told
 from airflow_provider_crr.replication.status import S3Object
 
 log = logging.getLogger(__name__)
@@ -117,7 +118,7 @@ class DeleteRequests:
             try:
                 response = self._delete_objects(versions, conditions)
             except _Refused as refusal:
-                log.info("%s; asking otherwise", refusal)
+                log.info("%s; asking otherwise", told(refusal))
                 continue
             if conditional and not conditions:
                 self._takes_etags = False
@@ -168,7 +169,7 @@ def _asking(versions: Sequence[S3Object], operation: str, codes: Collection[str]
         try:
             yield
         except ResponseParserError as error:
-            log.warning("the answer to a delete cannot be read: %s: %s", named, error)
+            log.warning("the answer to a delete cannot be read: %s: %s", told(named), told(error))
         except ClientError as error:
             code = str(error.response.get("Error", {}).get("Code"))
             if code in codes and not is_of_others(error, operation):
@@ -188,7 +189,7 @@ def _read(response: Mapping[str, Any], versions: Sequence[S3Object], said: Said)
         obj = asked.get((line.get("Key"), line.get("VersionId")))
         marker = line.get("DeleteMarker") or line.get("DeleteMarkerVersionId") not in (None, line.get("VersionId"))
         if obj is None or marker:
-            log.warning("the answer to a delete does not tell that it is done: %s", line)
+            log.warning("the answer to a delete does not tell that it is done: %s", told(line))
         else:
             said.deleted.add(obj)
     for line in errors:

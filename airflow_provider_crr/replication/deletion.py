@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_crr.errors import CrrError
+from airflow_provider_crr.legible import told
 from airflow_provider_crr.replication.delete_requests import UNMET, DeleteRequests, Said
 from airflow_provider_crr.replication.delete_rules import DeleteRules
-from airflow_provider_crr.replication.gate import MAX_SAMPLE, reason_of
+from airflow_provider_crr.replication.gate import MAX_REASON, MAX_SAMPLE, reason_of
 from airflow_provider_crr.replication.listing import ListedObject
 from airflow_provider_crr.replication.lookup import head_one
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, S3Object
@@ -98,7 +99,7 @@ class Deletion:
         """Count an object that is not deleted."""
         self.refused[state] += 1
         if len(self.refused_sample) < MAX_SAMPLE:
-            self.refused_sample.append({"uri": uri, "status": state, "reason": reason})
+            self.refused_sample.append({"uri": uri, "status": state, "reason": told(reason, MAX_REASON)})
 
     def _flush(self, bucket: str) -> None:
         etags = self._batches.pop(bucket)

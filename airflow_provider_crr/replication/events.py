@@ -123,8 +123,8 @@ def parse_events(body: str, *, rejected: list[EventInvalid] | None = None) -> li
     elif unread and not events:
         raise unread[0]
     else:
-        for error in unread:
-            log.warning("a record of an event notification cannot be read: %s", error)
+        for each in unread:
+            log.warning("a record of an event notification cannot be read: %s", each)
     return events
 
 

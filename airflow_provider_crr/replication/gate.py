@@ -17,13 +17,15 @@ from typing import Any
 
 from airflow_provider_crr import humanize
 from airflow_provider_crr.errors import InvalidArgument
-from airflow_provider_crr.legible import legible
+from airflow_provider_crr.legible import legible, told
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
 from airflow_provider_crr.replication.stores import UNNAMED, store_of
 
 #: How many objects a verdict names, and how many bytes of text they may take: events and XComs stay small.
 MAX_SAMPLE = 10
 MAX_SAMPLE_BYTES = 6000
+#: Most characters of one object's reason.
+MAX_REASON = 1000
 
 
 class Outcome(StrEnum):
@@ -267,6 +269,8 @@ def _named(
         entry["reason"] = UNCOVERED.format(store_of(answer.server).doer, answer.object.bucket)
     elif outcome is Outcome.FAIL or answer.state is ObjectState.UNKNOWN or _waits_by_itself(answer, outcome):
         entry["reason"] = answer.detail or reason_of(answer, listed=listed)
+    if "reason" in entry:  # it may quote the bucket's rules, and what S3 said
+        entry["reason"] = told(entry["reason"], MAX_REASON)
     return entry
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from airflow_provider_crr.errors import CrrError, LookupFailed
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
 from airflow_provider_crr.replication.stores import Store, store_of
+from airflow_provider_crr.s3.uri import is_bucket
 
 #: Storage classes that S3 never replicates from (What does Amazon S3 replicate?).
 ARCHIVED_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
@@ -30,7 +31,7 @@ class ReplicationRule:
     :param prefix: plain string prefix of the keys that it covers; ``""`` covers all.
     :param tags: tags that an object must have when it is written.
     :param replicates_kms: whether SSE-KMS and DSSE-KMS objects are opted in.
-    :param destination_bucket: name of the bucket that gets the replica.
+    :param destination_bucket: name of the bucket that gets the replica; empty if it names none.
     :param replicates_existing: whether it is for what was there before it, too; None where it does not say, as on S3.
     """
 
@@ -54,6 +55,7 @@ class ReplicationRule:
         both = chosen.get("And") or {}
         tags = both.get("Tags") or ([chosen["Tag"]] if chosen.get("Tag") else [])
         criteria = rule.get("SourceSelectionCriteria") or {}
+        destination = (rule.get("Destination") or {}).get("Bucket", "").rpartition(":")[2]
         existing = (rule.get("ExistingObjectReplication") or {}).get("Status")
         return cls(
             id=rule.get("ID", ""),
@@ -61,7 +63,7 @@ class ReplicationRule:
             prefix=both.get("Prefix") or chosen.get("Prefix") or rule.get("Prefix") or "",
             tags={tag["Key"]: tag["Value"] for tag in tags},
             replicates_kms=(criteria.get("SseKmsEncryptedObjects") or {}).get("Status") == "Enabled",
-            destination_bucket=(rule.get("Destination") or {}).get("Bucket", "").rpartition(":")[2],
+            destination_bucket=destination if is_bucket(destination) else "",  # it is told in events and in lineage
             replicates_existing=existing == "Enabled" if existing else None,
         )
 

@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import Any
 
 from airflow_provider_crr.errors import InvalidArgument
+from airflow_provider_crr.legible import told
 from airflow_provider_crr.replication.stores import PURGE_HEADERS, STATUS_WORDS, server_of
 from airflow_provider_crr.s3 import uri as s3_uri
 from airflow_provider_crr.s3.etags import opaque
@@ -25,6 +26,8 @@ from airflow_provider_crr.s3.freshness import cached
 
 #: Longest key that S3 stores, in bytes of UTF-8 ("Creating object key names").
 MAX_KEY_BYTES = 1024
+#: Longest version id, in bytes, all of them "URL-ready" ("Retaining multiple versions of objects with S3 Versioning").
+MAX_VERSION_ID_BYTES = 1024
 
 _VERSION_REMEDY = 'Leave it out for the current version; a version from before versioning is "null"'
 
@@ -189,7 +192,7 @@ class ObjectReplication:
     :param last_modified: when that version was written, UTC.
     :param storage_class: None means STANDARD, as on the wire.
     :param encryption: value of ``x-amz-server-side-encryption``.
-    :param detail: what was odd about the answer, for people; empty when nothing was.
+    :param detail: what was odd about the answer, for people, in at most 500 characters; empty when nothing was.
     :param date: value of ``Date``, the moment of the answer by the store's own clock; None where it named none.
     :param server: value of ``Server``, by which stores that only resemble S3 are told, or the store's name where a
         proxy has put its own there; empty where there was none.
@@ -206,6 +209,11 @@ class ObjectReplication:
     detail: str = ""
     date: str | None = field(default=None, compare=False)
     server: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        """Make what S3, or somebody in its place, said fit for a message: one line, legible, bounded."""
+        if self.detail:
+            object.__setattr__(self, "detail", told(self.detail))
 
     @property
     def answered_at(self) -> datetime | None:
@@ -253,7 +261,7 @@ def from_head(obj: S3Object, http_status: int, headers: Mapping[str, str]) -> Ob
         object=obj,
         state=state,
         http_status=http_status,
-        version_id=headers.get("x-amz-version-id"),
+        version_id=None if _unlike_a_version(headers.get("x-amz-version-id")) else headers.get("x-amz-version-id"),
         etag=opaque(headers.get("etag")) or None,
         last_modified=_http_date(headers.get("last-modified")),
         storage_class=headers.get("x-amz-storage-class"),
@@ -299,7 +307,18 @@ def _state(http_status: int, headers: Mapping[str, str]) -> tuple[ObjectState, s
 
 def _doubt(obj: S3Object, http_status: int, headers: Mapping[str, str]) -> str:
     """Return why this is not S3's fresh word about this very object; empty if nothing speaks against it."""
-    return _of_another_version(obj, http_status, headers) or _repeated(headers) or _of_a_cache(headers)
+    return (
+        _unlike_a_version(headers.get("x-amz-version-id"))
+        or _of_another_version(obj, http_status, headers)
+        or _repeated(headers)
+        or _of_a_cache(headers)
+    )
+
+
+def _unlike_a_version(version: str | None) -> str:
+    if version is None or (len(version) <= MAX_VERSION_ID_BYTES and version.isprintable()):
+        return ""
+    return f"x-amz-version-id is {version[:80]!r}, which is no version id"
 
 
 def _of_another_version(obj: S3Object, http_status: int, headers: Mapping[str, str]) -> str:

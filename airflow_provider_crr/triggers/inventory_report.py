@@ -17,6 +17,7 @@ from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.inventory.delivery import NEWEST, Announced, both, report_event
 from airflow_provider_crr.inventory.location import InventoryLocation
+from airflow_provider_crr.legible import told
 from airflow_provider_crr.triggers.base import _in_thread
 
 #: Longest time between two looks at an S3 that refuses, in seconds, unless the interval itself is longer.
@@ -121,7 +122,7 @@ class S3InventoryReportTrigger(BaseEventTrigger):
                 delivered = await _in_thread(looking._look, delivered)
             except Exception as error:  # Airflow starts a trigger that raised again at once
                 wait = min(2 * wait, max(looking.poke_interval, _LONGEST_WAIT))
-                looking.log.error("cannot look for inventory reports, again in %d seconds: %s", wait, error)
+                looking.log.error("cannot look for inventory reports, again in %d seconds: %s", wait, told(error))
             else:
                 wait = looking.poke_interval
                 yield delivered

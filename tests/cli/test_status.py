@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import pytest
 
@@ -336,6 +337,26 @@ def test_connection_that_cannot_be_used_is_an_error(crr, s3) -> None:
     run = crr("status", "s3://b/k", "--region", "not a region")
     assert run.code == 1
     assert run.err.startswith("cannot connect by the connection 'aws_default': Provided region_name 'not a region'")
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]], ids=["table", "json"])
+@pytest.mark.parametrize("command", ["status", "explain", "summarize"])
+def test_password_in_the_endpoints_url_is_not_shown(crr, monkeypatch, command: str, more: list[str]) -> None:
+    """Where nobody answers, neither output nor errors have the name and password that the endpoint's URL has."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    extra = {
+        "endpoint_url": f"http://landing-user:pa55-word@127.0.0.1:{port}",
+        "region_name": "eu-west-1",
+        "config_kwargs": {"retries": {"total_max_attempts": 1}},
+    }
+    connection = {"conn_type": "aws", "login": "k", "password": "s", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
+    run = crr(command, "s3://b/inventory/manifest.json", *more)
+    assert run.code in (1, 3)
+    assert "Could not connect" in run.out + run.err
+    assert "landing-user" not in run.out + run.err
+    assert "pa55" not in run.out + run.err
 
 
 def test_options_reach_s3(crr, s3) -> None:

@@ -42,6 +42,7 @@ class Answer:
     :param lines: header lines as they are, sent after ETag and Content-Length and before the rest of the headers.
     :param surplus: sent after it, where nothing may follow; ``TWICE`` repeats the answer.
     :param surplus_delay: seconds before the surplus; 0 sends both in one segment.
+    :param message: message in the body of an error.
     :param names_version: whether an answer about a version names it, as S3 does.
     """
 
@@ -57,6 +58,7 @@ class Answer:
     surplus: bytes = b""
     surplus_delay: float = 0.0
     names_version: bool = True
+    message: str = "scripted"
 
 
 #: A surplus: the answer once more.
@@ -402,7 +404,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _error(answer: Answer, about: str) -> tuple[Answer, str]:
     about = about if about.startswith("<Region>") else f"<Resource>{escape(about)}</Resource>"
-    return answer, f"<Error><Code>{answer.code}</Code><Message>scripted</Message>{about}</Error>"
+    return answer, f"<Error><Code>{answer.code}</Code><Message>{escape(answer.message)}</Message>{about}</Error>"
 
 
 def _listing(bucket: str, keys: dict[str, Listed], query: dict[str, str], page_size: int) -> str:
