@@ -27,7 +27,7 @@ _GATE = {
 _REASONS = {
     ObjectState.COMPLETED: "{} made the replica. Whether somebody deleted it since, this does not tell",
     ObjectState.REPLICA: "it is itself the product of a replication, which ended",
-    ObjectState.PENDING: "{} has not made the replica yet",
+    ObjectState.PENDING: "{} has not made the replica yet, or not copied a change of the object's metadata",
     ObjectState.MISSING: REASONS[ObjectState.MISSING],
 }
 #: Of what S3 makes a replica, has tried to, or will once it is uploaded.

@@ -15,7 +15,7 @@ from typing import Any
 from airflow_provider_crr.errors import CrrError, LookupFailed
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
 from airflow_provider_crr.replication.stores import Store, store_of
-from airflow_provider_crr.s3.uri import is_bucket
+from airflow_provider_crr.s3.uri import MAX_BUCKET
 
 #: Storage classes that S3 never replicates from (What does Amazon S3 replicate?).
 ARCHIVED_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
@@ -63,7 +63,7 @@ class ReplicationRule:
             prefix=both.get("Prefix") or chosen.get("Prefix") or rule.get("Prefix") or "",
             tags={tag["Key"]: tag["Value"] for tag in tags},
             replicates_kms=(criteria.get("SseKmsEncryptedObjects") or {}).get("Status") == "Enabled",
-            destination_bucket=destination if is_bucket(destination) else "",  # it is told in events and in lineage
+            destination_bucket=destination if len(destination) <= MAX_BUCKET else "",  # told in events, lineage
             replicates_existing=existing == "Enabled" if existing else None,
         )
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+#: Longest name of a bucket that boto3 takes.
+MAX_BUCKET = 255
 _ACCESS_POINT = r"arn:aws[a-z0-9-]*:(?:s3|s3-object-lambda):[a-z0-9-]*:[0-9]{12}:accesspoint[/:][a-zA-Z0-9.-]{1,63}"
 _ON_OUTPOST = (
     r"arn:aws[a-z0-9-]*:s3-outposts:[a-z0-9-]+:[0-9]{12}:outpost[/:][a-zA-Z0-9-]{1,63}[/:]accesspoint[/:]"
     r"[a-zA-Z0-9-]{1,63}"
 )
-_BUCKET = re.compile(rf"[a-zA-Z0-9._-]{{1,255}}|{_ACCESS_POINT}|{_ON_OUTPOST}")
+_BUCKET = re.compile(rf"[a-zA-Z0-9._-]{{1,{MAX_BUCKET}}}|{_ACCESS_POINT}|{_ON_OUTPOST}")
 _ARN_IN_URI = re.compile(rf"({_ACCESS_POINT}|{_ON_OUTPOST})(?:/|\Z)")
 #: As amazon's ``S3Hook.parse_s3_url`` reads them: Hadoop's schemes too, in upper or lower case.
 _SCHEME = re.compile(r"s3[an]?://", re.IGNORECASE)
