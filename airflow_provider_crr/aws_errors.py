@@ -121,6 +121,7 @@ def translated(
     except CrrError:
         raise
     except Exception as raised:
+        aws_origin.shorten(raised)
         error = aws_origin.unwrapped(raised)
         if isinstance(error, ClientError) and not aws_origin.is_of_another(error):
             raise _refused(error, uri, action, permission, denied, missing) from raised
@@ -158,6 +159,7 @@ def not_asked(error: Exception, uri: str | None, action: str) -> CrrError:
 
     if isinstance(error, CrrError):
         return error
+    aws_origin.shorten(error)
     error = aws_origin.unwrapped(error)
     connection = aws_origin.connection(error)
     if isinstance(error, boto.ParamValidationError):

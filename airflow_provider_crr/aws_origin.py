@@ -56,7 +56,7 @@ def name_connection(client: Any, connection: str) -> None:
 
     def note(exception: Exception, **_: Any) -> None:
         setattr(exception, _NOTE, connection)
-        exception.args = tuple(message(each) if isinstance(each, str) else each for each in exception.args)
+        shorten(exception)
 
     def note_answer(parsed: dict[str, Any], **_: Any) -> None:
         if "Error" in parsed:
@@ -73,6 +73,16 @@ def name_connection(client: Any, connection: str) -> None:
 def note_connection(client: Any, error: Exception) -> None:
     """Leave on an error what boto3 would: whose connection it is that could not sign."""
     client.meta.events.emit("after-call-error.s3.HeadObject", exception=error, context={})
+
+
+def shorten(error: BaseException) -> None:
+    """Let an error, and those that it came of, say no more than a message may: they stand in logged tracebacks."""
+    known: set[int] = set()
+    each: BaseException | None = error
+    while each is not None and id(each) not in known:
+        known.add(id(each))
+        each.args = tuple(message(part) if type(part) is str else part for part in each.args)
+        each = each.__cause__ or each.__context__
 
 
 def connection(error: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import socket
 import traceback
 from collections.abc import Callable, Iterator
@@ -244,6 +245,17 @@ def test_endpoint_that_is_none_is_told_without_its_password(monkeypatch: pytest.
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(found))
     value, said = told_by_a_gate("s3://b/k")
     assert not secrets_in(json.dumps(value) + said)
+
+
+def test_endpoint_of_sts_is_told_without_its_password(dead: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So it is with whoever else is asked on the way, such as STS; also in the traceback that a task logs."""
+    found = json.loads(os.environ["AIRFLOW_CONN_AWS_DEFAULT"])
+    found["extra"]["role_arn"] = "arn:aws:iam::111122223333:role/landing"
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(found))
+    with pytest.raises(LookupFailed) as raised:
+        S3ReplicationHook().get_conn()
+    assert "STS" in str(raised.value)
+    assert not secrets_in("".join(traceback.format_exception(raised.value)) + json.dumps(raised.value.to_dict()))
 
 
 @pytest.mark.parametrize("keys", [1, 3])
