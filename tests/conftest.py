@@ -34,6 +34,9 @@ import pytest  # noqa: E402
 
 from local_aws import LocalAws  # noqa: E402
 from local_aws.buckets import ReplicatedPair, replicated_pair  # noqa: E402
+from tests.support.credential_sources import Connect, Source  # noqa: E402
+from tests.support.s3_server import S3Server  # noqa: E402
+from tests.support.versioned_s3 import VersionedS3  # noqa: E402
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -82,3 +85,25 @@ def denied_pair(aws: LocalAws) -> Iterator[ReplicatedPair]:
     name = f"landing-{uuid.uuid4().hex[:12]}"
     yield replicated_pair(aws, name, f"{name}-replica", denied=True)
     aws.release(name)
+
+
+@pytest.fixture
+def versioned_s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[VersionedS3]:
+    """A scripted S3 that keeps versions, as what Airflow's connection aws_default leads to."""
+    with VersionedS3() as server:
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
+        yield server
+
+
+@pytest.fixture
+def connect(s3: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Connect]:
+    """Start a source of credentials for the S3 of the test's own, and let aws_default lead to it."""
+    opened: list[Source] = []
+
+    def start(kind: type[Source]) -> Source:
+        opened.append(kind(s3, monkeypatch, tmp_path))
+        return opened[-1].__enter__()
+
+    yield start
+    for source in opened:
+        source.__exit__()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from airflow_provider_crr import errors
 from airflow_provider_crr.operators.replication import S3DeleteReplicatedObjectsOperator
 from airflow_provider_crr.sensors.inventory import S3InventorySensor
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor
-from tests.support.credential_sources import Container, Process, Source, Sts, WebIdentity
+from tests.support.credential_sources import Connect, Container, Process, Source, Sts, WebIdentity
 from tests.support.s3_server import Answer, Listed, S3Server, stored
 
 MODES: tuple[dict[str, Any], ...] = (
@@ -22,7 +21,6 @@ MODES: tuple[dict[str, Any], ...] = (
     {"deferrable": True},
 )
 ONE, MANY = "s3://landing/a", ["s3://landing/a", "s3://landing/b"]
-Connect = Callable[[type[Source]], Source]
 
 
 @pytest.fixture
@@ -31,20 +29,6 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
         monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
         server.default = lambda bucket, key, version: stored("COMPLETED")
         yield server
-
-
-@pytest.fixture
-def connect(s3: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Connect]:
-    """Start a source of credentials, and let aws_default lead to it."""
-    opened: list[Source] = []
-
-    def start(kind: type[Source]) -> Source:
-        opened.append(kind(s3, monkeypatch, tmp_path))
-        return opened[-1].__enter__()
-
-    yield start
-    for source in opened:
-        source.__exit__()
 
 
 def waits(run_task: Any, task_class: type = S3ReplicationSensor, **arguments: Any) -> list[Any]:

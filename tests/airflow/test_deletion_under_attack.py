@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 from airflow_provider_crr.errors import CrrError, LookupFailed
 from airflow_provider_crr.operators.replication import S3DeleteReplicatedObjectsOperator
 from tests.support.s3_server import Answer, Request
+from tests.support.task_context import Context
 from tests.support.versioned_s3 import Version, VersionedS3
 
 STATES = ["COMPLETED", "PENDING", "FAILED", None, "REPLICA", "COMPLETED"]
@@ -28,24 +29,11 @@ NAMED: dict[str, dict[str, Any]] = {
 }
 
 
-class Context(dict[str, Any]):
-    """Where a task pushes its XComs."""
-
-    def __init__(self) -> None:
-        super().__init__(ti=self)
-        self.pushed: dict[str, Any] = {}
-
-    def xcom_push(self, key: str, value: Any) -> None:
-        self.pushed[key] = value
-
-
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[VersionedS3]:
-    with VersionedS3() as server:
-        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
-        for n in range(KEYS):
-            server.put("b", f"k{n:02}", Version(f"v{n:02}", STATES[n % len(STATES)]))
-        yield server
+def s3(versioned_s3: VersionedS3) -> VersionedS3:
+    for n in range(KEYS):
+        versioned_s3.put("b", f"k{n:02}", Version(f"v{n:02}", STATES[n % len(STATES)]))
+    return versioned_s3
 
 
 @pytest.fixture(params=["boto3", "crt"])

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
 import pytest
 
-from tests.support.credential_sources import Container, Process, Source, Sts, WebIdentity
+from tests.support.credential_sources import Connect, Container, Process, Source, Sts, WebIdentity
 from tests.support.s3_server import Answer, S3Server, stored
 
 COMMANDS = (
@@ -27,26 +24,12 @@ REFUSALS = [
 ]
 
 
-@pytest.fixture
-def connect(s3: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Source]]:
-    """Start a source of credentials, and let aws_default lead to it."""
-    opened: list[Source] = []
-
-    def start(kind: type[Source]) -> Source:
-        opened.append(kind(s3, monkeypatch, tmp_path))
-        return opened[-1].__enter__()
-
-    yield start
-    for source in opened:
-        source.__exit__()
-
-
 @pytest.mark.parametrize("command", COMMANDS, ids=[" ".join(words[:1]) + str(len(words)) for words in COMMANDS])
 @pytest.mark.parametrize(("kind", "refusal", "given"), REFUSALS)
 def test_refused_credentials(
     crr,
     s3: S3Server,
-    connect: Callable[..., Source],
+    connect: Connect,
     command: tuple[str, ...],
     kind: type[Source],
     refusal: str,

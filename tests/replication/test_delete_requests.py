@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from airflow_provider_crr.errors import LookupFailed, ObjectsNotDeleted
 from airflow_provider_crr.operators.replication import S3DeleteReplicatedObjectsOperator
 from tests.support.s3_server import Answer
+from tests.support.task_context import Context
 from tests.support.versioned_s3 import Deleted, Version, VersionedS3, delete_result, said
 
 #: All that XML 1.0 cannot say, of what a key can hold.
@@ -31,22 +32,9 @@ SAYABLE = [
 ]
 
 
-class Context(dict[str, Any]):
-    """Where a task pushes its XComs."""
-
-    def __init__(self) -> None:
-        super().__init__(ti=self)
-        self.pushed: dict[str, Any] = {}
-
-    def xcom_push(self, key: str, value: Any) -> None:
-        self.pushed[key] = value
-
-
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[VersionedS3]:
-    with VersionedS3() as server:
-        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
-        yield server
+def s3(versioned_s3: VersionedS3) -> VersionedS3:
+    return versioned_s3
 
 
 def delete(bucket_key: Any = "s3://b/*", **arguments: Any) -> dict[str, Any]:

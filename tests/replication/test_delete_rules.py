@@ -12,6 +12,7 @@ from airflow_provider_crr.operators.replication import S3DeleteReplicatedObjects
 from airflow_provider_crr.replication.delete_rules import DeleteRules, _at_aws
 from airflow_provider_crr.replication.status import S3Object
 from tests.support.s3_server import Answer
+from tests.support.task_context import Context
 from tests.support.versioned_s3 import VersionedS3
 
 #: As MinIO 7aac2a2c5 (2026-02-12) answers GetBucketReplication, for the rule that its client makes by default.
@@ -71,23 +72,10 @@ ALLOWED: dict[str, str | Answer] = {
 }
 
 
-class Context(dict[str, Any]):
-    """Where a task pushes its XComs."""
-
-    def __init__(self) -> None:
-        super().__init__(ti=self)
-        self.pushed: dict[str, Any] = {}
-
-    def xcom_push(self, key: str, value: Any) -> None:
-        self.pushed[key] = value
-
-
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[VersionedS3]:
-    with VersionedS3() as server:
-        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
-        server.put("b", "a", "v1", "v2")
-        yield server
+def s3(versioned_s3: VersionedS3) -> VersionedS3:
+    versioned_s3.put("b", "a", "v1", "v2")
+    return versioned_s3
 
 
 def delete(**arguments: Any) -> dict[str, Any]:

@@ -11,17 +11,7 @@ from airflow_provider_crr.operators.replication import S3DeleteReplicatedObjects
 from airflow_provider_crr.replication.deletion import BATCH, Deletion
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, S3Object
 from local_aws.buckets import ReplicatedPair
-
-
-class Context(dict[str, Any]):
-    """Where a task pushes its XComs."""
-
-    def __init__(self) -> None:
-        super().__init__(ti=self)
-        self.pushed: dict[str, Any] = {}
-
-    def xcom_push(self, key: str, value: Any) -> None:
-        self.pushed[key] = value
+from tests.support.task_context import Context
 
 
 def delete(**arguments: Any) -> dict[str, Any]:

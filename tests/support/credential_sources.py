@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha1
 from pathlib import Path
@@ -276,3 +277,7 @@ REFUSALS = [
     for source in SOURCES
     for refusal, passing in source.refusals.items()
 ]
+
+
+#: Starts a source of this kind, and lets ``aws_default`` lead to it: what the fixture ``connect`` is.
+Connect = Callable[[type[Source]], Source]
