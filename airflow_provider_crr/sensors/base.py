@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 _GRACE = timedelta(seconds=30)
 
 #: A worker's supervisor notices the end of a task's process within one heartbeat interval, or soon after it on a
-#: loaded machine (7 seconds, of 5, were seen). Airflow fails a task as "killed externally" whose trigger fires before
-#: that; a gate that is decided at once would (3.0.6 and 3.3.2).
+#: loaded machine (7 seconds, of 5, were seen). Airflow fails a task as "killed externally" that is queued again before
+#: that, because its trigger fired at once or its next poke was due (3.0.6 and 3.3.2).
 _HEARTBEATS_TO_NOTICE = 2
 
 
@@ -85,6 +85,7 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
         self.requester_pays = requester_pays
         self._poller: waiting.Poller | None = None
         self._unasked: errors.CrrError | None = None
+        self._started_at: datetime | None = None
         hook_arguments(self, for_trigger=deferrable)
 
     @abstractmethod
@@ -114,7 +115,7 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
 
     def execute(self, context: Context) -> Any:
         """Wait on the worker, or hand the waiting to the triggerer."""
-        self._poller = self._unasked = None
+        self._poller = self._unasked = self._started_at = None
         with self._never_failing():
             self._bring_arguments(context)
         S3ConsoleLink.remember(context, self._linked)
@@ -134,31 +135,60 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
             raise (AirflowSkipException if skipped else AirflowSensorTimeout)(ended["message"]) from error
 
     def _defer(self) -> None:
-        now = time.time()
-        hold = _HEARTBEATS_TO_NOTICE * conf.getfloat("workers", "min_heartbeat_interval", fallback=5.0)
+        now, hold = time.time(), _seconds_to_notice()
         trigger = self._make_trigger(
             hook=hook_arguments(self, for_trigger=True),
             poke_interval=self.poke_interval,
             started_at=now,
             deadline=now + self.timeout,
-            not_before=now + hold,
             exponential_backoff=self.exponential_backoff,
             max_wait=self.max_wait.total_seconds() if self.max_wait else None,
             silent_fail=self.silent_fail,
         )
+        trigger.not_before = time.time() + hold  # of now: a long list has taken a while to pack
         self.defer(
             trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=max(self.timeout, hold)) + _GRACE
         )
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Poll once: done with the value for XCom, or not done, also where S3 cannot be asked for the moment."""
+        """
+        Poll once: done with the value for XCom, or not done, also where S3 cannot be asked for the moment.
+
+        In reschedule mode again and again, as long as the next poll is due before Airflow has surely noticed that this
+        process ended.
+        """
+        while True:
+            found = self._poll(context)
+            wait = None if found.is_done else self._wait_here()
+            if wait is None:
+                return found
+            time.sleep(wait)
+
+    def _wait_here(self) -> float | None:
+        """Return the seconds to the next poll of this process; None if Airflow is to run another, or the time is up."""
+        if not self.reschedule or self._started_at is None:
+            return None
+        waited = (datetime.now(UTC) - self._started_at).total_seconds()
+        if waited > self.timeout:
+            return None
+        wait = super()._get_next_poke_interval(self._started_at, lambda: waited, 1)
+        return wait if wait < _seconds_to_notice() else None
+
+    def _get_next_poke_interval(self, *args: Any, **kwargs: Any) -> float:
+        """Return the seconds until Airflow runs another poke; after an error that silent_fail passes over, too."""
+        wait = super()._get_next_poke_interval(*args, **kwargs)
+        return max(wait, _seconds_to_notice()) if self.reschedule else wait
+
+    def _poll(self, context: Context) -> PokeReturnValue:
         self._unasked = None
         if self._poller is None:
             self._bring_arguments(context)
+        if self._started_at is None:
+            first = context["ti"].get_first_reschedule_date(context) if self.reschedule else None
+            self._started_at = first or datetime.now(UTC)
         try:
             if self._poller is None:
-                first = context["ti"].get_first_reschedule_date(context) if self.reschedule else None
-                self._poller = self._make_poller(first or datetime.now(UTC), context)
+                self._poller = self._make_poller(self._started_at, context)
             decided = self._poller.poll()
         except errors.CrrError as error:
             if not waiting.goes_on(error, silent_fail=self.silent_fail):
@@ -219,3 +249,8 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
         if value is None:  # which Airflow 3.0 refuses to store
             return
         context["ti"].xcom_push(key="return_value", value=value)
+
+
+def _seconds_to_notice() -> float:
+    """Return after how many seconds Airflow has surely noticed that a task's process ended."""
+    return _HEARTBEATS_TO_NOTICE * conf.getfloat("workers", "min_heartbeat_interval", fallback=5.0)
