@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_crr import errors, metrics
+from airflow_provider_crr import errors, evidence, metrics
 from airflow_provider_crr.arguments import HOOK_FIELDS, is_known, number, one_of, seconds, text
 from airflow_provider_crr.assets import announce, summary_event
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
@@ -115,7 +115,7 @@ class S3InventorySummaryOperator(HookOperator):
         metrics.summarized(context.get("ti"), summary, datetime.now(UTC))
         self._learn(lambda: summary_flow(found))
         if exceeded := self.limits.exceeded(summary, datetime.now(UTC)):
-            context["ti"].xcom_push(key="return_value", value=found)
+            evidence.push(context, found)
             message = "\n  ".join([f"the inventory report {summary.manifest} exceeds its limits:", *exceeded])
             raise errors.InventoryLimitExceeded(message, summary=found)
         announce(self, context, lambda: summary_event(found))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -19,7 +19,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_crr import assets, errors, humanize, metrics, waiting
+from airflow_provider_crr import assets, errors, evidence, humanize, metrics, waiting
 from airflow_provider_crr.arguments import HOOK_FIELDS, hook_arguments
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.lineage import Flow, Traced
@@ -108,6 +108,10 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
     def _where(self) -> dict[str, Any]:
         """Return bucket and key of what is waited for, for the link to the console; a folder's key ends in "/"."""
 
+    def _when_stored(self, do: Callable[[], None]) -> None:
+        """Let something be done once Airflow has stored the task's result and its success."""
+        self.on_success_callback = [*self.on_success_callback, lambda context: do()]
+
     def _linked(self) -> dict[str, Any]:
         # The connection's Region, or nothing: a client would ask AWS for credentials, only to make a link.
         region_name = S3ReplicationHook(**hook_arguments(self)).region_name
@@ -128,7 +132,7 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
             if error.__cause__ is not None:  # a failure that soft_fail skips
                 raise
             ended = waiting.timed_out(self._poller, humanize.age(self.timeout), self._unasked)
-            self._push(context, ended["value"])
+            evidence.push(context, ended["value"])
             metrics.ended(context.get("ti"), ended)
             # After a deferral Airflow skips for a timeout under never_fail; a poke does as much.
             skipped = self.never_fail or isinstance(error, AirflowSkipException)
@@ -210,9 +214,17 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
 
         :param event: one of :mod:`airflow_provider_crr.waiting`.
         """
+        ended = event or {}
         with self._never_failing():
-            self._bring_arguments(context)
-            return self._conclude(context, event or {})
+            try:
+                self._bring_arguments(context)
+            except Exception:
+                if ended.get("status") == waiting.DONE:
+                    raise
+                self.log.warning(
+                    "the arguments cannot be read; how the wait ended does not depend on them", exc_info=True
+                )
+            return self._conclude(context, ended)
 
     @contextmanager
     def _never_failing(self) -> Iterator[None]:
@@ -235,7 +247,7 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
             return value
         if status == waiting.ERROR:
             raise errors.from_dict(event["error"])
-        self._push(context, value)
+        evidence.push(context, value)
         if status == waiting.FAILED:
             raise errors.ReplicationFailed(event["message"], summary=value)
         if status == waiting.TIMEOUT:
@@ -245,12 +257,7 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
             remedy="Run the same release of this provider on workers and triggerers, then clear the task",
         )
 
-    def _push(self, context: Context, value: Any) -> None:
-        if value is None:  # which Airflow 3.0 refuses to store
-            return
-        context["ti"].xcom_push(key="return_value", value=value)
-
 
 def _seconds_to_notice() -> float:
     """Return after how many seconds Airflow has surely noticed that a task's process ended."""
-    return _HEARTBEATS_TO_NOTICE * conf.getfloat("workers", "min_heartbeat_interval", fallback=5.0)
+    return _HEARTBEATS_TO_NOTICE * float(conf.getfloat("workers", "min_heartbeat_interval", fallback=5.0))

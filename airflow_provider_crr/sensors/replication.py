@@ -148,7 +148,9 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
             Metered(S3ReplicationHook(**hook_arguments(self)), context.get("ti")),
             pin_versions=self.pin_versions,
             started_at=started_at,
-            kept=None if store is None else Kept(store, _round(context), each_poll=self.reschedule),
+            kept=None
+            if store is None
+            else Kept(store, _round(context), each_poll=self.reschedule, later=self._when_stored),
         )
 
     def _make_trigger(self, **kwargs: Any) -> S3ReplicationTrigger:

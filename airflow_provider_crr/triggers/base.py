@@ -18,6 +18,9 @@ from airflow_provider_crr.errors import CrrError
 
 #: Seconds that a poll may go on after the deadline; less than the grace of the sensor's own timeout.
 _OVERTIME = 15.0
+#: Seconds that the one poll may take of a trigger that is taken over when the deadline is past. Airflow's own timeout is
+#: near then, and has no evidence to show.
+_LAST_LOOK = 10.0
 
 
 async def _in_thread(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -115,7 +118,9 @@ class PollingTrigger(BaseTrigger):
         """Send how the wait ended."""
         stop = Event()
         # A poll that goes on after the deadline is ended before Airflow's own timeout, which has no evidence to show.
-        late = asyncio.get_running_loop().call_later(self.deadline - time.time() + _OVERTIME, stop.set)
+        left = self.deadline - time.time()
+        allowed = left + _OVERTIME if left > 0 else max(left + _OVERTIME, _LAST_LOOK)
+        late = asyncio.get_running_loop().call_later(allowed, stop.set)
         try:
             try:
                 ended = await self._wait(stop)
