@@ -16,6 +16,8 @@ DONE = "done"
 FAILED = "failed"
 TIMEOUT = "timeout"
 ERROR = "error"
+#: Those that end a task with an error of their own.
+VERDICTS = frozenset({FAILED, TIMEOUT, ERROR})
 
 
 class Poller(Protocol):

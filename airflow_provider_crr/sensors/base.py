@@ -219,11 +219,9 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
             try:
                 self._bring_arguments(context)
             except Exception:
-                if ended.get("status") == waiting.DONE:
+                if ended.get("status") not in waiting.VERDICTS:
                     raise
-                self.log.warning(
-                    "the arguments cannot be read; how the wait ended does not depend on them", exc_info=True
-                )
+                self.log.debug("the arguments cannot be read; the verdict does not depend on them", exc_info=True)
             return self._conclude(context, ended)
 
     @contextmanager

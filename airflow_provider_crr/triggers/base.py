@@ -18,7 +18,7 @@ from airflow_provider_crr.errors import CrrError
 
 #: Seconds that a poll may go on after the deadline; less than the grace of the sensor's own timeout.
 _OVERTIME = 15.0
-#: Seconds that the one poll may take of a trigger that is taken over when the deadline is past. Airflow's own timeout is
+#: Seconds that the one poll may take of a trigger that is taken over after its deadline. Airflow's own timeout is
 #: near then, and has no evidence to show.
 _LAST_LOOK = 10.0
 
