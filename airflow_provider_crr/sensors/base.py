@@ -86,6 +86,7 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
         self._poller: waiting.Poller | None = None
         self._unasked: errors.CrrError | None = None
         self._started_at: datetime | None = None
+        self._began_here = 0.0
         hook_arguments(self, for_trigger=deferrable)
 
     @abstractmethod
@@ -110,7 +111,9 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
 
     def _when_stored(self, do: Callable[[], None]) -> None:
         """Let something be done once Airflow has stored the task's result and its success."""
-        self.on_success_callback = [*self.on_success_callback, lambda context: do()]
+        others = self.on_success_callback or ()
+        others = [others] if callable(others) else [*others]  # as a subclass may have set it
+        self.on_success_callback = [*others, lambda context: do()]
 
     def _linked(self) -> dict[str, Any]:
         # The connection's Region, or nothing: a client would ask AWS for credentials, only to make a link.
@@ -120,6 +123,7 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
     def execute(self, context: Context) -> Any:
         """Wait on the worker, or hand the waiting to the triggerer."""
         self._poller = self._unasked = self._started_at = None
+        self._began_here = time.monotonic()
         with self._never_failing():
             self._bring_arguments(context)
         S3ConsoleLink.remember(context, self._linked)
@@ -176,7 +180,11 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
         if waited > self.timeout:
             return None
         wait = super()._get_next_poke_interval(self._started_at, lambda: waited, 1)
-        return wait if wait < _seconds_to_notice() else None
+        if self.execution_timeout:  # which is meant for one poke: it shall not end the waiting for many
+            here = time.monotonic() - self._began_here
+            if here + wait > self.execution_timeout.total_seconds() / 2:
+                return None
+        return float(wait) if wait < _seconds_to_notice() else None
 
     def _get_next_poke_interval(self, *args: Any, **kwargs: Any) -> float:
         """Return the seconds until Airflow runs another poke; after an error that silent_fail passes over, too."""
