@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException
+from airflow.sdk import Asset
 
 from airflow_provider_crr import errors, evidence, waiting
 from airflow_provider_crr.operators.replication import S3DeleteReplicatedObjectsOperator
@@ -142,6 +143,19 @@ def test_delete_says_what_it_refused_whatever_the_push_does(s3: S3Server, instan
     with pytest.raises(errors.LookupFailed, match="the access key"):
         S3DeleteReplicatedObjectsOperator(task_id="delete", **named).execute({"ti": instance})
     assert instance.pushes == 2
+
+
+def test_open_gate_is_open_whatever_can_be_told_of_it(s3: S3Server) -> None:
+    """An outlet that Airflow cannot look up, because its API server is gone, costs the event its details only."""
+
+    class Gone(dict[Any, Any]):
+        def __missing__(self, outlet: Any) -> Any:
+            raise RuntimeError("the API server is gone")
+
+    s3.answers["b", "k"] = stored("COMPLETED")
+    task = gate(outlets=[Asset(name="replica", uri="s3://replica/k")])
+    context: Any = {"ti": Instance(RuntimeError()), "outlet_events": Gone()}
+    assert task.execute(context)["statuses"] == {"COMPLETED": 1}
 
 
 def test_nothing_is_pushed_of_nothing() -> None:
