@@ -18,9 +18,6 @@ from airflow_provider_crr.errors import CrrError
 
 #: Seconds that a poll may go on after the deadline; less than the grace of the sensor's own timeout.
 _OVERTIME = 15.0
-#: Seconds that the one poll may take of a trigger that is taken over after its deadline. Airflow's own timeout is
-#: near then, and has no evidence to show.
-_LAST_LOOK = 10.0
 
 
 async def _in_thread(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -119,7 +116,7 @@ class PollingTrigger(BaseTrigger):
         stop = Event()
         # A poll that goes on after the deadline is ended before Airflow's own timeout, which has no evidence to show.
         left = self.deadline - time.time()
-        allowed = left + _OVERTIME if left > 0 else max(left + _OVERTIME, _LAST_LOOK)
+        allowed = left + _OVERTIME if left > 0 else max(left + _OVERTIME, waiting.LATE)
         late = asyncio.get_running_loop().call_later(allowed, stop.set)
         try:
             try:

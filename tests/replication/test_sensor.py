@@ -305,7 +305,7 @@ def test_gate_that_is_taken_over_late_waits_no_longer_than_for_one_look(
     s3: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The look of a trigger that begins when its time is up is ended, too, if S3 says nothing."""
-    monkeypatch.setattr("airflow_provider_crr.triggers.base._LAST_LOOK", 0.5)
+    monkeypatch.setattr("airflow_provider_crr.waiting.LATE", 0.5)
     opened = threading.Event()
     s3.default = lambda bucket, key, version: stored("PENDING", gate=opened)
     trigger = deferred(bucket_key=["s3://b/1", "s3://b/2"]).trigger
