@@ -56,10 +56,10 @@ def check_extra_args(extra_args: Any, client: Any = None) -> None:
     :param client: boto3 S3 client, which knows the types of the values; None where there is none yet.
     :raises InvalidArgument: if it is no mapping of arguments that an upload takes.
     """
-    from boto3.s3.transfer import S3Transfer
-
     if extra_args is None:
         return
+    from boto3.s3.transfer import S3Transfer
+
     if not isinstance(extra_args, dict):
         raise InvalidArgument(f"extra_args is {extra_args!r}", remedy=_HOW)
     known = S3Transfer.ALLOWED_UPLOAD_ARGS
