@@ -39,12 +39,13 @@ def announce(task: Any, context: Any, extra: Callable[[], Mapping[str, Any]]) ->
 
     try:
         found = dict(extra())
+        for outlet in task.outlets:
+            if isinstance(outlet, BaseAsset):  # and not what another tool keeps there
+                context["outlet_events"][outlet].extra.update(
+                    found
+                )  # which asks Airflow for what is named by reference
     except Exception:  # the task has succeeded, whatever can be told of it
         log.warning("the asset events go without their details", exc_info=True)
-        return
-    for outlet in task.outlets:
-        if isinstance(outlet, BaseAsset):  # and not what another tool keeps there
-            context["outlet_events"][outlet].extra.update(found)
 
 
 def gate_event(summary: Mapping[str, Any], targets: Targets, source: Rules) -> dict[str, Any]:

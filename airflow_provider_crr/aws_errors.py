@@ -14,7 +14,7 @@ errors and those of AssumeRole and AssumeRoleWithWebIdentity in the `STS API ref
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -97,7 +97,7 @@ def translated(
     action: str,
     *,
     permission: str,
-    denied: type[CrrError] = LookupFailed,
+    denied: Callable[..., CrrError] = LookupFailed,
     missing: CrrError | None = None,
 ) -> Iterator[None]:
     """
@@ -106,7 +106,7 @@ def translated(
     :param uri: S3 URI that the block is about.
     :param action: what it does, such as ``"list objects"``.
     :param permission: IAM action that it needs.
-    :param denied: what to raise if S3 does not allow that, or the object is archived.
+    :param denied: makes what to raise if S3 does not allow that, or the object is archived.
     :param missing: what to raise if the object is not there.
     :raises CredentialsNotFound: if the connection yields no credentials.
     :raises BucketNotFound: if there is no such bucket.
@@ -255,7 +255,7 @@ def _refused(
     uri: str,
     action: str,
     permission: str,
-    denied: type[CrrError],
+    denied: Callable[..., CrrError],
     missing: CrrError | None,
 ) -> CrrError:
     code, message, status = aws_origin.answered(error)

@@ -21,6 +21,8 @@ argument                  what is taken                                         
 ``newer_than``            a datetime with time zone, or its ISO 8601 text              None: any report
 ``report_uri``            an S3 or file URI, or a path                                 InvalidArgument
 ``failed_manifest_uri``   the same                                                     InvalidArgument
+``extra_args``            a mapping of what boto3 takes for an upload; where that is   InvalidArgument, also of
+                          text, a whole number is the text of its digits               one value
 ========================= ============================================================ ========================
 
 None that the author of the DAG wrote, or left as the default, stays None: not given. So does a ``version_id`` of None
@@ -200,6 +202,24 @@ def _unfit_keys(message: str) -> InvalidArgument:
     return InvalidArgument(message, remedy=_ARGUMENTS["bucket_key"].how)
 
 
+def _upload(value: _Value) -> Any:
+    if not isinstance(value.now, Mapping):
+        raise _Unfit
+    written = value.written if isinstance(value.written, Mapping) else {}
+    return {name: _sent(name, value.part(each, written.get(name, _BY_DATA))) for name, each in value.now.items()}
+
+
+def _sent(name: Any, value: _Value) -> Any:
+    """Return a value that is sent with an upload; nothing would be sent as a header with the text of None."""
+    if value.is_nothing:
+        raise _Unfit
+    if isinstance(value.now, Mapping):  # Metadata
+        written = value.written if isinstance(value.written, Mapping) else {}
+        return {key: _sent(key, value.part(each, written.get(key, _BY_DATA))) for key, each in value.now.items()}
+    in_doubt = isinstance(value.now, int | float) and not isinstance(value.now, bool)
+    return value.text() if value.is_rendered and in_doubt else value.now
+
+
 @dataclass(frozen=True, slots=True)
 class _Argument:
     """
@@ -247,6 +267,10 @@ _ARGUMENTS = {
     ),
     "report_uri": _Argument(_uri, _WHERE_TO_WRITE),
     "failed_manifest_uri": _Argument(_uri, _WHERE_TO_WRITE),
+    "extra_args": _Argument(
+        _upload,
+        'Give a mapping, such as {"ServerSideEncryption": "aws:kms"}, of texts, and leave out what is not to be sent',
+    ),
 }
 
 

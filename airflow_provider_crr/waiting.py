@@ -16,6 +16,12 @@ DONE = "done"
 FAILED = "failed"
 TIMEOUT = "timeout"
 ERROR = "error"
+#: Those that end a task with an error of their own.
+VERDICTS = frozenset({FAILED, TIMEOUT, ERROR})
+
+#: Seconds that the one look may take that a process begins when the time is up, as when another triggerer takes over:
+#: it has first to find its way to S3, and Airflow's own timeout is near, which has no evidence to show.
+LATE = 10.0
 
 
 class Poller(Protocol):

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from airflow_provider_crr.arguments import text
 from airflow_provider_crr.aws_errors import translated
-from airflow_provider_crr.errors import InvalidArgument
+from airflow_provider_crr.errors import InvalidArgument, LookupFailed
 from airflow_provider_crr.inventory.location import split_uri
 from airflow_provider_crr.s3.uri import is_s3_uri
+
+_HOW = 'Give what boto3 takes for an upload, such as {"ServerSideEncryption": "aws:kms"}, or None'
+#: What must also be allowed for what is sent with an object ("Required permissions for Amazon S3 API operations").
+_ALSO = {
+    "ACL": "s3:PutObjectAcl",
+    "Tagging": "s3:PutObjectTagging",
+    "ObjectLockMode": "s3:PutObjectRetention",
+    "ObjectLockLegalHoldStatus": "s3:PutObjectLegalHold",
+    "SSEKMSKeyId": "kms:GenerateDataKey and kms:Decrypt for the key",
+}
 
 
 def check_destination(uri: str | None, *, rendered: bool = False) -> None:
@@ -36,14 +48,49 @@ def check_destination(uri: str | None, *, rendered: bool = False) -> None:
         format_for(uri)
 
 
-def write(client: Any, uri: str, source: Path, content_type: str) -> None:
+def check_extra_args(extra_args: Any, client: Any = None) -> None:
+    """
+    Refuse what ``S3Hook``, boto3 and botocore would refuse only at the end, when a report is to be uploaded.
+
+    :param extra_args: the ``extra_args`` of amazon's ``S3Hook``; None is fine.
+    :param client: boto3 S3 client, which knows the types of the values; None where there is none yet.
+    :raises InvalidArgument: if it is no mapping of arguments that an upload takes.
+    """
+    if extra_args is None:
+        return
+    from boto3.s3.transfer import S3Transfer
+
+    if not isinstance(extra_args, dict):
+        raise InvalidArgument(f"extra_args is {extra_args!r}", remedy=_HOW)
+    known = S3Transfer.ALLOWED_UPLOAD_ARGS
+    if strange := [name for name in extra_args if name not in known]:
+        raise InvalidArgument(
+            f"extra_args names {', '.join(map(repr, strange))}", remedy=f"{_HOW}. An upload takes: {', '.join(known)}"
+        )
+    if empty := [name for name, value in extra_args.items() if value is None]:
+        raise InvalidArgument(
+            f"extra_args has None for {', '.join(empty)}", remedy=f"{_HOW}; leave out what is not sent"
+        )
+    if client is None:
+        return
+    from botocore.validate import ParamValidator
+
+    shape = client.meta.service_model.operation_model("PutObject").input_shape
+    sent = {name: value for name, value in extra_args.items() if name in shape.members}
+    found = ParamValidator().validate({"Bucket": "bucket", "Key": "key", **sent}, shape)
+    if found.has_errors():
+        raise InvalidArgument(f"extra_args: {found.generate_report()}", remedy=_HOW)
+
+
+def write(client: Any, uri: str, source: Path, content_type: str, extra_args: Mapping[str, Any] | None = None) -> None:
     """
     Write a file to its place.
 
     :param client: boto3 S3 client.
     :param uri: see :func:`check_destination`.
     :param source: the file.
-    :param content_type: what S3 is told that it is.
+    :param content_type: what S3 is told that it is, unless ``extra_args`` says it.
+    :param extra_args: what else S3 is told, see :func:`check_extra_args`; of no meaning for a file of the worker.
     :raises LookupFailed: if S3 does not take it.
     """
     if not is_s3_uri(uri):
@@ -52,8 +99,21 @@ def write(client: Any, uri: str, source: Path, content_type: str) -> None:
         shutil.copyfile(source, path)
         return
     bucket, key = split_uri(uri)
-    with translated(uri, "write", permission="s3:PutObject"):
-        client.upload_file(str(source), bucket, key, ExtraArgs={"ContentType": content_type})
+    sent = {"ContentType": content_type, **(extra_args or {})}
+    with translated(uri, "write", permission="s3:PutObject", denied=partial(_denied, sent)):
+        client.upload_file(str(source), bucket, key, ExtraArgs=sent)
+
+
+def _denied(sent: Mapping[str, Any], message: str, *, uri: str, remedy: str) -> LookupFailed:
+    """Return the error for a 403: S3 says of a policy that demands a header no more than that access is denied."""
+    actions = ", ".join(["s3:PutObject", *(action for name, action in _ALSO.items() if name in sent)])
+    return LookupFailed(
+        message,
+        uri=uri,
+        remedy=f"Allow {actions} to the connection. If the bucket's policy demands a header, give it as extra_args:"
+        " ServerSideEncryption (and SSEKMSKeyId) sends x-amz-server-side-encryption (and"
+        " x-amz-server-side-encryption-aws-kms-key-id), ACL sends x-amz-acl",
+    )
 
 
 def _path(uri: str) -> Path:

@@ -9,13 +9,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_crr import errors, metrics
+from airflow_provider_crr import errors, evidence, metrics
 from airflow_provider_crr.arguments import HOOK_FIELDS, is_known, number, one_of, seconds, text
 from airflow_provider_crr.assets import announce, summary_event
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.inventory.limits import MAX_PREFIX_DEPTH, Limits
 from airflow_provider_crr.inventory.location import InventoryLocation, is_manifest_uri, split_uri
-from airflow_provider_crr.inventory.output import check_destination, write
+from airflow_provider_crr.inventory.output import check_destination, check_extra_args, write
 from airflow_provider_crr.lineage import Flow, Place, summary_flow
 from airflow_provider_crr.links.console import InventoryManifestLink, WrittenReportLink
 from airflow_provider_crr.operators.base import HookOperator
@@ -52,6 +52,8 @@ class S3InventorySummaryOperator(HookOperator):
         (``S3BatchOperations_CSV_20180820``); templated. If there are none it is not written, ``failed_manifest_uri``
         is None in the XCom, and what an earlier run wrote there stays.
     :param failed_manifest_pending_age: list there, too, what was PENDING for longer than this; seconds or a timedelta.
+    :param extra_args: what is sent with each object that is written to S3: ``extra_args`` of amazon's ``S3Hook``, such
+        as ``{"ServerSideEncryption": "aws:kms", "ACL": "bucket-owner-full-control"}``; templated.
     :param engine: ``"local"``: read by this worker.
     :param work_dir: directory for temporary files, None for the system's. It holds up to three unpacked data files.
     :param kwargs: those of :class:`~airflow_provider_crr.operators.base.HookOperator`, and of every operator.
@@ -60,7 +62,7 @@ class S3InventorySummaryOperator(HookOperator):
     :raises InventoryLimitExceeded: if the report exceeds a limit.
     """
 
-    template_fields: Sequence[str] = ("inventory", "report_uri", "failed_manifest_uri", *HOOK_FIELDS)
+    template_fields: Sequence[str] = ("inventory", "report_uri", "failed_manifest_uri", "extra_args", *HOOK_FIELDS)
     operator_extra_links = (InventoryManifestLink(), WrittenReportLink())
     ui_color = "#e4f0dd"
 
@@ -76,6 +78,7 @@ class S3InventorySummaryOperator(HookOperator):
         report_uri: str | None = None,
         failed_manifest_uri: str | None = None,
         failed_manifest_pending_age: timedelta | float | None = None,
+        extra_args: dict[str, Any] | None = None,
         engine: str = "local",
         work_dir: str | None = None,
         **kwargs: Any,
@@ -92,6 +95,7 @@ class S3InventorySummaryOperator(HookOperator):
         self.report_uri = report_uri
         self.failed_manifest_uri = failed_manifest_uri
         self.failed_manifest_pending_age = seconds(failed_manifest_pending_age, "failed_manifest_pending_age")
+        self.extra_args = extra_args
         self.engine = one_of(engine, "engine", ("local",))
         self.work_dir = work_dir
         if is_known(self, "inventory") and not is_manifest_uri(text(inventory, "inventory")):
@@ -100,6 +104,8 @@ class S3InventorySummaryOperator(HookOperator):
             check_destination(report_uri, rendered=True)
         if is_known(self, "failed_manifest_uri"):
             check_destination(failed_manifest_uri)
+        if is_known(self, "extra_args"):
+            check_extra_args(extra_args)
         self._remember()
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -115,7 +121,7 @@ class S3InventorySummaryOperator(HookOperator):
         metrics.summarized(context.get("ti"), summary, datetime.now(UTC))
         self._learn(lambda: summary_flow(found))
         if exceeded := self.limits.exceeded(summary, datetime.now(UTC)):
-            context["ti"].xcom_push(key="return_value", value=found)
+            evidence.push(context, found)
             message = "\n  ".join([f"the inventory report {summary.manifest} exceeds its limits:", *exceeded])
             raise errors.InventoryLimitExceeded(message, summary=found)
         announce(self, context, lambda: summary_event(found))
@@ -132,6 +138,7 @@ class S3InventorySummaryOperator(HookOperator):
         from airflow_provider_crr.inventory.report import manifest_uri_of, read_manifest
 
         client = hook.get_conn()
+        check_extra_args(self.extra_args, client)
         manifest_uri = manifest_uri_of(client, self.inventory)
         InventoryManifestLink.remember(context, partial(_in_console, hook, manifest_uri))
         manifest = read_manifest(client, manifest_uri)
@@ -148,7 +155,7 @@ class S3InventorySummaryOperator(HookOperator):
                 work_dir=self.work_dir,
             )
             if self.failed_manifest_uri and failed and failed.stat().st_size:
-                write(client, self.failed_manifest_uri, failed, "text/csv")
+                write(client, self.failed_manifest_uri, failed, "text/csv", self.extra_args)
                 summary = summary.written_to(failed_manifest_uri=self.failed_manifest_uri)
             if self.report_uri:
                 summary = summary.written_to(
@@ -157,7 +164,7 @@ class S3InventorySummaryOperator(HookOperator):
                 form = format_for(self.report_uri)
                 rendered = Path(directory, "report")
                 rendered.write_text(render(summary, form), encoding="utf-8")
-                write(client, self.report_uri, rendered, CONTENT_TYPES[form])
+                write(client, self.report_uri, rendered, CONTENT_TYPES[form], self.extra_args)
                 if is_s3_uri(self.report_uri):
                     WrittenReportLink.remember(context, partial(_in_console, hook, self.report_uri))
         return summary

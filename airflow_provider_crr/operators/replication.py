@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_crr import errors, humanize
+from airflow_provider_crr import errors, evidence, humanize
 from airflow_provider_crr.arguments import HOOK_FIELDS, TARGET_FIELDS, TargetArguments, one_of
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.legible import legible
@@ -112,7 +112,7 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
             progress.load(deletion, retried=self._is_retried(context.get("ti")))
             delete_run.run(DeletePlan(client, targets), progress, deletion, ask)
         except BaseException:  # also Airflow's execution_timeout: deletes cannot be asked for again
-            context["ti"].xcom_push(key="return_value", value=deletion.to_dict())
+            evidence.push(context, deletion.to_dict())
             raise
         found = deletion.to_dict()
         verb = "would delete" if self.only_check else "deleted"
@@ -124,7 +124,7 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
         self._learn(lambda: deletion_flow(targets, all_gone=self._leaves_nothing(found, targets, hook)))
         undeleted = NOT_DELETED in found["refused_statuses"]
         if undeleted or (refusals and self.on_refused == "fail" and not self.only_check):
-            context["ti"].xcom_push(key="return_value", value=found)
+            evidence.push(context, found)
             raise errors.ObjectsNotDeleted("\n".join([line, *refusals]), summary=found)
         for refusal in refusals:
             self.log.warning(refusal)

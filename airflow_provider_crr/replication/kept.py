@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any, Protocol
@@ -52,12 +53,22 @@ class Kept:
     :param store: where it is kept.
     :param round: tells one asking by the user from the next, after the task was cleared.
     :param each_poll: write it at each poll, because every poll is a process of its own; else only when more is known.
+    :param later: does something once the result of the gate is stored: until then the next try may need the record.
+        None for at once.
     """
 
-    def __init__(self, store: Store, round: str, *, each_poll: bool = False) -> None:
+    def __init__(
+        self,
+        store: Store,
+        round: str,
+        *,
+        each_poll: bool = False,
+        later: Callable[[Callable[[], None]], None] | None = None,
+    ) -> None:
         self._store = store
         self._round = round
         self._each_poll = each_poll
+        self._later = later
         self._targets = Targets()
         self._question = ""
         self._text = _NOTHING  # what the next process would read; "" if that is not known
@@ -112,7 +123,13 @@ class Kept:
             log.warning("cannot keep what is finished, the next process may ask anew: %s", _short(error))
 
     def forget(self) -> None:
-        """Delete the record."""
+        """Delete the record, as soon as nobody can need it."""
+        if self._later:
+            self._later(self._delete)
+        else:
+            self._delete()
+
+    def _delete(self) -> None:
         try:
             for number in range(self._count):
                 self._store.delete(_key(number))

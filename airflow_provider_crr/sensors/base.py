@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -19,7 +19,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_crr import assets, errors, humanize, metrics, waiting
+from airflow_provider_crr import assets, errors, evidence, humanize, metrics, waiting
 from airflow_provider_crr.arguments import HOOK_FIELDS, hook_arguments
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.lineage import Flow, Traced
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 _GRACE = timedelta(seconds=30)
 
 #: A worker's supervisor notices the end of a task's process within one heartbeat interval, or soon after it on a
-#: loaded machine (7 seconds, of 5, were seen). Airflow fails a task as "killed externally" whose trigger fires before
-#: that; a gate that is decided at once would (3.0.6 and 3.3.2).
+#: loaded machine (7 seconds, of 5, were seen). Airflow fails a task as "killed externally" that is queued again before
+#: that, because its trigger fired at once or its next poke was due (3.0.6 and 3.3.2).
 _HEARTBEATS_TO_NOTICE = 2
 
 
@@ -85,6 +85,8 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
         self.requester_pays = requester_pays
         self._poller: waiting.Poller | None = None
         self._unasked: errors.CrrError | None = None
+        self._started_at: datetime | None = None
+        self._began_here = 0.0
         hook_arguments(self, for_trigger=deferrable)
 
     @abstractmethod
@@ -107,6 +109,12 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
     def _where(self) -> dict[str, Any]:
         """Return bucket and key of what is waited for, for the link to the console; a folder's key ends in "/"."""
 
+    def _when_stored(self, do: Callable[[], None]) -> None:
+        """Let something be done once Airflow has stored the task's result and its success."""
+        others = self.on_success_callback or ()
+        others = [others] if callable(others) else [*others]  # as a subclass may have set it
+        self.on_success_callback = [*others, lambda context: do()]
+
     def _linked(self) -> dict[str, Any]:
         # The connection's Region, or nothing: a client would ask AWS for credentials, only to make a link.
         region_name = S3ReplicationHook(**hook_arguments(self)).region_name
@@ -114,7 +122,8 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
 
     def execute(self, context: Context) -> Any:
         """Wait on the worker, or hand the waiting to the triggerer."""
-        self._poller = self._unasked = None
+        self._poller = self._unasked = self._started_at = None
+        self._began_here = time.monotonic()
         with self._never_failing():
             self._bring_arguments(context)
         S3ConsoleLink.remember(context, self._linked)
@@ -127,38 +136,71 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
             if error.__cause__ is not None:  # a failure that soft_fail skips
                 raise
             ended = waiting.timed_out(self._poller, humanize.age(self.timeout), self._unasked)
-            self._push(context, ended["value"])
+            evidence.push(context, ended["value"])
             metrics.ended(context.get("ti"), ended)
             # After a deferral Airflow skips for a timeout under never_fail; a poke does as much.
             skipped = self.never_fail or isinstance(error, AirflowSkipException)
             raise (AirflowSkipException if skipped else AirflowSensorTimeout)(ended["message"]) from error
 
     def _defer(self) -> None:
-        now = time.time()
-        hold = _HEARTBEATS_TO_NOTICE * conf.getfloat("workers", "min_heartbeat_interval", fallback=5.0)
+        now, hold = time.time(), _seconds_to_notice()
         trigger = self._make_trigger(
             hook=hook_arguments(self, for_trigger=True),
             poke_interval=self.poke_interval,
             started_at=now,
             deadline=now + self.timeout,
-            not_before=now + hold,
             exponential_backoff=self.exponential_backoff,
             max_wait=self.max_wait.total_seconds() if self.max_wait else None,
             silent_fail=self.silent_fail,
         )
+        trigger.not_before = time.time() + hold  # of now: a long list has taken a while to pack
         self.defer(
             trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=max(self.timeout, hold)) + _GRACE
         )
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Poll once: done with the value for XCom, or not done, also where S3 cannot be asked for the moment."""
+        """
+        Poll once: done with the value for XCom, or not done, also where S3 cannot be asked for the moment.
+
+        In reschedule mode again and again, as long as the next poll is due before Airflow has surely noticed that this
+        process ended.
+        """
+        while True:
+            found = self._poll(context)
+            wait = None if found.is_done else self._wait_here()
+            if wait is None:
+                return found
+            time.sleep(wait)
+
+    def _wait_here(self) -> float | None:
+        """Return the seconds to the next poll of this process; None if Airflow is to run another, or the time is up."""
+        if not self.reschedule or self._started_at is None:
+            return None
+        waited = (datetime.now(UTC) - self._started_at).total_seconds()
+        if waited > self.timeout:
+            return None
+        wait = super()._get_next_poke_interval(self._started_at, lambda: waited, 1)
+        if self.execution_timeout:  # which is meant for one poke: it shall not end the waiting for many
+            here = time.monotonic() - self._began_here
+            if here + wait > self.execution_timeout.total_seconds() / 2:
+                return None
+        return float(wait) if wait < _seconds_to_notice() else None
+
+    def _get_next_poke_interval(self, *args: Any, **kwargs: Any) -> float:
+        """Return the seconds until Airflow runs another poke; after an error that silent_fail passes over, too."""
+        wait = super()._get_next_poke_interval(*args, **kwargs)
+        return max(wait, _seconds_to_notice()) if self.reschedule else wait
+
+    def _poll(self, context: Context) -> PokeReturnValue:
         self._unasked = None
         if self._poller is None:
             self._bring_arguments(context)
+        if self._started_at is None:
+            first = context["ti"].get_first_reschedule_date(context) if self.reschedule else None
+            self._started_at = first or datetime.now(UTC)
         try:
             if self._poller is None:
-                first = context["ti"].get_first_reschedule_date(context) if self.reschedule else None
-                self._poller = self._make_poller(first or datetime.now(UTC), context)
+                self._poller = self._make_poller(self._started_at, context)
             decided = self._poller.poll()
         except errors.CrrError as error:
             if not waiting.goes_on(error, silent_fail=self.silent_fail):
@@ -180,9 +222,15 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
 
         :param event: one of :mod:`airflow_provider_crr.waiting`.
         """
+        ended = event or {}
         with self._never_failing():
-            self._bring_arguments(context)
-            return self._conclude(context, event or {})
+            try:
+                self._bring_arguments(context)
+            except Exception:
+                if ended.get("status") not in waiting.VERDICTS:
+                    raise
+                self.log.debug("the arguments cannot be read; the verdict does not depend on them", exc_info=True)
+            return self._conclude(context, ended)
 
     @contextmanager
     def _never_failing(self) -> Iterator[None]:
@@ -205,7 +253,7 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
             return value
         if status == waiting.ERROR:
             raise errors.from_dict(event["error"])
-        self._push(context, value)
+        evidence.push(context, value)
         if status == waiting.FAILED:
             raise errors.ReplicationFailed(event["message"], summary=value)
         if status == waiting.TIMEOUT:
@@ -215,7 +263,7 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
             remedy="Run the same release of this provider on workers and triggerers, then clear the task",
         )
 
-    def _push(self, context: Context, value: Any) -> None:
-        if value is None:  # which Airflow 3.0 refuses to store
-            return
-        context["ti"].xcom_push(key="return_value", value=value)
+
+def _seconds_to_notice() -> float:
+    """Return after how many seconds Airflow has surely noticed that a task's process ended."""
+    return _HEARTBEATS_TO_NOTICE * float(conf.getfloat("workers", "min_heartbeat_interval", fallback=5.0))

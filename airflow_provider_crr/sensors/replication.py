@@ -148,7 +148,9 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
             Metered(S3ReplicationHook(**hook_arguments(self)), context.get("ti")),
             pin_versions=self.pin_versions,
             started_at=started_at,
-            kept=None if store is None else Kept(store, _round(context), each_poll=self.reschedule),
+            kept=None
+            if store is None
+            else Kept(store, _round(context), each_poll=self.reschedule, later=self._when_stored),
         )
 
     def _make_trigger(self, **kwargs: Any) -> S3ReplicationTrigger:
@@ -178,6 +180,7 @@ def _round(context: Context) -> str:
     """
     Return what stays when Airflow tries the task again by itself, and changes when a user clears it.
 
-    It also changes when another task of the run is cleared.
+    It also changes when another task of the run is cleared. It may stay when this one is cleared while it runs and
+    ``reset_dag_runs`` is false: that counts as a retry.
     """
     return f"{getattr(context['ti'], 'max_tries', 0)}/{getattr(context.get('dag_run'), 'clear_number', 0)}"

@@ -115,14 +115,23 @@ class PollingTrigger(BaseTrigger):
         """Send how the wait ended."""
         stop = Event()
         # A poll that goes on after the deadline is ended before Airflow's own timeout, which has no evidence to show.
-        late = asyncio.get_running_loop().call_later(self.deadline - time.time() + _OVERTIME, stop.set)
+        left = self.deadline - time.time()
+        allowed = left + _OVERTIME if left > 0 else max(left + _OVERTIME, waiting.LATE)
+        late = asyncio.get_running_loop().call_later(allowed, stop.set)
         try:
-            ended = await self._wait(stop)
-            await asyncio.sleep(max(0.0, self.not_before - time.time()))
+            try:
+                ended = await self._wait(stop)
+            except Exception:  # with which the task is as soon queued again as with an event
+                await self._hold()
+                raise
+            await self._hold()
             yield TriggerEvent(ended)  # type: ignore[no-untyped-call]
         finally:
             late.cancel()
             stop.set()
+
+    async def _hold(self) -> None:
+        await asyncio.sleep(max(0.0, self.not_before - time.time()))
 
     def _poll(self, poller: waiting.Poller, stop: Event) -> dict[str, Any] | None:
         decided = poller.poll(stop)

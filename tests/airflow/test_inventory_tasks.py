@@ -48,14 +48,31 @@ def test_summary_is_pushed_and_report_written_before_limit_fails(run_task, aws_c
         max_failed=0,
         report_uri=f"file://{html}",
         failed_manifest_uri=manifest_uri,
+        extra_args={"ServerSideEncryption": "AES256", "Metadata": {"by": "{{ task.task_id }}"}},
     )
     assert run.state == "failed"
     assert isinstance(run.error, errors.InventoryLimitExceeded)
     assert run.xcom["statuses"] == {"FAILED": {"objects": 1, "bytes": 5}}
     assert run.xcom["report_uri"] == f"file://{html}"
     assert "<!doctype html>" in html.read_text().lower()
-    body = client.get_object(Bucket=report.destination_bucket, Key="failed.csv")["Body"].read().decode()
+    written = client.get_object(Bucket=report.destination_bucket, Key="failed.csv")
+    assert written["Metadata"] == {"by": "task"}
+    body = written["Body"].read().decode()
     assert body.replace('"', "").startswith(f"{report.manifest['sourceBucket']},a/lost.csv,")
+
+
+def test_report_in_s3_gets_what_extra_args_say_and_a_rendered_nothing_is_refused(run_task, aws_conn, report) -> None:
+    """The report is sent with extra_args, too; what renders to nothing is no header, and ends the task."""
+    client = aws_conn.client()
+    deliver(client, report)
+    arguments = {"inventory": report.manifest_uri, "report_uri": f"s3://{report.destination_bucket}/r.md"}
+    sent = {"extra_args": {"Metadata": {"by": "{{ run_id }}"}, "CacheControl": "no-store"}}
+    assert run_task(S3InventorySummaryOperator, **arguments, **sent).state == "success"
+    head = client.head_object(Bucket=report.destination_bucket, Key="r.md")
+    assert head["Metadata"]["by"].startswith("manual__")
+    assert head["ContentType"].startswith("text/markdown")
+    refused = run_task(S3InventorySummaryOperator, **arguments, extra_args={"CacheControl": "{{ none }}"})
+    assert isinstance(refused.error, errors.InvalidArgument)
 
 
 MODES: dict[str, dict[str, Any]] = {"poke": {"deferrable": False}, "deferrable": {"deferrable": True}}

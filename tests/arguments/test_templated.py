@@ -81,6 +81,12 @@ def test_none_that_the_author_wrote_stays(name: str) -> None:
         ("newer_than", Proxy(lambda: datetime(2026, 11, 24, tzinfo=UTC)), datetime(2026, 11, 24, tzinfo=UTC)),
         ("report_uri", "S3://b/report.html", "s3://b/report.html"),
         ("report_uri", "/tmp/report.html", "/tmp/report.html"),
+        ("extra_args", {"SSEKMSKeyId": 12, "ACL": "private"}, {"SSEKMSKeyId": "12", "ACL": "private"}),
+        (
+            "extra_args",
+            {"BucketKeyEnabled": True, "Metadata": {"n": 1}},
+            {"BucketKeyEnabled": True, "Metadata": {"n": "1"}},
+        ),
     ],
 )
 def test_what_templates_make_is_brought_to_its_type(name: str, now: Any, is_: object) -> None:
@@ -102,6 +108,11 @@ def test_what_templates_make_is_brought_to_its_type(name: str, now: Any, is_: ob
         *((name, value) for name in ("inventory", "report_uri", "failed_manifest_uri") for value in (7, True, ["a"])),
         *((name, "s3://None/landing/daily/") for name in ("bucket_key", "inventory", "report_uri")),
         ("bucket_key", "s3://b/None"),
+        *(
+            ("extra_args", value)
+            for value in ("{'ACL': 'private'}", 7, ["ACL"], {"ACL": None}, {"ACL": ""}, {"ACL": 1.5})
+        ),
+        ("extra_args", {"Metadata": {"by": "None"}}),
     ],
 )
 def test_what_an_argument_cannot_take_is_refused(name: str, now: object) -> None:

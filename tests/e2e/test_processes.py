@@ -110,19 +110,23 @@ def test_thousand_objects_are_asked_no_more_than_they_must(
 
 
 def test_rescheduled_gate_opens_as_a_deferred_one(airflow: Airflow, aws: LocalAws, pair: ReplicatedPair) -> None:
-    """A gate that is rescheduled frees its worker between pokes, and opens with the XCom of a deferred one."""
+    """
+    A gate that is rescheduled frees its worker between pokes, and opens with the XCom of a deferred one; so does one
+    that is due again before Airflow has noticed the end of its process.
+    """
     aws.hold(pair.source)
     land(pair, 3)
-    runs = {dag: airflow.trigger(dag, bucket=pair.source) for dag in ("rescheduled", "deferred")}
+    runs = {dag: airflow.trigger(dag, bucket=pair.source) for dag in ("rescheduled", "deferred", "rescheduled_soon")}
     rescheduled = runs["rescheduled"]
     until(lambda: airflow.task_states("rescheduled", rescheduled)["gate"] == "up_for_reschedule", "a reschedule")
     swept(airflow, "deferred", runs["deferred"])
+    swept(airflow, "rescheduled_soon", runs["rescheduled_soon"], 2)
     aws.release(pair.source)
     values = []
     for dag, run in runs.items():
         assert finished(airflow, dag, run) == {"gate": "success", "behind": "success"}
         values.append(airflow.returned(dag, run, "gate"))
-    assert judged(values[0]) == judged(values[1])
+    assert judged(values[0]) == judged(values[1]) == judged(values[2])
     assert values[0]["statuses"] == {"COMPLETED": 3}
     assert values[0]["waited_seconds"] >= 10  # counted from the first poke
 

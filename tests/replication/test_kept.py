@@ -407,6 +407,21 @@ def test_record_that_cannot_be_deleted_is_left(store: Store, caplog: pytest.LogC
     assert "cannot delete what was kept" in caplog.text
 
 
+def test_record_is_there_until_the_result_is_stored(s3: S3Server, store: Store) -> None:
+    """A gate that opens deletes its record no sooner than its result is stored: a next try asks only for the rest."""
+    half_done(s3, store)
+    s3.answers["b", "b"] = stored("COMPLETED")
+    stored_by_now: list[Callable[[], None]] = []
+    for _ in range(2):
+        kept = Kept(store, "0/0", later=stored_by_now.append)
+        gate = Watch(Targets.parse(["s3://b/a", "s3://b/b"]), GatePolicy(), shared(), kept=kept)
+        assert (gate.poll() or {})["status"] == "done"
+        assert asked(s3) == {"b": 1}
+        assert list(store.values) == [KEY]
+    stored_by_now[-1]()
+    assert store.values == {}
+
+
 def test_nothing_is_written_when_nothing_changed(s3: S3Server, store: Store) -> None:
     """A poll writes once at most, and only if more is known; where each poll is a process, so that HEADs count on."""
     half_done(s3, store)

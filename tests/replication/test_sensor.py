@@ -18,6 +18,8 @@ from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSki
 
 from airflow_provider_crr import errors, waiting
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor, has_task_state_store
+from airflow_provider_crr.triggers.base import PollingTrigger
+from airflow_provider_crr.triggers.inventory import S3InventoryTrigger
 from airflow_provider_crr.triggers.replication import S3ReplicationTrigger
 from tests.support.s3_server import Answer, S3Server, stored
 
@@ -49,7 +51,7 @@ def deferred(**arguments: Any) -> TaskDeferred:
     return caught.value
 
 
-def events(trigger: S3ReplicationTrigger) -> list[dict[str, Any]]:
+def events(trigger: PollingTrigger) -> list[dict[str, Any]]:
     async def run() -> list[dict[str, Any]]:
         return [event.payload async for event in trigger.run()]
 
@@ -284,3 +286,43 @@ def test_errors_have_no_other_names() -> None:
     """A name that is no error is an AttributeError, as of any module."""
     with pytest.raises(AttributeError, match="Nothing"):
         _ = errors.Nothing
+
+
+@pytest.mark.parametrize("late", [1, 16, 29, 3600])
+def test_gate_that_is_taken_over_late_looks_once(s3: S3Server, late: float) -> None:
+    """A trigger that begins when its time is up asks once: COMPLETED opens the gate, and the rest is its evidence."""
+    now = time.time()
+    for status, ended in (("COMPLETED", waiting.DONE), ("PENDING", waiting.TIMEOUT)):
+        s3.answers["b", "k"] = stored(status)
+        trigger = deferred(timeout=60, poke_interval=5).trigger
+        trigger.started_at, trigger.deadline, trigger.not_before = now - late - 60, now - late, now - late
+        (event,) = events(restarted(trigger))
+        assert (event["status"], event["value"]["statuses"]) == (ended, {status: 1})
+    assert len(s3.heads()) == 2
+
+
+def test_gate_that_is_taken_over_late_waits_no_longer_than_for_one_look(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look of a trigger that begins when its time is up is ended, too, if S3 says nothing."""
+    monkeypatch.setattr("airflow_provider_crr.waiting.LATE", 0.5)
+    opened = threading.Event()
+    s3.default = lambda bucket, key, version: stored("PENDING", gate=opened)
+    trigger = deferred(bucket_key=["s3://b/1", "s3://b/2"]).trigger
+    trigger.deadline = time.time() - 20
+    (event,) = events(trigger)
+    opened.set()
+    assert event["status"] == waiting.TIMEOUT
+
+
+def test_inventory_sensor_that_is_taken_over_late_looks_once(s3: S3Server) -> None:
+    """The trigger of the sensor for reports does the same."""
+    s3.listings["b"] = {}
+    now = time.time()
+    trigger = S3InventoryTrigger(
+        inventory="s3://b/landing/daily/", hook={}, poke_interval=5, started_at=now - 80, deadline=now - 20
+    )
+    (event,) = events(trigger)
+    assert event["status"] == waiting.TIMEOUT
+    assert "could not be asked" not in event["message"]
+    assert s3.requests

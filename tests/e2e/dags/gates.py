@@ -20,7 +20,8 @@ def behind(summary: dict[str, object]) -> object:
 
 
 PATTERN = {"bucket_key": "s3://{{ params.bucket }}/{{ params.prefix }}*", "wildcard_match": True, "poke_interval": 1}
-# Airflow takes a task for killed that is due again before its worker's end was noticed, which takes 5 seconds and more.
+# Airflow takes a task for killed that is due again before its worker's end was noticed, which takes 5 seconds and more:
+# what is due within 10 seconds is waited for on the worker.
 RESCHEDULED = {"mode": "reschedule", "poke_interval": 10}
 NAMED = {
     "bucket_key": ["dt=1/0", "dt=1/1"],
@@ -33,6 +34,7 @@ for name, arguments in {
     "deferred": {**PATTERN, "deferrable": True},
     "overdue": {**PATTERN, "deferrable": True, "timeout": 45},
     "rescheduled": {**PATTERN, **RESCHEDULED},
+    "rescheduled_soon": {**PATTERN, **RESCHEDULED, "poke_interval": 3},
     "failing": {**NAMED, "deferrable": True},
     "failing_rescheduled": {**NAMED, **RESCHEDULED},
 }.items():

@@ -1,0 +1,23 @@
+"""What a task leaves in XCom before it fails. The verdict is raised whatever becomes of it."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+
+def push(context: Any, value: Any) -> None:
+    """
+    Push what a task found, before its verdict is raised; raise nothing: a verdict that is lost may be tried again.
+
+    :param context: Airflow's context of this run.
+    :param value: plain JSON; None is not pushed, which Airflow 3.0 refuses to store.
+    """
+    if value is None:
+        return
+    try:
+        context["ti"].xcom_push(key="return_value", value=value)
+    except BaseException:  # also Airflow's execution_timeout, while its API server gives no answer
+        log.warning("what was found cannot be pushed to XCom", exc_info=True)

@@ -1,0 +1,188 @@
+"""Airflow cannot store what a task found: its verdict stands, and an open gate asks only for the rest again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException
+from airflow.sdk import Asset
+
+from airflow_provider_crr import errors, evidence, waiting
+from airflow_provider_crr.operators.replication import S3DeleteReplicatedObjectsOperator
+from airflow_provider_crr.sensors.inventory import S3InventorySensor
+from airflow_provider_crr.sensors.replication import S3ReplicationSensor, has_task_state_store
+from tests.support.s3_server import Answer, S3Server, stored
+
+MODES: dict[str, dict[str, Any]] = {
+    "poke": {"mode": "poke", "deferrable": False},
+    "reschedule": {"mode": "reschedule", "deferrable": False},
+    "deferrable": {"deferrable": True},
+}
+SOON: dict[str, Any] = {"poke_interval": 0.05, "timeout": 60}
+
+
+class _TimeIsUp(BaseException):
+    """As Airflow's execution_timeout, which is no Exception."""
+
+
+class Instance:
+    """A task instance whose XComs cannot be stored."""
+
+    max_tries = 0
+    try_number = 1
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+        self.pushes = 0
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.pushes += 1
+        raise self._error
+
+    def get_first_reschedule_date(self, context: Any) -> datetime:
+        return datetime.now(UTC) - timedelta(seconds=2)
+
+
+@pytest.fixture(params=[RuntimeError("API server gone"), _TimeIsUp("execution_timeout")], ids=["error", "time is up"])
+def instance(request: pytest.FixtureRequest) -> Instance:
+    return Instance(request.param)
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+    with S3Server() as server:
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
+        yield server
+
+
+@pytest.fixture
+def unstored(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Let Airflow fail to store the next results."""
+    from airflow.sdk.bases.xcom import BaseXCom
+
+    store = BaseXCom.set.__func__
+    left: list[int] = [0]
+
+    def fail(cls: Any, key: str, *args: Any, **kwargs: Any) -> None:
+        if key == "return_value" and left[0]:
+            left[0] -= 1
+            raise RuntimeError("the API server is gone")
+        store(cls, key, *args, **kwargs)
+
+    monkeypatch.setattr(BaseXCom, "set", classmethod(fail))
+
+    def set_times(times: int) -> None:
+        left[0] = times
+
+    return set_times
+
+
+def gate(**arguments: Any) -> S3ReplicationSensor:
+    return S3ReplicationSensor(task_id="gate", bucket_key="s3://b/k", **{**SOON, "deferrable": False, **arguments})
+
+
+@pytest.mark.parametrize("mode", ["poke", "reschedule"])
+def test_gate_that_failed_says_so_whatever_the_push_does(s3: S3Server, instance: Instance, mode: str) -> None:
+    """A FAILED object fails the task with ReplicationFailed though its evidence cannot be pushed."""
+    s3.answers["b", "k"] = stored("FAILED")
+    with pytest.raises(errors.ReplicationFailed, match="s3://b/k FAILED"):
+        gate(mode=mode).execute({"ti": instance})
+    assert instance.pushes == 1
+
+
+def test_gate_whose_time_is_up_says_so_whatever_the_push_does(s3: S3Server, instance: Instance) -> None:
+    """A wait that is over ends in AirflowSensorTimeout, or is skipped with soft_fail, though nothing can be pushed."""
+    s3.answers["b", "k"] = stored("PENDING")
+    for arguments, ends in (({}, AirflowSensorTimeout), ({"soft_fail": True}, AirflowSkipException)):
+        with pytest.raises(ends, match="1 pending"):
+            gate(timeout=0, **arguments).execute({"ti": instance})
+    assert instance.pushes == 2
+
+
+@pytest.mark.parametrize(
+    ("event", "ends"),
+    [
+        (
+            waiting.failed("the gate stays shut", {"statuses": {"FAILED": 1}, "waited_seconds": 1}),
+            errors.ReplicationFailed,
+        ),
+        ({"status": waiting.TIMEOUT, "message": "waited", "value": {"head_requests": 1}}, AirflowSensorTimeout),
+        (waiting.could_not_ask(errors.BucketNotFound("none", uri="s3://b", remedy="look")), errors.BucketNotFound),
+    ],
+    ids=["failed", "timeout", "could not ask"],
+)
+def test_resumed_task_ends_as_its_event_says_whatever_the_push_does(
+    s3: S3Server, instance: Instance, event: dict[str, Any], ends: type[Exception]
+) -> None:
+    """What the trigger decided is raised though nothing can be pushed, and though the arguments cannot be read now."""
+    for task in (gate(), S3InventorySensor(task_id="r", inventory="s3://b/landing/daily/", deferrable=False)):
+        with pytest.raises(ends):
+            task.execute_complete({"ti": instance}, event)
+    task = gate()
+    task.bucket_key = []  # as a template that renders to something else than before
+    with pytest.raises(ends):
+        task.execute_complete({"ti": instance}, event)
+
+
+def test_delete_says_what_it_refused_whatever_the_push_does(s3: S3Server, instance: Instance) -> None:
+    """Refused versions fail the task with ObjectsNotDeleted, and what could not be asked with its own error."""
+    s3.answers["b", "k", "v"] = stored("FAILED", headers={"x-amz-version-id": "v"})
+    named = {"bucket_key": {"bucket": "b", "key": "k", "version_id": "v"}}
+    with pytest.raises(errors.ObjectsNotDeleted, match="refused 1"):
+        S3DeleteReplicatedObjectsOperator(task_id="delete", **named).execute({"ti": instance})
+    assert instance.pushes == 1
+    s3.missing_buckets.add("b")
+    with pytest.raises(errors.BucketNotFound):  # before anything was deleted: there is nothing to push
+        S3DeleteReplicatedObjectsOperator(task_id="delete", **named).execute({"ti": instance})
+    s3.missing_buckets.clear()
+    s3.answers["b", "k", "v"] = Answer(403, code="InvalidAccessKeyId")
+    with pytest.raises(errors.LookupFailed, match="the access key"):
+        S3DeleteReplicatedObjectsOperator(task_id="delete", **named).execute({"ti": instance})
+    assert instance.pushes == 2
+
+
+def test_open_gate_is_open_whatever_can_be_told_of_it(s3: S3Server) -> None:
+    """An outlet that Airflow cannot look up, because its API server is gone, costs the event its details only."""
+
+    class Gone(dict[Any, Any]):
+        def __missing__(self, outlet: Any) -> Any:
+            raise RuntimeError("the API server is gone")
+
+    s3.answers["b", "k"] = stored("COMPLETED")
+    task = gate(outlets=[Asset(name="replica", uri="s3://replica/k")])
+    context: Any = {"ti": Instance(RuntimeError()), "outlet_events": Gone()}
+    assert task.execute(context)["statuses"] == {"COMPLETED": 1}
+
+
+def test_nothing_is_pushed_of_nothing() -> None:
+    """None is not pushed, which Airflow 3.0 refuses to store."""
+    instance = Instance(RuntimeError())
+    evidence.push({"ti": instance}, None)
+    assert instance.pushes == 0
+
+
+@pytest.mark.parametrize("mode", ["poke", "deferrable"])
+def test_failed_gate_is_not_retried_because_its_evidence_is_lost(run_task, s3: S3Server, unstored, mode: str) -> None:
+    """In Airflow's own runner the task fails at once, with retries left, and the object is asked for once."""
+    s3.answers["b", "k"] = stored("FAILED")
+    unstored(9)
+    run = run_task(S3ReplicationSensor, bucket_key="s3://b/k", retries=2, retry_delay=0, **SOON, **MODES[mode])
+    assert (run.state, type(run.error), run.xcom) == ("failed", errors.ReplicationFailed, None)
+    assert len(s3.heads()) == 1
+
+
+@pytest.mark.skipif(not has_task_state_store(), reason="Airflow keeps state of tasks from 3.3 on")
+@pytest.mark.parametrize("mode", ["poke", "reschedule"])
+def test_open_gate_keeps_what_it_knows_until_its_result_is_stored(run_task, s3: S3Server, unstored, mode: str) -> None:
+    """A gate whose result cannot be stored is tried again, and that try asks only for what was done last."""
+    s3.answers["b", "early"] = stored("COMPLETED")
+    s3.answers["b", "late"] = [stored("PENDING"), stored("COMPLETED")]
+    unstored(1)
+    keys = ["s3://b/early", "s3://b/late"]
+    run = run_task(S3ReplicationSensor, bucket_key=keys, retries=1, retry_delay=0, **SOON, **MODES[mode])
+    assert (run.state, run.xcom["statuses"], run.left) == ("success", {"COMPLETED": 2}, [])
+    assert Counter(request.key for request in s3.heads()) == {"early": 1, "late": 3}
