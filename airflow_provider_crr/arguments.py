@@ -230,7 +230,8 @@ def moment(value: datetime | str | None, name: str) -> datetime | None:
         if isinstance(value, str) and found.tzinfo is None:
             found = found.replace(tzinfo=UTC)
         aware = found.tzinfo is not None
-    except (AttributeError, ValueError):
+        found.astimezone(UTC)  # the first and the last day of the calendar have no UTC in every zone
+    except (AttributeError, ValueError, OverflowError):
         aware = False
     if not aware:
         raise InvalidArgument(f"{name} is {value!r}", remedy="Give a datetime with time zone, or its ISO 8601 text")

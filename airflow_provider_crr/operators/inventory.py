@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_crr import errors, metrics
@@ -130,13 +128,14 @@ class S3InventorySummaryOperator(HookOperator):
         from airflow_provider_crr.inventory.local import summarize_local
         from airflow_provider_crr.inventory.render import CONTENT_TYPES, format_for, render
         from airflow_provider_crr.inventory.report import manifest_uri_of, read_manifest
+        from airflow_provider_crr.inventory.workspace import workspace
 
         client = hook.get_conn()
         manifest_uri = manifest_uri_of(client, self.inventory)
         InventoryManifestLink.remember(context, partial(_in_console, hook, manifest_uri))
         manifest = read_manifest(client, manifest_uri)
-        with TemporaryDirectory(prefix="crr-", dir=self.work_dir) as directory:
-            failed = Path(directory, "failed.csv") if self.failed_manifest_uri else None
+        with workspace(self.work_dir) as (directory, _):
+            failed = directory / "failed.csv" if self.failed_manifest_uri else None
             pending_age = self.failed_manifest_pending_age
             summary = summarize_local(
                 client,
@@ -155,7 +154,7 @@ class S3InventorySummaryOperator(HookOperator):
                     report_uri=self.report_uri, failed_manifest_uri=summary.failed_manifest_uri
                 )
                 form = format_for(self.report_uri)
-                rendered = Path(directory, "report")
+                rendered = directory / "report"
                 rendered.write_text(render(summary, form), encoding="utf-8")
                 write(client, self.report_uri, rendered, CONTENT_TYPES[form])
                 if is_s3_uri(self.report_uri):
