@@ -25,6 +25,14 @@ _SETTINGS = {
     "enable_external_file_cache": "false",  # each file is read once
 }
 
+#: What it raises where it does not understand a statement, by name, for not every release has each.
+_KINDS_OF_THE_RELEASE = frozenset(
+    f"{kind}Exception"
+    for kind in (
+        *("Binder", "Catalog", "Connection", "Dependency", "HTTP", "Interrupt", "Parser", "Permission", "Sequence"),
+        *("Syntax", "Transaction", "TypeMismatch"),
+    )
+)
 #: What it says where it lacks a part of itself.
 _OF_THE_RELEASE = re.compile(
     r"Missing Extension Error: |[A-Z][A-Za-z ]+ Error: (Unimplemented type for cast|Failed to load)"
@@ -115,23 +123,7 @@ def _of_the_file(error: Exception, uri: str) -> InventoryFileInvalid:
 
 def _is_of_the_release(error: Exception) -> bool:
     """Return whether DuckDB does not understand the statement, or lacks a part of itself: no file can bring that."""
-    import duckdb
-
-    kinds = [
-        duckdb.BinderException,
-        duckdb.CatalogException,
-        duckdb.ConnectionException,
-        duckdb.DependencyException,
-        duckdb.HTTPException,
-        duckdb.InterruptException,
-        duckdb.ParserException,
-        duckdb.PermissionException,
-        duckdb.SequenceException,
-        duckdb.SyntaxException,
-        duckdb.TransactionException,
-        duckdb.TypeMismatchException,
-    ]
-    return isinstance(error, tuple(kinds)) or _OF_THE_RELEASE.match(str(error)) is not None
+    return type(error).__name__ in _KINDS_OF_THE_RELEASE or _OF_THE_RELEASE.match(str(error)) is not None
 
 
 def _short(error: Exception) -> str:
