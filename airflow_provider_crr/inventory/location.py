@@ -42,6 +42,8 @@ class InventoryLocation:
         bucket, prefix = split_uri(uri)
         segments = prefix.rstrip("/").split("/")
         right = "s3://destination-bucket/prefix/source-bucket/configuration-id/"
+        if len(segments) == 1 and segments[0]:
+            right += f": if {segments[0]} is the source bucket, s3://{bucket}/{segments[0]}/configuration-id/"
         for number in (len(segments) - 1, len(segments) - 2):  # the folder of one report, or a file in it
             if number > 1 and _FOLDER.fullmatch(segments[number]):
                 right, segments = f"s3://{bucket}/{'/'.join(segments[:number])}/", []

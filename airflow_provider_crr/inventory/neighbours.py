@@ -14,11 +14,31 @@ from typing import Any
 from airflow_provider_crr.errors import CrrError, InvalidArgument
 from airflow_provider_crr.inventory.location import InventoryLocation, report_time
 from airflow_provider_crr.s3.listing import list_objects
+from airflow_provider_crr.s3.redirects import follow_once
+from airflow_provider_crr.s3.uri import is_bucket, is_s3_uri, split
 
 #: What S3 puts beside the folders of reports: ``data/`` with files, and ``hive/`` with a folder for each report.
 _BESIDE = re.compile(r"(?:data|hive)/(?:[^/]+/)?\Z")
 #: How many folders are looked into for reports below the one that was named, and how deep.
 _MOST_FOLDERS, _LEVELS = 5, 2
+
+
+def parse_or_name(s3_client: Any, uri: str) -> InventoryLocation:
+    """
+    Return the location that a user wrote down, or name the one that was meant, if the listing shows it.
+
+    :param s3_client: boto3 client for S3.
+    :param uri: as :meth:`InventoryLocation.parse` takes it.
+    :raises InvalidArgument: if it names no source bucket and configuration.
+    """
+    try:
+        return InventoryLocation.parse(uri)
+    except InvalidArgument as error:
+        if is_s3_uri(uri):
+            bucket, prefix = split(uri)
+            if is_bucket(bucket) and prefix.strip("/"):
+                check_place(s3_client, InventoryLocation(bucket, f"{prefix.rstrip('/')}/"))
+        raise error
 
 
 def check_place(s3_client: Any, location: InventoryLocation) -> None:
@@ -31,6 +51,7 @@ def check_place(s3_client: Any, location: InventoryLocation) -> None:
     :param location: a folder in which no report was found.
     :raises InvalidArgument: which names the folder of the reports.
     """
+    follow_once(s3_client)
     found = sorted({*_above(s3_client, location), *_below(s3_client, location, location.prefix, _LEVELS)})
     if found:
         places = " or ".join(f"s3://{location.bucket}/{folder}" for folder in found[:3])

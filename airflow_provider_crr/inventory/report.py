@@ -15,7 +15,7 @@ from airflow_provider_crr.inventory.location import (
     split_uri,
 )
 from airflow_provider_crr.inventory.manifest import Manifest
-from airflow_provider_crr.inventory.neighbours import check_place
+from airflow_provider_crr.inventory.neighbours import check_place, parse_or_name
 from airflow_provider_crr.inventory.objects import read_object, s3_errors
 from airflow_provider_crr.s3.listing import list_objects
 from airflow_provider_crr.s3.redirects import follow_once
@@ -58,7 +58,7 @@ def newest_manifest_uri(s3_client: Any, location_uri: str, *, newer_than: dateti
         reports are in another folder near by.
     :raises LookupFailed: if S3 could not be asked.
     """
-    location = InventoryLocation.parse(location_uri)
+    location = parse_or_name(s3_client, location_uri)
     if newer_than is not None and newer_than.tzinfo is None:
         raise InvalidArgument(f"newer_than {newer_than} has no time zone", remedy="Give an aware datetime")
     with s3_errors(str(location), permission="s3:ListBucket"):
@@ -110,7 +110,7 @@ def complete_manifest_uris(
     :raises InvalidArgument: if the URI names no inventory configuration, or the reports are in another folder near by.
     :raises LookupFailed: if S3 could not be asked.
     """
-    location = InventoryLocation.parse(location_uri)
+    location = parse_or_name(s3_client, location_uri)
     with s3_errors(str(location), permission="s3:ListBucket"):
         newest = _newest_first(s3_client, location)[:at_most]
         if not newest:

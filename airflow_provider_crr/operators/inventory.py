@@ -51,7 +51,9 @@ class S3InventorySummaryOperator(HookOperator):
         is None in the XCom, and what an earlier run wrote there stays.
     :param failed_manifest_pending_age: list there, too, what was PENDING for longer than this; seconds or a timedelta.
     :param engine: ``"local"``: read by this worker.
-    :param work_dir: directory for temporary files, None for the system's. It holds up to three unpacked data files.
+    :param work_dir: directory for temporary files, None for the system's. It holds up to three unpacked data files, of
+        a CSV report at most 1 GiB each, or 16 times the packed file. What a killed task leaves there is removed by the
+        next one that uses it.
     :param kwargs: those of :class:`~airflow_provider_crr.operators.base.HookOperator`, and of every operator.
     :raises InvalidArgument: for arguments that can never work, when the DAG is parsed.
     :raises InventoryError: if there is no complete report, or it cannot be trusted; see its subclasses.
@@ -125,6 +127,7 @@ class S3InventorySummaryOperator(HookOperator):
         return Flow((Place.in_bucket(InventoryLocation.parse(self.inventory).source_bucket),))
 
     def _summarize(self, hook: S3ReplicationHook, context: Context) -> Summary:
+        from airflow_provider_crr.inventory.disk import disk_errors
         from airflow_provider_crr.inventory.local import summarize_local
         from airflow_provider_crr.inventory.render import CONTENT_TYPES, format_for, render
         from airflow_provider_crr.inventory.report import manifest_uri_of, read_manifest
@@ -155,7 +158,8 @@ class S3InventorySummaryOperator(HookOperator):
                 )
                 form = format_for(self.report_uri)
                 rendered = directory / "report"
-                rendered.write_text(render(summary, form), encoding="utf-8")
+                with disk_errors(self.report_uri):
+                    rendered.write_text(render(summary, form), encoding="utf-8")
                 write(client, self.report_uri, rendered, CONTENT_TYPES[form])
                 if is_s3_uri(self.report_uri):
                     WrittenReportLink.remember(context, partial(_in_console, hook, self.report_uri))

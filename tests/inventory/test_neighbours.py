@@ -58,6 +58,17 @@ def test_the_right_folder_is_named(server: S3Server, wrong: str) -> None:
     assert newest_manifest_uri(client, RIGHT) == f"{RIGHT}2026-11-21T01-00Z/manifest.json"
 
 
+def test_a_folder_of_the_source_bucket_alone_is_near_by(server: S3Server) -> None:
+    """Without a prefix, the folder above the reports is one segment: no location, and the right one is still named."""
+    folder = f"{SOURCE}/daily/2026-11-20T01-00Z"
+    server.listings["reports"] = dict.fromkeys([f"{folder}/manifest.json", f"{folder}/manifest.checksum"], Listed())
+    for wrong in ("s3://reports/landing/", "s3://reports/landing"):
+        with pytest.raises(InvalidArgument, match=" s3://reports/landing/daily/"):
+            manifest_uri_of(server.client(), wrong)
+    with pytest.raises(InvalidArgument, match="s3://reports/nothing/configuration-id/"):
+        manifest_uri_of(server.client(), "s3://reports/nothing/")
+
+
 def test_a_report_under_way_is_near_by_too(server: S3Server) -> None:
     """The folder of a report is there before the report is complete, and tells as much."""
     server.listings["reports"] = {f"inventories/{SOURCE}/daily/2026-11-20T01-00Z/manifest.json": Listed()}
