@@ -49,9 +49,13 @@ class OrcFile:
             f"main({list(fields)!r})"
         )
         with disk_errors(uri), path.open("rb") as file:
-            self._process = subprocess.Popen(  # noqa: S603 - this Python, and no text of the report but names
-                [sys.executable, "-c", code], stdin=file, stdout=subprocess.PIPE, stderr=self._errors
-            )
+            try:
+                self._process = subprocess.Popen(  # noqa: S603 - this Python, and no text of the report but names
+                    [sys.executable, "-c", code], stdin=file, stdout=subprocess.PIPE, stderr=self._errors
+                )
+            except OSError as error:
+                self._errors.close()
+                raise self._not_told(f"it cannot be started: {error}") from error
         assert self._process.stdout is not None
         self._out = self._process.stdout
         try:

@@ -107,6 +107,17 @@ def _plain() -> bytes:
     return out.getvalue()
 
 
+def test_a_process_that_cannot_be_started_is_told(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that has no room for another process, or does not know its own Python, is named."""
+    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
+    error = refused(store, store.hold(report("ORC")), tmp_path, CrrError)
+    assert not isinstance(error, InventoryError)
+    assert "cannot be started" in str(error)
+    assert isinstance(error.__cause__, OSError)
+
+
 def test_damaged_files_do_not_end_the_task(store: Store) -> None:
     """Bytes of an uncompressed file are changed: it is read or refused, and the process that asks goes on."""
     good, chosen = _plain(), random.Random(10)

@@ -13,12 +13,14 @@ from typing import Any
 import duckdb
 import pytest
 
-from airflow_provider_crr.arguments import moment
+from airflow_provider_crr.arguments import moment, seconds
 from airflow_provider_crr.errors import CrrError, InvalidArgument, InventoryError, InventoryFileInvalid
 from airflow_provider_crr.inventory.database import duckdb_errors
 from airflow_provider_crr.inventory.delivery import Announced
+from airflow_provider_crr.inventory.limits import Limits
 from airflow_provider_crr.inventory.local import summarize_local
-from tests.inventory.store import Store
+from airflow_provider_crr.inventory.render import render
+from tests.inventory.store import Store, parsed
 from tests.inventory.test_bad_files import GOOD, refused, report, with_text
 
 URI = "s3://reports/landing/daily/data/1.parquet"
@@ -133,6 +135,27 @@ def test_a_key_that_decodes_to_no_utf8_is_refused(
     with pytest.raises(InventoryFileInvalid) as raised:
         summarize_local(store.s3, manifest, prefix_depth=depth, failed_manifest=tmp_path / "failed")
     assert raised.value.uri == manifest.file_uri(manifest.files[1])
+
+
+@pytest.mark.parametrize("value", [1e14, 10**400, float("inf"), float("nan"), -1])
+def test_a_duration_that_no_timedelta_holds_is_refused(value: float) -> None:
+    """A duration that Python cannot add to a time is refused where it is given."""
+    with pytest.raises(InvalidArgument):
+        seconds(value, "failed_manifest_pending_age")
+    assert timedelta(seconds=seconds(timedelta.max - timedelta(seconds=9), "age") or 0)
+
+
+def test_a_report_of_the_last_moment_is_rendered(store: Store) -> None:
+    """A report that says to be of the end of the year 9999, or of 1970, is summarized and rendered as others are."""
+    for moment_ms in ("253402300799999", "0"):
+        manifest = store.hold(report())
+        body = store.objects[manifest.uri.split("/", 3)[3]]
+        assert isinstance(body, bytes)
+        said = str(int(manifest.created_at.timestamp() * 1000)).encode()
+        found = summarize_local(store.s3, parsed(body.replace(said, moment_ms.encode()), manifest.uri), prefix_depth=1)
+        for form in ("text", "html", "markdown", "json"):
+            assert render(found, form)
+        assert Limits(max_report_age=1, max_failed=0, max_pending_age=1).exceeded(found, datetime.now(UTC))
 
 
 def test_an_age_before_the_calendar_is_refused(store: Store, tmp_path: Path) -> None:
