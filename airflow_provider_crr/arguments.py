@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -112,6 +111,10 @@ def is_template(value: object) -> bool:
     return hasattr(value, "iter_references") or callable(value)  # Airflow's ResolveMixin; a function from 3.1 on
 
 
+#: What a timedelta can hold, in seconds.
+_LONGEST = timedelta.max.total_seconds() - 1
+
+
 def seconds(value: timedelta | float | None, name: str) -> float | None:
     """
     Return a duration in seconds.
@@ -120,7 +123,7 @@ def seconds(value: timedelta | float | None, name: str) -> float | None:
     """
     found = value.total_seconds() if isinstance(value, timedelta) else value
     if found is not None and (
-        isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < math.inf
+        isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found <= _LONGEST
     ):
         raise InvalidArgument(f"{name} is {value!r}", remedy="Give seconds or a timedelta, 0 or more, or None")
     return found
@@ -229,8 +232,9 @@ def moment(value: datetime | str | None, name: str) -> datetime | None:
         found = datetime.fromisoformat(value) if isinstance(value, str) else value
         if isinstance(value, str) and found.tzinfo is None:
             found = found.replace(tzinfo=UTC)
-        aware = found.tzinfo is not None
-    except (AttributeError, ValueError):
+        # The first and the last day of the calendar have no UTC in every zone.
+        aware = found.tzinfo is not None and found.astimezone(UTC) is not None
+    except (AttributeError, ValueError, OverflowError):
         aware = False
     if not aware:
         raise InvalidArgument(f"{name} is {value!r}", remedy="Give a datetime with time zone, or its ISO 8601 text")

@@ -14,7 +14,8 @@ from airflow_provider_crr import humanize
 from airflow_provider_crr.cli.objects import connect
 from airflow_provider_crr.cli.process import ExitCode, command, to_json
 from airflow_provider_crr.errors import CrrError, InvalidArgument
-from airflow_provider_crr.inventory.location import InventoryLocation, is_manifest_uri
+from airflow_provider_crr.inventory.location import split_uri
+from airflow_provider_crr.s3.uri import is_s3_uri
 
 if TYPE_CHECKING:
     from airflow_provider_crr.inventory.manifest import Manifest
@@ -30,8 +31,8 @@ def summarize(args: Namespace, out: TextIO) -> ExitCode:
     from airflow_provider_crr.inventory.report import manifest_uri_of, read_manifest
 
     page = _writable(args.html) if args.html else None
-    if not is_manifest_uri(args.inventory):
-        InventoryLocation.parse(args.inventory)
+    if not is_s3_uri(args.inventory):
+        split_uri(args.inventory)
     client = connect(args).get_conn()
     manifest = read_manifest(client, manifest_uri_of(client, args.inventory))
     with _progress(client, manifest, sys.stderr):

@@ -19,6 +19,9 @@ from airflow_provider_crr.inventory.manifest import NAME_ANOTHER
 #: No record is longer, line breaks in its fields included. S3's longest has about 25 kB: a key of 1,024 bytes, each
 #: written as three, and an ObjectAccessControlList of 100 grants in base64.
 MAX_RECORD_BYTES = 2_000_000
+#: What any file may unpack to, and how many times its size a larger one may: S3's full files have 90 MB, and 3 to 4
+#: times that unpacked. gzip itself packs up to a thousand times.
+MAX_UNPACKED_BYTES, MAX_UNPACKED_TIMES = 1024**3, 16
 #: How much is unpacked at a time: 2 GB of zeros are packed in 2 MB.
 _PIECE_BYTES = 256 * 1024
 #: How much is read at a time where a file is read by the letter.
@@ -30,10 +33,13 @@ class Gunzip:
     Unpacks one gzip file of text, of any number of members; what is wrong with it is told at the end, after its MD5.
 
     :param uri: for messages.
+    :param size: bytes of the file, packed; see :func:`most_unpacked`.
     """
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, size: int = 0) -> None:
         self._uri = uri
+        self._most = most_unpacked(size)
+        self._unpacked = 0
         self._error: Exception | None = None
         self._decompressor = _gzip_decompressor()
         self._text = _Lines()
@@ -51,6 +57,9 @@ class Gunzip:
                     self._decompressor = _gzip_decompressor()
                 piece = self._decompressor.decompress(data, _PIECE_BYTES)
                 while piece:
+                    self._unpacked += len(piece)
+                    if self._unpacked > self._most:
+                        raise ValueError(f"it unpacks to more than {self._most} bytes")
                     self._text.add(piece)
                     yield piece
                     # What it holds back comes for no input too, and a short piece is the last one.
@@ -77,6 +86,15 @@ class Gunzip:
             raise InventoryFileInvalid(
                 f"not a whole gzip file: {reason}", uri=self._uri, remedy=NAME_ANOTHER
             ) from self._error
+
+
+def most_unpacked(size: int) -> int:
+    """
+    Return how many bytes a file may unpack to: 1 GiB, or 16 times its size where that is more.
+
+    :param size: bytes of the file, packed.
+    """
+    return max(MAX_UNPACKED_BYTES, MAX_UNPACKED_TIMES * size)
 
 
 def _gzip_decompressor() -> Any:

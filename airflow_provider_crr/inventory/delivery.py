@@ -90,7 +90,7 @@ class Announced:
         try:
             until = stored["until"]
             return cls(frozenset(map(_moment, stored["reports"])), None if until is None else _moment(until))
-        except (TypeError, KeyError, ValueError) as error:
+        except (TypeError, KeyError, ValueError, OverflowError) as error:
             raise InvalidArgument(
                 f"what was stored of the announced reports cannot be read: {str(stored)[:200]}",
                 remedy="Delete it from the asset's state store: what is complete then counts as announced",

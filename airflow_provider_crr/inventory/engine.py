@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_crr.errors import InventoryFileInvalid
 from airflow_provider_crr.inventory import batch_manifest, columns, csv_text, query, relations
 from airflow_provider_crr.inventory.database import duckdb_errors
+from airflow_provider_crr.inventory.disk import disk_errors
 from airflow_provider_crr.inventory.files import FetchedFile
 from airflow_provider_crr.inventory.manifest import NAME_ANOTHER, Manifest
+from airflow_provider_crr.inventory.orc import opened_orc
 
 if TYPE_CHECKING:
     import duckdb
@@ -88,28 +90,37 @@ class Engine:
 
     def add(self, file: FetchedFile) -> None:
         """Count one data file, or nothing of it."""
-        with duckdb_errors(file.uri):
-            self._group(file, self._columnar_rows(file))
+        with duckdb_errors(file.uri), disk_errors(file.uri):
+            if self._manifest.file_format == "ORC":
+                self._add_orc(file)
+            else:
+                self._group(file, self._rows_of(file))
             self._run(f"INSERT INTO facts {self._facts}")
             self._merge()
         defect = self._number("SELECT max(at_ms) FROM facts WHERE kind = 'defect'")
         if defect:
             raise InventoryFileInvalid(f"it has {query.DEFECTS[defect]}", uri=file.uri, remedy=NAME_ANOTHER)
 
-    def _columnar_rows(self, file: FetchedFile) -> int | None:
+    def _rows_of(self, file: FetchedFile) -> int | None:
         """Return how many rows the file says that it has, once its columns are those of S3; None for CSV."""
+        if self._manifest.file_format == "CSV":
+            return None
         path = {"path": self._seen(file.path)}
-        fields = self._manifest.fields
-        if self._manifest.file_format == "Parquet":
-            columns.check_parquet(self._run(columns.PARQUET_COLUMNS_SQL, path), fields, file.uri)
-            return self._number("SELECT sum(num_rows) FROM parquet_file_metadata($path)", path)
-        if self._manifest.file_format == "ORC":
-            reader, rows = relations.orc_reader(path["path"], fields, file.uri)
-            self._connection.register(relations.ORC_RELATION, reader)
-            return rows
-        return None
+        columns.check_parquet(self._run(columns.PARQUET_COLUMNS_SQL, path), self._manifest.fields, file.uri)
+        return self._number("SELECT sum(num_rows) FROM parquet_file_metadata($path)", path)
 
-    def _group(self, file: FetchedFile, rows: int | None) -> None:
+    def _add_orc(self, file: FetchedFile) -> None:
+        with opened_orc(file.path, self._manifest.fields, file.uri) as opened:
+            self._connection.register(relations.ORC_RELATION, opened.reader)
+            try:
+                self._group(file, opened.rows, opened.finish)
+            except Exception:
+                opened.finish()  # what the reader says comes before what DuckDB makes of a stream that broke off
+                raise
+            finally:
+                self._connection.unregister(relations.ORC_RELATION)
+
+    def _group(self, file: FetchedFile, rows: int | None, finish: Callable[[], None] = lambda: None) -> None:
         import duckdb
 
         parameters = {"bucket": self._manifest.source_bucket}
@@ -118,6 +129,7 @@ class Engine:
         for statement in self._grouping:
             try:
                 self._run(f"CREATE OR REPLACE TABLE groups AS {statement}", parameters)
+                finish()
                 self._prove(file, rows)
                 return
             except (
@@ -164,9 +176,10 @@ class Engine:
         target = self._seen(part).replace("'", "''")
         with duckdb_errors(self._manifest.uri):
             self._run(f"COPY ({rows}) TO '{target}' ({_BATCH_CSV})", {"bucket": self._manifest.source_bucket})
-        with part.open("rb") as source, path.open("ab") as listed:
-            shutil.copyfileobj(source, listed)
-        part.unlink()
+        with disk_errors(self._manifest.uri):
+            with part.open("rb") as source, path.open("ab") as listed:
+                shutil.copyfileobj(source, listed)
+            part.unlink()
 
     def summary(self) -> Sequence[Mapping[str, Any]]:
         """Return the rows of the last layer."""

@@ -8,8 +8,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_crr.errors import InventoryManifestInvalid
+from airflow_provider_crr.errors import InvalidArgument, InventoryManifestInvalid
 from airflow_provider_crr.inventory.database import connect
+from airflow_provider_crr.inventory.disk import disk_errors
 from airflow_provider_crr.inventory.engine import Engine
 from airflow_provider_crr.inventory.files import fetched
 from airflow_provider_crr.inventory.manifest import Manifest
@@ -43,8 +44,9 @@ def summarize_local(
     :param failed_manifest: file to write the FAILED versions to, as a manifest for S3 Batch Operations; it is there
         only if the whole report could be read, and may be empty.
     :param pending_older_than: list there what is PENDING for longer too, by the report's time; None for FAILED only.
-    :param work_dir: directory for temporary files, which are always removed: at most three unpacked data files, and
-        what DuckDB moves out of memory. None for the system's; beware of one that is in memory itself.
+    :param work_dir: directory for temporary files, which are always removed, those of a killed process by the next
+        one: at most three unpacked data files, and what DuckDB moves out of memory. None for the system's; beware of
+        one that is in memory itself.
     :param memory_limit: what DuckDB may hold in memory, as DuckDB writes it.
     :param threads: how many threads DuckDB uses; None for one on each processor, at most 4.
     :raises InvalidArgument: for a depth or a word for versions out of range.
@@ -55,6 +57,7 @@ def summarize_local(
     :raises LookupFailed: if S3 could not be asked.
     :raises CrrError: if pyarrow is missing for an ORC report, or memory or disk do not suffice.
     """
+    _check_age(pending_older_than, manifest)
     if pending_older_than is not None and "last_modified_date" not in manifest.fields:
         raise InventoryManifestInvalid(
             "the report does not say how old what is PENDING is",
@@ -72,6 +75,14 @@ def summarize_local(
                         engine.list_failed(listed, pending_older_than)
             rows = engine.summary()
         if listed and failed_manifest:
-            listed.touch()
-            shutil.move(listed, failed_manifest)
+            with disk_errors(manifest.uri):
+                listed.touch()
+                shutil.move(listed, failed_manifest)
     return summary_from_rows(rows, manifest, prefix_depth=prefix_depth, versions=versions)
+
+
+def _check_age(age: timedelta | None, manifest: Manifest) -> None:
+    try:
+        _ = age is None or manifest.created_at - age
+    except OverflowError as error:
+        raise InvalidArgument(f"pending_older_than {age} is before the year 1", remedy="Give a shorter age") from error

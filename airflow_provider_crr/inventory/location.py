@@ -41,12 +41,15 @@ class InventoryLocation:
         """
         bucket, prefix = split_uri(uri)
         segments = prefix.rstrip("/").split("/")
+        right = "s3://destination-bucket/prefix/source-bucket/configuration-id/"
+        if len(segments) == 1 and segments[0]:
+            right += f": if {segments[0]} is the source bucket, s3://{bucket}/{segments[0]}/configuration-id/"
+        for number in (len(segments) - 1, len(segments) - 2):  # the folder of one report, or a file in it
+            if number > 1 and _FOLDER.fullmatch(segments[number]):
+                right, segments = f"s3://{bucket}/{'/'.join(segments[:number])}/", []
+                break
         if len(segments) < 2 or not all(segments[-2:]) or _FOLDER.fullmatch(segments[-1]):
-            raise InvalidArgument(
-                "not the folder of an inventory configuration",
-                uri=uri,
-                remedy="Write s3://destination-bucket/prefix/source-bucket/configuration-id/",
-            )
+            raise InvalidArgument("not the folder of an inventory configuration", uri=uri, remedy=f"Write {right}")
         return cls(bucket, f"{prefix.rstrip('/')}/")
 
     @property

@@ -89,7 +89,7 @@ class Manifest:
         _verify(body, checksum, uri)
         try:
             data = json.loads(body, object_pairs_hook=_once_each)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:  # the latter for what is nested more deeply than Python's stack
             raise InventoryManifestInvalid(f"manifest is not JSON: {error}", uri=uri, remedy=_REPORT_AGAIN) from error
         reader = _Reader(uri)
         file_format = _FORMATS.get(reader.text(data, "fileFormat").lower())
@@ -160,6 +160,10 @@ class _Reader:
         value = self._value(data, name)
         if not isinstance(value, str) or not value:
             raise self.invalid(name, value, "a text")
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:  # half of a surrogate pair, which JSON can hold and no request
+            raise self.invalid(name, value, "a text of Unicode") from error
         return value
 
     def bucket(self, data: Any, name: str) -> str:

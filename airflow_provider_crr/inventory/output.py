@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_provider_crr.arguments import text
 from airflow_provider_crr.aws_errors import translated
-from airflow_provider_crr.errors import InvalidArgument, LookupFailed
+from airflow_provider_crr.errors import CrrError, InvalidArgument, LookupFailed
 from airflow_provider_crr.inventory.location import split_uri
 from airflow_provider_crr.s3.uri import is_s3_uri
 
@@ -92,11 +92,17 @@ def write(client: Any, uri: str, source: Path, content_type: str, extra_args: Ma
     :param content_type: what S3 is told that it is, unless ``extra_args`` says it.
     :param extra_args: what else S3 is told, see :func:`check_extra_args`; of no meaning for a file of the worker.
     :raises LookupFailed: if S3 does not take it.
+    :raises CrrError: if the worker's disk does not.
     """
     if not is_s3_uri(uri):
         path = _path(uri)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, path)
+        except OSError as error:
+            raise CrrError(
+                f"cannot write: {error}", uri=uri, remedy="Name a place that the worker may write to, and with room"
+            ) from error
         return
     bucket, key = split_uri(uri)
     sent = {"ContentType": content_type, **(extra_args or {})}

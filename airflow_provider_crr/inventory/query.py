@@ -102,7 +102,7 @@ def groups_sql(
     one_by_one = f"status IN ({_PENDING}, {_FAILED})"
     # An empty version id is the "null version", written before versioning was turned on.
     version = "coalesce(nullif(version_id, ''), 'null')" if versioned else "NULL::VARCHAR"
-    modified = "epoch_ms(last_modified_date)" if "last_modified_date" in fields else "NULL::BIGINT"
+    modified = "epoch_us(last_modified_date) // 1000" if "last_modified_date" in fields else "NULL::BIGINT"
     defect = f"""CASE WHEN {"bucket IS DISTINCT FROM $bucket" if "bucket" in fields else "$bucket IS NULL"} THEN 4
         WHEN key IS NULL OR key = '' THEN 3
         WHEN {"is_latest IS NULL" if versioned else "false"} THEN 1 ELSE 0 END"""

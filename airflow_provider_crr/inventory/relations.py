@@ -4,19 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from collections.abc import Collection
 
-from airflow_provider_crr.errors import CrrError, InventoryFileInvalid
-from airflow_provider_crr.inventory.columns import TYPES, check_orc, read_names
+from airflow_provider_crr.errors import CrrError
+from airflow_provider_crr.inventory.columns import TYPES, read_names
 from airflow_provider_crr.inventory.csv_text import MAX_RECORD_BYTES
-from airflow_provider_crr.inventory.manifest import NAME_ANOTHER
 
 #: Name of the relation that is an ORC file.
 ORC_RELATION = "orc_file"
-#: A stripe may be a whole file, and whoever reads it works on one batch a thread.
-_ORC_BATCH_ROWS = 100_000
 #: What a reader of files finds in their paths, or adds to their rows.
 _NOTHING_OF_THE_PATH = "hive_partitioning = false, hive_types_autocast = false, union_by_name = false, filename = false"
 #: ``2026-11-20T01:00:00.000Z``, with or without the fraction. DuckDB also takes days, other separators, blanks, 24:00,
@@ -109,54 +104,6 @@ def _columns(fields: Collection[str]) -> str:
     return ", ".join(
         name if name == "last_modified_date" else f"{name}::{TYPES[name]} AS {name}" for name in read_names(fields)
     )
-
-
-def orc_reader(path: str, fields: Collection[str], uri: str) -> tuple[Any, int]:
-    """
-    Return a ``pyarrow.RecordBatchReader`` over an ORC file, one stripe in memory at a time, and how many rows it has.
-
-    :param path: the file.
-    :param fields: the columns of the report.
-    :param uri: its S3 URI, for messages.
-    :raises CrrError: without pyarrow.
-    :raises InventoryFileInvalid: if it is no ORC file, or has not these columns.
-    """
-    require_pyarrow()
-    import pyarrow
-    from pyarrow import orc
-
-    try:
-        file = orc.ORCFile(path)
-        found = file.schema
-    except (pyarrow.ArrowException, OSError) as error:
-        raise InventoryFileInvalid(f"not an ORC file: {error}", uri=uri, remedy=NAME_ANOTHER) from error
-    check_orc(list(zip(found.names, found.types, strict=True)), fields, uri)
-    schema = pyarrow.schema([found.field(name) for name in read_names(fields)])
-    return pyarrow.RecordBatchReader.from_batches(schema, _batches(path, file.nstripes, schema)), file.nrows
-
-
-def _batches(path: str, stripes: int, schema: Any) -> Iterator[Any]:
-    import pyarrow
-    from pyarrow import orc
-
-    # Reading a stripe is mostly unpacking, for which pyarrow takes one thread: so two read it, about half of the bytes
-    # each, for keys are as long as all else. That needs no more memory, as reading another stripe meanwhile would.
-    halves = [[name for name in schema.names if (name in ("bucket", "key")) is long] for long in (True, False)]
-
-    def read(number: int, names: list[str]) -> dict[str, Any]:
-        # An own file for each thread: nobody says that two may share one.
-        stripe = orc.ORCFile(path).read_stripe(number, columns=names)
-        return {name: stripe.column(name) for name in names}
-
-    with ThreadPoolExecutor(len(halves), thread_name_prefix="inventory-orc") as threads:
-        for number in range(stripes):
-            columns: dict[str, Any] = {}
-            for part in threads.map(read, [number] * len(halves), halves):
-                columns.update(part)
-            stripe = pyarrow.RecordBatch.from_arrays([columns.pop(name) for name in schema.names], schema=schema)
-            stripe.validate(full=True)  # that texts are UTF-8: neither ORC's reader nor DuckDB looks
-            for first in range(0, stripe.num_rows, _ORC_BATCH_ROWS):
-                yield stripe.slice(first, _ORC_BATCH_ROWS)
 
 
 def require_pyarrow() -> None:

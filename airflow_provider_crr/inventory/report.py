@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from contextlib import AbstractContextManager, closing
 from datetime import datetime
 from typing import Any
 
-from airflow_provider_crr.aws_errors import translated
-from airflow_provider_crr.errors import (
-    InvalidArgument,
-    InventoryError,
-    InventoryManifestInvalid,
-    InventoryNotFound,
-)
+from airflow_provider_crr.errors import InvalidArgument, InventoryNotFound
 from airflow_provider_crr.inventory.location import (
     InventoryLocation,
     is_manifest_uri,
@@ -22,12 +15,13 @@ from airflow_provider_crr.inventory.location import (
     split_uri,
 )
 from airflow_provider_crr.inventory.manifest import Manifest
+from airflow_provider_crr.inventory.neighbours import check_place, parse_or_name
+from airflow_provider_crr.inventory.objects import read_object, s3_errors
 from airflow_provider_crr.s3.listing import list_objects
+from airflow_provider_crr.s3.redirects import follow_once
 
 #: S3 names about 250 bytes a data file: this is a report of over 200,000 files.
 MAX_MANIFEST_BYTES = 64 * 1024 * 1024
-
-_WAIT_OR_NAME = "Wait until S3 has delivered the report, or name another one"
 
 
 def read_manifest(s3_client: Any, uri: str) -> Manifest:
@@ -45,8 +39,8 @@ def read_manifest(s3_client: Any, uri: str) -> Manifest:
     """
     folder = report_folder(uri)
     # The checksum is written last: once it is there, the manifest is too.
-    checksum = _read(s3_client, f"{folder}manifest.checksum", limit=1024)
-    return Manifest.parse(_read(s3_client, uri, limit=MAX_MANIFEST_BYTES), uri=uri, checksum=checksum)
+    checksum = read_object(s3_client, f"{folder}manifest.checksum", limit=1024)
+    return Manifest.parse(read_object(s3_client, uri, limit=MAX_MANIFEST_BYTES), uri=uri, checksum=checksum)
 
 
 def newest_manifest_uri(s3_client: Any, location_uri: str, *, newer_than: datetime | None = None) -> str | None:
@@ -60,15 +54,19 @@ def newest_manifest_uri(s3_client: Any, location_uri: str, *, newer_than: dateti
     :param location_uri: ``s3://dest/prefix/source-bucket/config-id/``.
     :param newer_than: only reports begun after this moment; None for any.
     :returns: None if there is none.
-    :raises InvalidArgument: if the URI names no inventory configuration, or ``newer_than`` has no time zone.
+    :raises InvalidArgument: if the URI names no inventory configuration, or ``newer_than`` has no time zone, or the
+        reports are in another folder near by.
     :raises LookupFailed: if S3 could not be asked.
     """
-    location = InventoryLocation.parse(location_uri)
+    location = parse_or_name(s3_client, location_uri)
     if newer_than is not None and newer_than.tzinfo is None:
         raise InvalidArgument(f"newer_than {newer_than} has no time zone", remedy="Give an aware datetime")
     with s3_errors(str(location), permission="s3:ListBucket"):
         under_way: list[str] = []
-        for begun, uri in _newest_first(s3_client, location):
+        found = _newest_first(s3_client, location)
+        if not found:
+            check_place(s3_client, location)
+        for begun, uri in found:
             if newer_than is not None and begun <= newer_than:
                 return None
             if _is_complete(s3_client, uri):
@@ -109,17 +107,20 @@ def complete_manifest_uris(
     :param at_most: how many of the newest reports to look at.
     :param known: URIs that an earlier call returned: each saves a request.
     :returns: in the order in which S3 began the reports.
-    :raises InvalidArgument: if the URI names no inventory configuration.
+    :raises InvalidArgument: if the URI names no inventory configuration, or the reports are in another folder near by.
     :raises LookupFailed: if S3 could not be asked.
     """
-    location = InventoryLocation.parse(location_uri)
+    location = parse_or_name(s3_client, location_uri)
     with s3_errors(str(location), permission="s3:ListBucket"):
         newest = _newest_first(s3_client, location)[:at_most]
+        if not newest:
+            check_place(s3_client, location)
         return [uri for _, uri in reversed(newest) if uri in known or _is_complete(s3_client, uri)]
 
 
 def _newest_first(s3_client: Any, location: InventoryLocation) -> list[tuple[datetime, str]]:
     """Return when each report was begun and where its manifest is or will be, complete or not."""
+    follow_once(s3_client)
     pages = list_objects(s3_client, location.bucket, location.prefix, uri=str(location), delimiter="/")
     folders = [folder for page in pages for folder in page.folders]
     return sorted(
@@ -138,25 +139,3 @@ def _is_complete(s3_client: Any, manifest_uri: str) -> bool:
     pages = list_objects(s3_client, bucket, f"{folder}manifest.", uri=manifest_uri)
     names = {row.key.removeprefix(folder) for page in pages for row in page.rows}
     return {"manifest.json", "manifest.checksum"} <= names
-
-
-def _read(s3_client: Any, uri: str, *, limit: int) -> bytes:
-    bucket, key = split_uri(uri)
-    with s3_errors(uri), closing(s3_client.get_object(Bucket=bucket, Key=key)["Body"]) as stream:
-        body: bytes = stream.read(limit + 1)
-    if len(body) > limit:
-        raise InventoryManifestInvalid(f"more than {limit} bytes", uri=uri, remedy="Name another report")
-    return body
-
-
-def s3_errors(
-    uri: str, *, permission: str = "s3:GetObject and, for an encrypted report, kms:Decrypt"
-) -> AbstractContextManager[None]:
-    """
-    Raise what botocore raises as an error of this provider, with the original as its cause.
-
-    :param uri: what was asked for.
-    :param permission: the permission that this needs.
-    """
-    missing = InventoryNotFound("no such object", uri=uri, remedy=_WAIT_OR_NAME)
-    return translated(uri, "read the inventory", permission=permission, denied=InventoryError, missing=missing)

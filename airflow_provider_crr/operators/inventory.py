@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_crr import errors, evidence, metrics
@@ -55,7 +53,9 @@ class S3InventorySummaryOperator(HookOperator):
     :param extra_args: what is sent with each object that is written to S3: ``extra_args`` of amazon's ``S3Hook``, such
         as ``{"ServerSideEncryption": "aws:kms", "ACL": "bucket-owner-full-control"}``; templated.
     :param engine: ``"local"``: read by this worker.
-    :param work_dir: directory for temporary files, None for the system's. It holds up to three unpacked data files.
+    :param work_dir: directory for temporary files, None for the system's. It holds up to three unpacked data files, of
+        a CSV report at most 1 GiB each, or 16 times the packed file. What a killed task leaves there is removed by the
+        next one that uses it.
     :param kwargs: those of :class:`~airflow_provider_crr.operators.base.HookOperator`, and of every operator.
     :raises InvalidArgument: for arguments that can never work, when the DAG is parsed.
     :raises InventoryError: if there is no complete report, or it cannot be trusted; see its subclasses.
@@ -133,17 +133,19 @@ class S3InventorySummaryOperator(HookOperator):
         return Flow((Place.in_bucket(InventoryLocation.parse(self.inventory).source_bucket),))
 
     def _summarize(self, hook: S3ReplicationHook, context: Context) -> Summary:
+        from airflow_provider_crr.inventory.disk import disk_errors
         from airflow_provider_crr.inventory.local import summarize_local
         from airflow_provider_crr.inventory.render import CONTENT_TYPES, format_for, render
         from airflow_provider_crr.inventory.report import manifest_uri_of, read_manifest
+        from airflow_provider_crr.inventory.workspace import workspace
 
         client = hook.get_conn()
         check_extra_args(self.extra_args, client)
         manifest_uri = manifest_uri_of(client, self.inventory)
         InventoryManifestLink.remember(context, partial(_in_console, hook, manifest_uri))
         manifest = read_manifest(client, manifest_uri)
-        with TemporaryDirectory(prefix="crr-", dir=self.work_dir) as directory:
-            failed = Path(directory, "failed.csv") if self.failed_manifest_uri else None
+        with workspace(self.work_dir) as (directory, _):
+            failed = directory / "failed.csv" if self.failed_manifest_uri else None
             pending_age = self.failed_manifest_pending_age
             summary = summarize_local(
                 client,
@@ -162,8 +164,9 @@ class S3InventorySummaryOperator(HookOperator):
                     report_uri=self.report_uri, failed_manifest_uri=summary.failed_manifest_uri
                 )
                 form = format_for(self.report_uri)
-                rendered = Path(directory, "report")
-                rendered.write_text(render(summary, form), encoding="utf-8")
+                rendered = directory / "report"
+                with disk_errors(self.report_uri):
+                    rendered.write_text(render(summary, form), encoding="utf-8")
                 write(client, self.report_uri, rendered, CONTENT_TYPES[form], self.extra_args)
                 if is_s3_uri(self.report_uri):
                     WrittenReportLink.remember(context, partial(_in_console, hook, self.report_uri))

@@ -103,6 +103,17 @@ def test_sensor_does_not_take_report_without_checksum(run_task, aws_conn, report
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_sensor_does_not_wait_in_the_wrong_folder(run_task, aws_conn, report, mode: str) -> None:
+    """A folder one level off fails the sensor at once, and the right one is named."""
+    deliver(aws_conn.client(), report)
+    below = f"{report.folder_uri}hive/"
+    run = run_task(S3InventorySensor, inventory=below, poke_interval=0.2, timeout=60, **MODES[mode])
+    assert run.state == "failed"
+    assert isinstance(run.error, errors.InvalidArgument)
+    assert f" {report.folder_uri}" in str(run.error)
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_sensor_does_not_take_older_report(run_task, aws_conn, report, mode: str) -> None:
     """A complete report that S3 began no later than newer_than does not end the wait."""
     deliver(aws_conn.client(), report)

@@ -52,6 +52,16 @@ def test_report_is_summarized(crr, delivered: Report, named_by: str) -> None:
     assert delivered.manifest_uri in run.out
 
 
+@pytest.mark.parametrize("wrong", ["..", "hive", "data", "2026-11-20T01-00Z"])
+def test_right_folder_is_named(crr, delivered: Report, wrong: str) -> None:
+    """A folder one level off is refused, and the folder of the reports is named."""
+    uri = delivered.folder_uri.removesuffix("daily/") if wrong == ".." else f"{delivered.folder_uri}{wrong}/"
+    run = crr("summarize", uri)
+    assert run.code != 0
+    assert f" {delivered.folder_uri}" in run.err
+    assert "two days" not in run.err
+
+
 def test_json_is_the_summary_of_the_operator(crr, delivered: Report) -> None:
     """With --json, one document is what the operator returns, in printable ASCII."""
     run = crr("summarize", delivered.manifest_uri, "--json", "--prefix-depth", "1", "--versions", "current")

@@ -23,7 +23,7 @@ from airflow_provider_crr.errors import (
     InventoryNotFound,
     LookupFailed,
 )
-from airflow_provider_crr.inventory import files
+from airflow_provider_crr.inventory import files, objects
 from airflow_provider_crr.inventory.local import summarize_local
 from airflow_provider_crr.inventory.manifest import Manifest
 from local_aws.inventory import Report, write_report
@@ -201,7 +201,7 @@ def test_a_broken_connection_is_tried_again(store: Store) -> None:
     manifest = store.hold(report())
     store.cuts[manifest.files[1].key] = 2
     assert summarize_local(store.s3, manifest).volume.objects == 6
-    assert store.gets.count(manifest.files[1].key) == files.FETCH_ATTEMPTS
+    assert store.gets.count(manifest.files[1].key) == objects.FETCH_ATTEMPTS
 
 
 def test_a_connection_that_stays_broken_is_an_error(store: Store, tmp_path: Path) -> None:

@@ -144,6 +144,23 @@ def test_what_unpacks_to_gigabytes_does_not_fill_the_memory() -> None:
         gunzip.finish()
 
 
+@pytest.mark.parametrize(("size", "most"), [(2_000_000, 1024**3), (90_000_000, 90_000_000 * 16)])
+def test_what_a_file_may_unpack_to_is_bounded(size: int, most: int) -> None:
+    """1 GiB, or 16 times the file: S3's own unpack to 3 to 4 times."""
+    assert csv_text.most_unpacked(size) == most
+
+
+def test_a_file_that_unpacks_to_more_is_refused(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that are packed too well are refused before they fill the disk; the bound is named."""
+    monkeypatch.setattr(csv_text, "MAX_UNPACKED_BYTES", 1_000_000)
+    rows = GOOD * 40_000
+    gunzip = Gunzip("s3://reports/rows", 1000)
+    unpacked = sum(map(len, gunzip.unpack(gzip.compress(rows.encode()))))
+    assert unpacked <= 1_000_000
+    error = refused(store, held(store, rows), tmp_path)
+    assert "unpacks to more than 1000000 bytes" in str(error)
+
+
 def _columnar(store: Store, file_format: str, *, tampered: bool) -> Manifest:
     """Return a report with a file of 1234 rows, or one whose footer says 1235."""
     manifest = store.hold(report(file_format))  # type: ignore[arg-type]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
+import stat
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from airflow_provider_crr.errors import InvalidArgument
+from airflow_provider_crr.errors import CrrError, InvalidArgument, InventoryError
 from airflow_provider_crr.inventory import workspace
 from airflow_provider_crr.inventory.engine import Engine
 from airflow_provider_crr.inventory.local import summarize_local
@@ -144,3 +148,69 @@ def test_without_numbers_for_open_directories_columns_are_still_not_found_in_nam
             assert summarized(store, file_format, tmp_path, tmp_path / name)[0] == EXPECTED[0]
         with pytest.raises(InvalidArgument, match="Give a work_dir"):
             summarized(store, file_format, tmp_path, tmp_path / "a*b")
+
+
+HOLDS = """
+import sys, time
+from airflow_provider_crr.inventory.workspace import workspace
+with workspace(sys.argv[1]) as (directory, _):
+    (directory / "0").write_bytes(b"data")
+    (directory / "spill").mkdir()
+    print(directory, flush=True)
+    time.sleep(100)
+"""
+
+
+def holding(parent: Path) -> tuple[Any, Path]:
+    """Return a process that has a workspace, and where that is."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDS, str(parent)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert process.stdout is not None
+    return process, Path(os.fsdecode(process.stdout.readline().rstrip(b"\n")))
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_one(store: Store, tmp_path: Path) -> None:
+    """After kill -9 the files stay until somebody summarizes there again; what is in use stays."""
+    (killed, left), (alive, used) = holding(tmp_path), holding(tmp_path)
+    try:
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+        assert left.is_dir()
+        assert summarized(store, "CSV", tmp_path, tmp_path)[0] == EXPECTED[0]
+        assert not left.exists()
+        assert sorted(path.name for path in used.iterdir()) == ["0", "spill"]
+    finally:
+        for process in (killed, alive):
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
+def test_nothing_of_others_is_removed(tmp_path: Path) -> None:
+    """Other names, links and files in the same place are left alone."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "file").touch()
+    parent = tmp_path / "parent"
+    parent.mkdir()
+    (parent / "crr-inventory-link").symlink_to(elsewhere)
+    (parent / "crr-inventory-file").touch()
+    (parent / "inventory-mine").mkdir()
+    with workspace.workspace(parent) as (directory, _):
+        assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    names = sorted(path.name for path in parent.iterdir())
+    assert names == ["crr-inventory-file", "crr-inventory-link", "inventory-mine"]
+    assert (elsewhere / "file").exists()
+
+
+def test_where_no_directory_can_be_made_the_place_is_named(store: Store, tmp_path: Path) -> None:
+    """A work_dir that is not there, or is a file, is no fault of the report."""
+    (tmp_path / "file").touch()
+    for name in ("none", "file", "file/below"):
+        with pytest.raises(CrrError, match="work_dir") as raised:
+            summarized(store, "CSV", tmp_path, tmp_path / name)
+        assert not isinstance(raised.value, InventoryError)
+        assert isinstance(raised.value.__cause__, OSError)
