@@ -76,6 +76,29 @@ def _bound(base: type[Any], pairing: Pairing) -> Any:
     return partial(_pool(base), pairing)  # type: ignore[misc, arg-type]
 
 
+def shake_hands(client: Any, endpoint: Endpoint) -> None:
+    """
+    Open a connection with TLS as a boto3 client does, and leave it to the client's pool; an idle one is as good.
+
+    :param client: a boto3 S3 client.
+    :param endpoint: where to.
+    """
+    session = client._endpoint.http_session
+    host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+    url = f"{endpoint.scheme}://{host}:{endpoint.port}"
+    pool = session._manager.connection_from_url(url)
+    session._setup_ssl_cert(pool, url, session._verify)
+    connection = pool._get_conn()
+    try:
+        connection.timeout = pool.timeout.connect_timeout
+        pool._validate_conn(connection)
+    except BaseException:
+        connection.close()
+        raise
+    finally:
+        pool._put_conn(connection)
+
+
 @contextmanager
 def on_a_fresh_connection() -> Iterator[None]:
     """Let this thread's requests go over connections that were not used before: their first answer is theirs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections import deque
@@ -15,12 +16,15 @@ from typing import Any
 from airflow_provider_crr.replication.boto import BotoAsker, S3Client, judge
 from airflow_provider_crr.replication.boto_connections import pairing_of
 from airflow_provider_crr.replication.connections import CONNECTIONS, Connection, Connections
+from airflow_provider_crr.replication.handshakes import AskBoto3
 from airflow_provider_crr.replication.http_answers import joined
 from airflow_provider_crr.replication.pace import Pacer
 from airflow_provider_crr.replication.runtime import Runtime, attempts
 from airflow_provider_crr.replication.status import ObjectReplication, S3Object, without_answer
 from airflow_provider_crr.replication.stores import store_of
 from airflow_provider_crr.replication.wire import Wire, prepare
+
+log = logging.getLogger(__name__)
 
 #: Answers that may be another one a moment later ("Error responses": SlowDown, InternalError, and those of gateways).
 _PASSING = frozenset({429, 500, 502, 503, 504})
@@ -155,6 +159,7 @@ class CrtAsker:
     def close(self) -> None:
         """Abandon what is under way, and wait until threads and sockets are released."""
         deadline = time.monotonic() + _FAREWELL
+        lingers = self._runtime.give_up()
         try:
             if self._boto is not None:
                 self._boto.close()
@@ -166,7 +171,7 @@ class CrtAsker:
             self._waiting.clear()
             self._later.clear()
         finally:  # also when a signal ends the wait
-            self._runtime.close(deadline)
+            self._runtime.close(0.0 if lingers else deadline)
 
     def _forget(self, found: Any) -> None:
         if not isinstance(found, tuple):
@@ -197,7 +202,7 @@ class CrtAsker:
             if kind not in self._wires:
                 self._wires[kind] = prepare(self._client, question.obj)
             wire = self._wires[kind]
-            if wire is None:
+            if wire is None or self._runtime.refuses(wire.endpoint):
                 self._ask_boto(self._waiting.popleft().obj)
                 continue
             connection = None if question.fresh else self._connections.take(wire.endpoint)
@@ -224,7 +229,8 @@ class CrtAsker:
         return timeout
 
     def _hang_up(self) -> None:
-        """Close the connections whose answer is overdue, which ends their questions."""
+        """Close the connections whose answer is overdue, which ends their questions; give up what does not open."""
+        self._runtime.expire()
         overdue = time.monotonic() - self._patience
         for question in self._under_way:
             if question.sent_at > overdue:
@@ -240,6 +246,10 @@ class CrtAsker:
         self._opening.discard(question)
         try:
             connection = self._connections.opened(question.wire.endpoint, opening)
+        except AskBoto3 as refused:
+            log.debug("Asking for %s through boto3: the Common Runtime has no connection: %s", question.obj, refused)
+            self._ask_boto(question.obj)
+            return None
         except Exception as error:
             return self._unless_retried(question, without_answer(question.obj, f"no connection: {error}"))
         self._send(question, connection)
