@@ -20,6 +20,7 @@ from typing import Any
 
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication.http_answers import REPEATABLE, Doubtful, StrictResponse
+from airflow_provider_crr.replication.own_faults import raise_for_files, raise_for_target
 from airflow_provider_crr.replication.pairing import LONG_IDLE, Endpoint, Exchange, Pairing
 from airflow_provider_crr.replication.store_headers import send_store_headers
 from airflow_provider_crr.s3.fork_lock import ForkLock
@@ -229,6 +230,7 @@ class _PairingPool:
         """Send a request; once more on a fresh connection if the answer may be another question's."""
         from urllib3.exceptions import ProtocolError
 
+        raise_for_target(kwargs.get("url") or args[1])
         try:
             return super().urlopen(*args, **kwargs)  # type: ignore[misc]
         except ProtocolError as error:
@@ -255,7 +257,11 @@ class _PairingConnection:
     def connect(self) -> None:
         """Open it."""
         started = time.monotonic()
-        super().connect()  # type: ignore[misc]
+        try:
+            super().connect()  # type: ignore[misc]
+        except Exception as error:
+            raise_for_files(self, error)
+            raise
         self.connect_seconds = time.monotonic() - started
         self.answers, self._leftover, self._process = 0, False, os.getpid()
 
