@@ -201,7 +201,7 @@ def _authorities(client: S3Client) -> str | None:
     from botocore.httpsession import get_cert_path
 
     verify: Any = certificates(client)
-    return os.path.expanduser(get_cert_path(verify)) if verify else None  # as urllib3 does
+    return os.path.expanduser(str(get_cert_path(verify))) if verify else None  # as urllib3 does
 
 
 @lru_cache(maxsize=4)
