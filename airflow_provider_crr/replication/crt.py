@@ -17,7 +17,8 @@ from airflow_provider_crr.replication.boto import BotoAsker, S3Client, judge
 from airflow_provider_crr.replication.boto_connections import pairing_of
 from airflow_provider_crr.replication.connections import CONNECTIONS, Connection, Connections
 from airflow_provider_crr.replication.handshakes import AskBoto3
-from airflow_provider_crr.replication.http_answers import joined
+from airflow_provider_crr.replication.http_answers import joined, may_be_too_long
+from airflow_provider_crr.replication.memory import Growth
 from airflow_provider_crr.replication.pace import Pacer
 from airflow_provider_crr.replication.runtime import Runtime, attempts
 from airflow_provider_crr.replication.status import ObjectReplication, S3Object, without_answer
@@ -46,6 +47,7 @@ class _Question:
         "came_at",
         "connection",
         "events",
+        "floods",
         "found",
         "fresh",
         "headers",
@@ -63,6 +65,8 @@ class _Question:
         self.again = again
         #: Whether it must go over a connection that was not used before.
         self.fresh = False
+        #: Whether its answer has no end.
+        self.floods = False
         self.attempts = 0
         self.wire: Any = None
         #: What is waited for: a connection, or the end of the stream.
@@ -127,6 +131,7 @@ class CrtAsker:
         #: Buckets that boto3 is asked about because they are elsewhere: by which object, and who waits for it.
         self._followed: dict[str, tuple[S3Object, list[S3Object]]] = {}
         self._ready: deque[ObjectReplication] = deque()
+        self._growth = Growth()
         self._boto: BotoAsker | None = None
 
     def ask(self, obj: S3Object) -> None:
@@ -232,9 +237,11 @@ class CrtAsker:
         """Close the connections whose answer is overdue, which ends their questions; give up what does not open."""
         self._runtime.expire()
         overdue = time.monotonic() - self._patience
+        flooding = self._growth.since(next((each.sent_at for each in self._under_way), None))
         for question in self._under_way:
-            if question.sent_at > overdue:
+            if question.sent_at > max(overdue, flooding):
                 return
+            question.floods = question.floods or question.sent_at <= flooding
             question.connection.native.close()
 
     def _ask_boto(self, obj: S3Object) -> None:
@@ -281,12 +288,16 @@ class CrtAsker:
         question.stream = question.connection = None
         if not status or error:  # headers count only of a request that ended well
             self._connections.give_back(connection, usable=False)
-            if getattr(error, "name", "") in _UNREADABLE:
+            if question.floods or getattr(error, "name", "") in _UNREADABLE:
                 self._ask_boto(obj)
                 return None
             late = time.monotonic() - question.sent_at > self._patience
             why = f"none within {self._patience:g} s" if late else error
             return self._unless_retried(question, without_answer(obj, f"no answer: {why}"))
+        if may_be_too_long(question.headers):
+            self._connections.give_back(connection, usable=False)
+            self._ask_boto(obj)  # which says what is wrong with it
+            return None
         self._pacer.answered(status)
         return self._pair(question, connection)
 
