@@ -55,7 +55,7 @@ class Runtime:
         self._frozen: Any = None
         self._provider: Any = None
         self._signed_at = float("-inf")
-        self._signing: dict[str, Any] = {}
+        self._signing: dict[tuple[str, str], Any] = {}
         self._loop = io.EventLoopGroup(1)
         self._bootstrap = io.ClientBootstrap(self._loop, io.DefaultHostResolver(self._loop))
         self._socket = io.SocketOptions()
@@ -71,9 +71,9 @@ class Runtime:
         :raises LookupFailed: if there are no credentials any more.
         """
         request = self._http.HttpRequest("HEAD", wire.path(obj), self._http.HttpHeaders(wire.headers))
-        return self._auth.aws_sign_request(request, self._signing_for(wire.region, obj)).result()
+        return self._auth.aws_sign_request(request, self._signing_for(wire, obj)).result()
 
-    def _signing_for(self, region: str, obj: S3Object) -> Any:
+    def _signing_for(self, wire: Wire, obj: S3Object) -> Any:
         now = time.monotonic()
         if now - self._signed_at > _SIGNING_AGE:
             try:
@@ -88,9 +88,10 @@ class Runtime:
                 )
             self._signing.clear()
             self._signed_at = now
-        if region not in self._signing:
-            self._signing[region] = _signing_config(region, self._provider)
-        return self._signing[region]
+        kind = (wire.region, wire.body_hash)
+        if kind not in self._signing:
+            self._signing[kind] = _signing_config(wire, self._provider)
+        return self._signing[kind]
 
     def refuses(self, endpoint: Endpoint) -> bool:
         """Return whether only boto3 gets a connection there."""
@@ -178,10 +179,11 @@ def attempts(client: S3Client) -> int:
     return int(configured.get("total_max_attempts") or _ATTEMPTS.get(configured.get("mode"), 3))
 
 
-def _signing_config(region: str, provider: Any) -> Any:
+def _signing_config(wire: Wire, provider: Any) -> Any:
     from awscrt import s3
 
-    return s3.create_default_s3_signing_config(region=region, credential_provider=provider)
+    config = s3.create_default_s3_signing_config(region=wire.region, credential_provider=provider)
+    return config.replace(signed_body_value=wire.body_hash) if wire.body_hash else config
 
 
 def tls_context(client: S3Client) -> Any:
