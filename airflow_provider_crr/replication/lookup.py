@@ -115,7 +115,8 @@ def why_not_crt(client: S3Client) -> str | None:
     if config.signature_version != "s3v4":
         return f"requests are signed with {config.signature_version}"
     try:
-        tls_context(client)
+        if urlsplit(endpoint).scheme == "https":
+            tls_context(client)
     except Exception as error:  # boto3 reads more kinds of files, and says what is wrong with the others
         return f"it does not take the trusted certificates: {type(error).__name__}: {error}"
     return None

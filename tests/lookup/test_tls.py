@@ -189,6 +189,57 @@ def test_who_is_not_checked_is_asked(tmp_path: Path, kind: str) -> None:
         assert ask(client, ONE) == ask(client, PAIR) == {"COMPLETED"}
 
 
+def test_the_name_that_is_asked_for_is_told(tmp_path: Path) -> None:
+    """A server of several names shows each client the certificate of the one that it asks (SNI, RFC 6066)."""
+    named = identity(host="localhost")
+    context, hosts = identity(host="elsewhere.example").server(tmp_path), []
+    mine = named.server(tmp_path)
+
+    def choose(connection: ssl.SSLSocket, host: str | None, _: ssl.SSLContext) -> None:
+        hosts.append(host)
+        connection.context = mine if host == "localhost" else context
+
+    context.sni_callback = choose  # type: ignore[assignment]
+    (tmp_path / "trusted.pem").write_bytes(named.pem)
+    with serving(context) as server:
+        url = server.endpoint_url.replace("127.0.0.1", "localhost")
+        client = _client_at(url, server, str(tmp_path / "trusted.pem"))
+        assert ask(client, ONE) == ask(client, PAIR) == {"COMPLETED"}
+        assert set(hosts) == {"localhost"}
+        assert "amz-sdk-invocation-id" not in server.heads()[-1].headers
+
+
+@pytest.mark.parametrize("given", ["both", "one file", "none", "another key", "missing", "no key"])
+def test_a_server_that_asks_for_a_certificate(private: Identity, tmp_path: Path, given: str) -> None:
+    """A client certificate goes through boto3; one that cannot be used is an error, and without one nobody answers."""
+    context = private.server(tmp_path)
+    (tmp_path / "trusted.pem").write_bytes(private.pem)
+    context.load_verify_locations(tmp_path / "trusted.pem")
+    context.verify_mode = ssl.CERT_REQUIRED
+    cert, key, both, other = (tmp_path / name for name in ("client.pem", "client.key", "both.pem", "other.key"))
+    mine = identity(private, name="client", ca=False)
+    cert.write_bytes(mine.pem)
+    key.write_bytes(mine.key_pem)
+    both.write_bytes(mine.pem + mine.key_pem)
+    other.write_bytes(identity().key_pem)
+    config = {
+        "both": {"client_cert": (str(cert), str(key))},
+        "one file": {"client_cert": str(both)},
+        "none": {},
+        "another key": {"client_cert": (str(cert), str(other))},
+        "missing": {"client_cert": (str(cert), str(tmp_path / "gone.key"))},
+        "no key": {"client_cert": str(cert)},
+    }[given]
+    with serving(context) as server:
+        client = server.client(verify=str(tmp_path / "trusted.pem"), retries={"total_max_attempts": 1}, **config)
+        for objects in (ONE, PAIR):
+            if given in ("both", "one file", "none"):
+                assert ask(client, objects) == {"UNKNOWN" if given == "none" else "COMPLETED"}
+            else:
+                with pytest.raises(LookupFailed, match=r"the client certificate cannot be used: .*client\.pem"):
+                    ask(client, objects)
+
+
 class Gatekeeper:
     """
     Passes boto3's connections on to a server, and holds the runtime's at the door.
