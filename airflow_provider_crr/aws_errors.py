@@ -123,6 +123,8 @@ def translated(
     except Exception as raised:
         aws_origin.shorten(raised)
         error = aws_origin.unwrapped(raised)
+        if isinstance(error, CrrError):
+            raise not_asked(error, uri, action) from raised
         if isinstance(error, ClientError) and not aws_origin.is_of_another(error):
             raise _refused(error, uri, action, permission, denied, missing) from raised
         of_boto3 = isinstance(error, BotoCoreError | ClientError | ResponseParserError)
@@ -140,7 +142,7 @@ def is_of_others(error: Exception, operation: str) -> bool:
     """
     from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
-    if isinstance(error, CrrError) or aws_origin.is_of_another(error):
+    if isinstance(aws_origin.unwrapped(error), CrrError) or aws_origin.is_of_another(error):
         return True
     if isinstance(error, ClientError):
         return error.operation_name != operation
@@ -157,10 +159,12 @@ def not_asked(error: Exception, uri: str | None, action: str) -> CrrError:
     """
     import botocore.exceptions as boto
 
-    if isinstance(error, CrrError):
-        return error
-    aws_origin.shorten(error)
+    if not isinstance(error, CrrError):
+        aws_origin.shorten(error)
     error = aws_origin.unwrapped(error)
+    if isinstance(error, CrrError):
+        error.uri = error.uri or uri
+        return error
     connection = aws_origin.connection(error)
     if isinstance(error, boto.ParamValidationError):
         return InvalidArgument(told(error), uri=uri, remedy="Check the bucket name and the key")

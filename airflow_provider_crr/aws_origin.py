@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
+from airflow_provider_crr.errors import CrrError
 from airflow_provider_crr.legible import message, told
 
 #: Modules of botocore in which an error has to do with credentials, whatever it is.
@@ -137,7 +138,13 @@ def proxy_asks_for_password(error: Exception) -> bool:
 
 
 def unwrapped(error: Any) -> Exception:
-    """Return what was wrapped by tenacity, with which amazon's hooks try again, or by boto3 for an upload."""
+    """
+    Return what was wrapped: by tenacity, with which amazon's hooks try again, by boto3 for an upload, or by botocore
+    around an error of ours, which a connection raised.
+    """
+    ours = getattr(error, "kwargs", {}).get("error")
+    if isinstance(ours, CrrError):
+        return ours
     last = getattr(error, "last_attempt", None)
     wrapped = error.__context__ if type(error).__name__ == "S3UploadFailedError" else last and last.exception()
     found: Exception = wrapped if isinstance(wrapped, Exception) else error

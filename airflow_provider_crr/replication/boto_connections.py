@@ -20,6 +20,7 @@ from typing import Any
 
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication.http_answers import REPEATABLE, Doubtful, StrictResponse
+from airflow_provider_crr.replication.own_faults import raise_for_files, raise_for_target
 from airflow_provider_crr.replication.pairing import LONG_IDLE, Endpoint, Exchange, Pairing
 from airflow_provider_crr.replication.store_headers import send_store_headers
 from airflow_provider_crr.s3.fork_lock import ForkLock
@@ -74,6 +75,29 @@ def _pair(client: Any, session: Any) -> None:
 
 def _bound(base: type[Any], pairing: Pairing) -> Any:
     return partial(_pool(base), pairing)  # type: ignore[misc, arg-type]
+
+
+def shake_hands(client: Any, endpoint: Endpoint) -> None:
+    """
+    Open a connection with TLS as a boto3 client does, and leave it to the client's pool; an idle one is as good.
+
+    :param client: a boto3 S3 client.
+    :param endpoint: where to.
+    """
+    session = client._endpoint.http_session
+    host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+    url = f"{endpoint.scheme}://{host}:{endpoint.port}"
+    pool = session._manager.connection_from_url(url)
+    session._setup_ssl_cert(pool, url, session._verify)
+    connection = pool._get_conn()
+    try:
+        connection.timeout = pool.timeout.connect_timeout
+        pool._validate_conn(connection)
+    except BaseException:
+        connection.close()
+        raise
+    finally:
+        pool._put_conn(connection)
 
 
 @contextmanager
@@ -206,6 +230,7 @@ class _PairingPool:
         """Send a request; once more on a fresh connection if the answer may be another question's."""
         from urllib3.exceptions import ProtocolError
 
+        raise_for_target(kwargs.get("url") or args[1])
         try:
             return super().urlopen(*args, **kwargs)  # type: ignore[misc]
         except ProtocolError as error:
@@ -232,7 +257,11 @@ class _PairingConnection:
     def connect(self) -> None:
         """Open it."""
         started = time.monotonic()
-        super().connect()  # type: ignore[misc]
+        try:
+            super().connect()  # type: ignore[misc]
+        except Exception as error:
+            raise_for_files(self, error)
+            raise
         self.connect_seconds = time.monotonic() - started
         self.answers, self._leftover, self._process = 0, False, os.getpid()
 

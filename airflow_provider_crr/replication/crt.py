@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections import deque
@@ -15,12 +16,16 @@ from typing import Any
 from airflow_provider_crr.replication.boto import BotoAsker, S3Client, judge
 from airflow_provider_crr.replication.boto_connections import pairing_of
 from airflow_provider_crr.replication.connections import CONNECTIONS, Connection, Connections
-from airflow_provider_crr.replication.http_answers import joined
+from airflow_provider_crr.replication.handshakes import AskBoto3
+from airflow_provider_crr.replication.http_answers import joined, may_be_too_long
+from airflow_provider_crr.replication.memory import Growth
 from airflow_provider_crr.replication.pace import Pacer
 from airflow_provider_crr.replication.runtime import Runtime, attempts
 from airflow_provider_crr.replication.status import ObjectReplication, S3Object, without_answer
 from airflow_provider_crr.replication.stores import store_of
 from airflow_provider_crr.replication.wire import Wire, prepare
+
+log = logging.getLogger(__name__)
 
 #: Answers that may be another one a moment later ("Error responses": SlowDown, InternalError, and those of gateways).
 _PASSING = frozenset({429, 500, 502, 503, 504})
@@ -42,6 +47,7 @@ class _Question:
         "came_at",
         "connection",
         "events",
+        "floods",
         "found",
         "fresh",
         "headers",
@@ -59,6 +65,8 @@ class _Question:
         self.again = again
         #: Whether it must go over a connection that was not used before.
         self.fresh = False
+        #: Whether its answer has no end.
+        self.floods = False
         self.attempts = 0
         self.wire: Any = None
         #: What is waited for: a connection, or the end of the stream.
@@ -123,6 +131,7 @@ class CrtAsker:
         #: Buckets that boto3 is asked about because they are elsewhere: by which object, and who waits for it.
         self._followed: dict[str, tuple[S3Object, list[S3Object]]] = {}
         self._ready: deque[ObjectReplication] = deque()
+        self._growth = Growth()
         self._boto: BotoAsker | None = None
 
     def ask(self, obj: S3Object) -> None:
@@ -155,6 +164,7 @@ class CrtAsker:
     def close(self) -> None:
         """Abandon what is under way, and wait until threads and sockets are released."""
         deadline = time.monotonic() + _FAREWELL
+        lingers = self._runtime.give_up()
         try:
             if self._boto is not None:
                 self._boto.close()
@@ -166,7 +176,7 @@ class CrtAsker:
             self._waiting.clear()
             self._later.clear()
         finally:  # also when a signal ends the wait
-            self._runtime.close(deadline)
+            self._runtime.close(0.0 if lingers else deadline)
 
     def _forget(self, found: Any) -> None:
         if not isinstance(found, tuple):
@@ -197,7 +207,7 @@ class CrtAsker:
             if kind not in self._wires:
                 self._wires[kind] = prepare(self._client, question.obj)
             wire = self._wires[kind]
-            if wire is None:
+            if wire is None or self._runtime.refuses(wire.endpoint):
                 self._ask_boto(self._waiting.popleft().obj)
                 continue
             connection = None if question.fresh else self._connections.take(wire.endpoint)
@@ -224,11 +234,14 @@ class CrtAsker:
         return timeout
 
     def _hang_up(self) -> None:
-        """Close the connections whose answer is overdue, which ends their questions."""
+        """Close the connections whose answer is overdue, which ends their questions; give up what does not open."""
+        self._runtime.expire()
         overdue = time.monotonic() - self._patience
+        flooding = self._growth.since(next((each.sent_at for each in self._under_way), None))
         for question in self._under_way:
-            if question.sent_at > overdue:
+            if question.sent_at > max(overdue, flooding):
                 return
+            question.floods = question.floods or question.sent_at <= flooding
             question.connection.native.close()
 
     def _ask_boto(self, obj: S3Object) -> None:
@@ -240,6 +253,10 @@ class CrtAsker:
         self._opening.discard(question)
         try:
             connection = self._connections.opened(question.wire.endpoint, opening)
+        except AskBoto3 as refused:
+            log.debug("Asking for %s through boto3: the Common Runtime has no connection: %s", question.obj, refused)
+            self._ask_boto(question.obj)
+            return None
         except Exception as error:
             return self._unless_retried(question, without_answer(question.obj, f"no connection: {error}"))
         self._send(question, connection)
@@ -271,12 +288,16 @@ class CrtAsker:
         question.stream = question.connection = None
         if not status or error:  # headers count only of a request that ended well
             self._connections.give_back(connection, usable=False)
-            if getattr(error, "name", "") in _UNREADABLE:
+            if question.floods or getattr(error, "name", "") in _UNREADABLE:
                 self._ask_boto(obj)
                 return None
             late = time.monotonic() - question.sent_at > self._patience
             why = f"none within {self._patience:g} s" if late else error
             return self._unless_retried(question, without_answer(obj, f"no answer: {why}"))
+        if may_be_too_long(question.headers):
+            self._connections.give_back(connection, usable=False)
+            self._ask_boto(obj)  # which says what is wrong with it
+            return None
         self._pacer.answered(status)
         return self._pair(question, connection)
 

@@ -19,6 +19,7 @@ from airflow_provider_crr.aws_errors import translated
 from airflow_provider_crr.errors import BucketNotFound, LookupFailed
 from airflow_provider_crr.replication.rules import ReplicationRule
 from airflow_provider_crr.replication.status import S3Object
+from airflow_provider_crr.replication.store_headers import amazons_suffixes
 from airflow_provider_crr.replication.stores import store_of
 
 #: What a rule of S3 may hold ("Replication configuration file elements"), and MinIO's one element beside.
@@ -156,7 +157,7 @@ def _keep_raw(response_dict: Mapping[str, Any], customized_response_dict: dict[s
 
 def _at_aws(endpoint_url: str) -> bool:
     url = urlsplit(endpoint_url)
-    return url.scheme == "https" and (url.hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn"))
+    return url.scheme == "https" and (url.hostname or "").endswith(amazons_suffixes())
 
 
 def _understood(body: bytes, parsed: Iterable[Mapping[str, Any]]) -> _Rules:

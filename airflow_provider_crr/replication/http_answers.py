@@ -7,16 +7,17 @@ headers, and drops whatever follows a header line that it cannot read. Each of t
 
 from __future__ import annotations
 
+import email.parser
 import io
 import re
 from collections.abc import Callable, Sequence
-from http.client import HTTPException, HTTPResponse, RemoteDisconnected
+from http.client import HTTPException, HTTPMessage, HTTPResponse, RemoteDisconnected
 from threading import local
 from typing import Any
 
-#: Longest line, in bytes, and most lines: http.client's own.
-_MAX_LINE = 65536
-_MAX_LINES = 100
+#: Most bytes that may come before a body, interim answers included, for both clients. S3 keeps 2 KB of metadata with an
+#: object ("Working with object metadata"), which is some hundred headers, of which http.client takes 100.
+MAX_HEAD = 256 * 1024
 #: Interim answers that may come before the answer (RFC 9110, section 15.2): more is no S3.
 _MAX_INTERIM = 32
 #: RFC 9112, section 4.
@@ -24,6 +25,8 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2}) [\t\x20-\x7e\x80-\xff]
 #: RFC 9112, section 5, with no line folding; RFC 9110, section 5.5, with no control character in a value.
 _FIELD_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r\n")
 _LENGTHS = frozenset({b"content-length", b"transfer-encoding"})
+#: Headers that say where an answer ends, and whether another one may follow.
+_FRAMING = _LENGTHS | {b"connection", b"keep-alive", b"proxy-connection"}
 _SWITCHING_PROTOCOLS = 101
 #: Methods whose answer tells everything about an object and may be asked for again.
 REPEATABLE = frozenset({"HEAD", "GET"})
@@ -70,6 +73,7 @@ def read_head(read_line: Callable[[int], bytes]) -> bytes:
     :param read_line: returns the next line, at most as many bytes of it; shorter at the end of the connection.
     :raises Malformed: if it ends early, or is not as HTTP writes it.
     """
+    read_line = _bounded(read_line)
     for _ in range(_MAX_INTERIM + 1):
         first = _line(read_line, "the status line")
         found = _STATUS_LINE.fullmatch(first)
@@ -86,7 +90,7 @@ def read_head(read_line: Callable[[int], bytes]) -> bytes:
 
 def _fields(read_line: Callable[[int], bytes]) -> list[bytes]:
     lines: list[bytes] = []
-    while len(lines) <= _MAX_LINES:
+    while True:
         line = _line(read_line, "the headers")
         lines.append(line)
         if line == b"\r\n":
@@ -94,23 +98,43 @@ def _fields(read_line: Callable[[int], bytes]) -> list[bytes]:
             return lines
         if not _FIELD_LINE.fullmatch(line):
             raise Malformed(f"a header line is malformed: {line[:80]!r}")
-    raise Malformed(f"more than {_MAX_LINES} headers")
 
 
 def _check_length(lines: list[bytes]) -> None:
     """Refuse an answer whose end is told in two ways (RFC 9112, section 6.3)."""
-    told = [name for line in lines if (name := line.partition(b":")[0].lower()) in _LENGTHS]
-    if len(told) > 1:
+    if sum(_name(line) in _LENGTHS for line in lines) > 1:
         raise Malformed("its length is told more than once")
 
 
+def _name(line: bytes) -> bytes:
+    return line.partition(b":")[0].lower()
+
+
+def _bounded(read_line: Callable[[int], bytes]) -> Callable[[int], bytes]:
+    left = MAX_HEAD
+
+    def read(most: int) -> bytes:
+        nonlocal left
+        line = read_line(min(most, left + 1))
+        left -= len(line)
+        if left < 0:
+            raise Malformed(f"more than {MAX_HEAD} bytes of headers")
+        return line
+
+    return read
+
+
 def _line(read_line: Callable[[int], bytes], where: str) -> bytes:
-    line = read_line(_MAX_LINE + 1)
-    if len(line) > _MAX_LINE:
-        raise Malformed(f"a line of more than {_MAX_LINE} bytes in {where}")
+    line = read_line(MAX_HEAD + 1)
     if not line.endswith(b"\n"):
         raise Malformed(f"the connection ended amid {where}")
     return line
+
+
+def may_be_too_long(fields: Sequence[tuple[str, str]]) -> bool:
+    """Return whether headers, of which only names and values are known, may have been longer than :data:`MAX_HEAD`."""
+    # A letter takes up to 4 bytes; nobody saw the spaces around values, nor interim answers.
+    return sum(len(name) + len(value) + 4 for name, value in fields) > MAX_HEAD // 8
 
 
 def joined(fields: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -144,12 +168,16 @@ class StrictResponse(HTTPResponse):
         stream = self.fp
         if not stream.peek(1):
             raise RemoteDisconnected("the connection ended without an answer")
-        head = read_head(stream.readline)
-        self.fp = io.BytesIO(head)  # type: ignore[assignment]
+        first, *lines = read_head(stream.readline).splitlines(keepends=True)
+        # http.client looks at what frames the answer, and refuses more than 100 headers.
+        framing = b"".join((first, *(line for line in lines if _name(line) in _FRAMING), b"\r\n"))
+        self.fp = io.BytesIO(framing)  # type: ignore[assignment]
         try:
             super().begin()
         finally:
             self.fp = stream
+        whole = b"".join(lines).decode("iso-8859-1")
+        self.headers = self.msg = email.parser.Parser(_class=HTTPMessage).parsestr(whole)
         _thread.whole = True
 
     def has_more(self) -> bool:

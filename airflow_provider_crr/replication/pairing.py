@@ -56,6 +56,8 @@ class Exchange:
         self._first_id = ""
         self._ids_differ = False
         self._ids_identify = True
+        #: Until when, by ``time.monotonic``, it is known that boto3 trusts it, and that the runtime gets no connection.
+        self.trusted_until = self.refused_until = 0.0
 
     def convict(self) -> None:
         """Note that something followed an answer."""

@@ -14,12 +14,14 @@ from __future__ import annotations
 import os
 import time
 from concurrent.futures import Future
+from functools import lru_cache, partial
 from typing import Any
 
 from airflow_provider_crr.aws_errors import no_credentials, not_asked
 from airflow_provider_crr.aws_origin import note_connection
-from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication.boto import S3Client
+from airflow_provider_crr.replication.boto_connections import pairing_of, shake_hands
+from airflow_provider_crr.replication.handshakes import Handshakes
 from airflow_provider_crr.replication.pairing import Endpoint
 from airflow_provider_crr.replication.status import S3Object
 from airflow_provider_crr.replication.wire import Wire
@@ -45,6 +47,7 @@ class Runtime:
         from awscrt import auth, http, io
 
         self._client = client
+        self._handshakes = Handshakes(pairing_of(client), partial(shake_hands, client), self._connect)
         self._credentials = client._get_credentials()  # what boto3's own Common Runtime transfers use
         if self._credentials is None:
             raise no_credentials(None, "none are configured")
@@ -52,8 +55,7 @@ class Runtime:
         self._frozen: Any = None
         self._provider: Any = None
         self._signed_at = float("-inf")
-        self._signing: dict[str, Any] = {}
-        self._tls_context: Any = None
+        self._signing: dict[tuple[str, str], Any] = {}
         self._loop = io.EventLoopGroup(1)
         self._bootstrap = io.ClientBootstrap(self._loop, io.DefaultHostResolver(self._loop))
         self._socket = io.SocketOptions()
@@ -69,9 +71,9 @@ class Runtime:
         :raises LookupFailed: if there are no credentials any more.
         """
         request = self._http.HttpRequest("HEAD", wire.path(obj), self._http.HttpHeaders(wire.headers))
-        return self._auth.aws_sign_request(request, self._signing_for(wire.region, obj)).result()
+        return self._auth.aws_sign_request(request, self._signing_for(wire, obj)).result()
 
-    def _signing_for(self, region: str, obj: S3Object) -> Any:
+    def _signing_for(self, wire: Wire, obj: S3Object) -> Any:
         now = time.monotonic()
         if now - self._signed_at > _SIGNING_AGE:
             try:
@@ -86,28 +88,36 @@ class Runtime:
                 )
             self._signing.clear()
             self._signed_at = now
-        if region not in self._signing:
-            self._signing[region] = _signing_config(region, self._provider)
-        return self._signing[region]
+        kind = (wire.region, wire.body_hash)
+        if kind not in self._signing:
+            self._signing[kind] = _signing_config(wire, self._provider)
+        return self._signing[kind]
+
+    def refuses(self, endpoint: Endpoint) -> bool:
+        """Return whether only boto3 gets a connection there."""
+        return self._handshakes.refuses(endpoint)
 
     def connect(self, endpoint: Endpoint) -> Future[Any]:
-        """Return a connection to be."""
+        """Return a connection to be; with TLS it ends with :class:`.AskBoto3` if there is none in time."""
+        return self._handshakes.open(endpoint) if endpoint.scheme == "https" else self._connect(endpoint)
+
+    def expire(self) -> None:
+        """Give up connections that take too long to open."""
+        self._handshakes.expire()
+
+    def _connect(self, endpoint: Endpoint) -> Future[Any]:
         options = None
         if endpoint.scheme == "https":
-            if self._tls_context is None:
-                try:
-                    self._tls_context = _tls(self._client)
-                except Exception as error:  # the file of authorities is missing or is none
-                    raise LookupFailed(
-                        f"no certificates can be trusted: {error}",
-                        remedy="Mend the connection's verify, or the argument",
-                    ) from error
-            options = self._tls_context.new_connection_options()
+            options = tls_context(self._client).new_connection_options()
             options.set_server_name(endpoint.host)
         future: Future[Any] = self._http.HttpClientConnection.new(
             endpoint.host, endpoint.port, self._bootstrap, self._socket, options
         )
         return future
+
+    def give_up(self) -> bool:
+        """End what waits for a connection with TLS; return whether threads need long to end, for handshakes do."""
+        return self._handshakes.close()
 
     def close(self, deadline: float) -> None:
         """
@@ -169,20 +179,49 @@ def attempts(client: S3Client) -> int:
     return int(configured.get("total_max_attempts") or _ATTEMPTS.get(configured.get("mode"), 3))
 
 
-def _signing_config(region: str, provider: Any) -> Any:
+def _signing_config(wire: Wire, provider: Any) -> Any:
     from awscrt import s3
 
-    return s3.create_default_s3_signing_config(region=region, credential_provider=provider)
+    config = s3.create_default_s3_signing_config(region=wire.region, credential_provider=provider)
+    return config.replace(signed_body_value=wire.body_hash) if wire.body_hash else config
+
+
+def tls_context(client: S3Client) -> Any:
+    """
+    Return whom a client trusts, as the runtime reads it; kept, for reading it takes longer than many HEADs.
+
+    :param client: a boto3 S3 client.
+    :raises Exception: whatever the runtime, or the file of authorities, is not made for.
+    """
+    path = _authorities(client)
+    found = os.stat(path) if path else None
+    return _kept_context(path, found and (found.st_mtime_ns, found.st_size, found.st_ino), os.getpid())
+
+
+def _authorities(client: S3Client) -> str | None:
+    """Return the file with the authorities that boto3 trusts, which slim images often do not have system-wide."""
+    from botocore.httpsession import get_cert_path
+
+    verify: Any = certificates(client)
+    return os.path.expanduser(str(get_cert_path(verify))) if verify else None  # as urllib3 does
+
+
+@lru_cache(maxsize=4)
+def _kept_context(path: str | None, stamp: Any, process: int) -> Any:
+    return _read_context(path)
 
 
 def _tls(client: S3Client) -> Any:
+    return _read_context(_authorities(client))
+
+
+def _read_context(path: str | None) -> Any:
     from awscrt import io
-    from botocore.httpsession import get_cert_path
 
     options = io.TlsContextOptions()
-    verify: Any = certificates(client)
-    if verify is False:
+    options.min_tls_ver = io.TlsVersion.TLSv1_2  # Python's own, and therefore boto3's
+    if path is None:
         options.verify_peer = False
-    else:  # the very authorities that boto3 trusts, which slim images often do not have system-wide
-        options.override_default_trust_store_from_path(ca_filepath=get_cert_path(verify))
+    else:
+        options.override_default_trust_store_from_path(ca_filepath=path)
     return io.ClientTlsContext(options)

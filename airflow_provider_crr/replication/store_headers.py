@@ -52,11 +52,11 @@ def _text(value: Any) -> str:
 
 
 def _is_amazons(host: str) -> bool:
-    return host.endswith(_suffixes())
+    return host.endswith(amazons_suffixes())
 
 
 @cache
-def _suffixes() -> tuple[str, ...]:
+def amazons_suffixes() -> tuple[str, ...]:
     """Return what the names of Amazon's endpoints end with, in all its partitions, as botocore knows them."""
     from botocore.loaders import Loader
 

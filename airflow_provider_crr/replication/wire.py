@@ -38,6 +38,8 @@ class Wire:
     :param before_version: what stands between key and version id; None if the request is for no version.
     :param region: the region that the request is signed for.
     :param headers: headers that are alike for every key, ``host`` among them.
+    :param body_hash: what the signature says of the body, which a bucket's policy may look at
+        (``s3:x-amz-content-sha256``).
     """
 
     endpoint: Endpoint
@@ -45,6 +47,7 @@ class Wire:
     before_version: str | None
     region: str
     headers: tuple[tuple[str, str], ...]
+    body_hash: str
 
     def path(self, obj: S3Object) -> str:
         """Return path and query for one object, encoded by botocore."""
@@ -117,6 +120,7 @@ def _read(request: Any, key: str, version: str) -> Wire | None:
         before_version=before_version if found else None,
         region=signed.group(1),
         headers=tuple((name, value) for name, value in headers.items() if name not in _OF_ONE_REQUEST),
+        body_hash=headers.get("x-amz-content-sha256", ""),
     )
 
 

@@ -189,6 +189,10 @@ def test_store_that_is_told_by_one_answer_is_no_s3(s3: VersionedS3) -> None:
     [
         ("https://s3.eu-west-1.amazonaws.com", True),
         ("https://s3.cn-north-1.amazonaws.com.cn", True),
+        ("https://bucket.vpce-1a2b3c4d-5e6f.s3.eu-west-1.vpce.amazonaws.com", True),
+        ("https://s3-fips.dualstack.us-gov-west-1.amazonaws.com", True),
+        ("https://s3.eusc-de-east-1.amazonaws.eu", True),
+        ("https://s3.us-iso-east-1.c2s.ic.gov", True),
         ("http://s3.eu-west-1.amazonaws.com", False),
         ("https://amazonaws.com.example.org", False),
         ("https://notamazonaws.com", False),

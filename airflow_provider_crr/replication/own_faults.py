@@ -1,0 +1,60 @@
+"""What keeps a request from being sent as it is, on this side: no retry mends it, and botocore would try."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow_provider_crr.errors import LookupFailed
+
+_DOTS = frozenset({".", ".."})
+
+
+def raise_for_files(connection: Any, error: Exception) -> None:
+    """
+    Raise our error if the files that a connection was given cannot be used.
+
+    :param connection: a connection of urllib3.
+    :param error: what it raised when it was to be opened.
+    :raises LookupFailed: if certificates or keys cannot be read.
+    """
+    if not isinstance(error, OSError) and "SSLError" not in type(error).__name__:
+        return
+    if isinstance(error, ssl.SSLCertVerificationError):  # of whoever answered
+        return
+    authorities, certificate = getattr(connection, "ca_certs", None), getattr(connection, "cert_file", None)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        if authorities:
+            context.load_verify_locations(authorities)
+    except OSError as fault:  # ssl.SSLError is one
+        raise LookupFailed(
+            f"no certificates can be trusted: {authorities}: {fault}",
+            remedy="Let verify, in the connection or the argument, or AWS_CA_BUNDLE name a file of PEM certificates",
+        ) from error
+    try:
+        if certificate:
+            context.load_cert_chain(certificate, connection.key_file, password="")
+    except (OSError, ValueError) as fault:
+        raise LookupFailed(
+            f"the client certificate cannot be used: {certificate}: {fault}",
+            remedy="Let client_cert in the connection's config_kwargs name a certificate and its key, unencrypted",
+        ) from error
+
+
+def raise_for_target(target: str) -> None:
+    """
+    Raise our error if urllib3 would ask for another key than the one that is meant.
+
+    It writes the whole URL where a proxy is to send it on (RFC 9112, section 3.2.2), and removes dot segments from it
+    (RFC 3986, section 6.2.2.3); so may the proxy.
+
+    :param target: path or URL that is asked for.
+    :raises LookupFailed: if a URL has such segments.
+    """
+    if not target.startswith("/") and _DOTS.intersection(urlsplit(target).path.split("/")):
+        raise LookupFailed(
+            'a proxy that is asked for a whole URL takes "." and ".." in a key for folders; S3 takes them for its name',
+            remedy="Use an https endpoint, through which the proxy does not look, or except the endpoint with NO_PROXY",
+        )
