@@ -358,7 +358,7 @@ class _PairingConnection:
         if self.exchange.convicted:
             return False
         found = _next_byte(self.sock, seconds)  # type: ignore[attr-defined]
-        if found is None:
+        if found is None and self.answers:  # one that only shook hands proves nothing
             self.exchange.note_quiet(self.answered_at)
         elif found and time.monotonic() - self.answered_at < LONG_IDLE:
             self.exchange.convict()
