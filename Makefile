@@ -8,35 +8,44 @@ MIN_COVERAGE = 95
 UNIT = tests/arguments tests/s3 tests/replication tests/inventory_render tests/lookup/test_reasons.py \
 	--ignore=tests/replication/test_histories.py --ignore=tests/replication/test_delete_progress.py
 
+# The sets of dependencies beside the pins, and what is tested on each; TESTS="tests/lookup" for less.
+PINNED = floors mwaa-3.0.6 mwaa-3.2.1 mwaa-3.3.1
+SETS = $(PINNED) newest
+TESTS ?= tests/arguments tests/s3 tests/replication tests/lookup tests/inventory tests/local_aws tests/airflow
+
 VENV = .venv
-OLDEST = .venv-oldest
+# MiniStack serves tests and demo from an environment of its own, because it pins botocore.
+AWS = .venv-aws
 BENCHES = .venv-bench
 BIN = $(VENV)/bin
 # -qq: errors only.
 INSTALL = -m pip --disable-pip-version-check install -qq --no-deps
 
-.PHONY: help demo test unit test-oldest e2e bench browser docs lint format wheel pins clean distclean
+.PHONY: help demo test unit $(SETS:%=test-%) e2e bench browser docs lint format wheel pins clean distclean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
-	@sed -n 's/^\([a-z0-9-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
-		printf '  make %-12s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z0-9.-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
+		printf '  make %-15s %s\n' "$$name" "$$text"; done
 
-demo: $(VENV)/.project ## See the gate and the inventory summary at work, on this machine (two minutes)
+demo: $(VENV)/.project $(AWS)/.packages ## See the gate and the inventory summary at work, on this machine (two minutes)
 	@$(BIN)/python -m demo
 
-test: lint docs browser ## Lint, build the documentation, then run all tests on the newest Airflow, with coverage
+test: lint docs browser $(AWS)/.packages ## Lint, build the documentation, then run all tests on the newest Airflow, with coverage
 	@echo "== Tests on the newest Airflow"
 	@$(BIN)/python -m pytest -q --cov --cov-branch --cov-report=term --cov-fail-under=$(MIN_COVERAGE) $(PYTEST_ARGS)
 
-unit: $(VENV)/.project ## Run what needs no Airflow processes, no browser and no slow server (some minutes)
+unit: $(VENV)/.project $(AWS)/.packages ## Run what needs no Airflow processes, no browser and no slow server (some minutes)
 	@$(BIN)/python -m pytest -q $(UNIT) $(PYTEST_ARGS)
 
-test-oldest: $(OLDEST)/.project ## Run all tests on the oldest Airflow that is supported
-	@echo "== Tests on the oldest Airflow"
-	@$(OLDEST)/bin/python -m pytest -q $(PYTEST_ARGS)
+test-floors: ## Run $(TESTS) on the oldest release of each dependency
+test-mwaa-3.0.6: ## ... on what Amazon MWAA's image of Airflow 3.0.6 pins; also 3.2.1, 3.3.1
+test-newest: ## ... on the newest releases that pyproject.toml allows today
+$(SETS:%=test-%): test-%: .venv-%/.project $(AWS)/.packages
+	@echo "== Tests on the set $*"
+	@.venv-$*/bin/python -m pytest -q $(TESTS) $(PYTEST_ARGS)
 
-e2e: $(VENV)/.project browser ## Run only the tests with real Airflow processes and a browser (six minutes)
+e2e: $(VENV)/.project $(AWS)/.packages browser ## Run only the tests with real Airflow processes and a browser (six minutes)
 	@$(BIN)/python -m pytest -q tests/e2e tests/ui $(PYTEST_ARGS)
 
 bench: $(BENCHES)/.project ## Measure beside what one would use instead: BENCH=full for all sizes, ONLY=lookups for one
@@ -71,17 +80,25 @@ clean: ## Remove what was built and cached
 	@find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 
 distclean: clean ## Remove the environments, too
-	@rm -rf $(VENV) $(OLDEST) $(BENCHES)
+	@rm -rf $(VENV) $(AWS) $(BENCHES) $(SETS:%=.venv-%)
 
 # An environment is made anew when its list changes, so that nothing in it is left over from an earlier list.
 $(VENV)/.packages: requirements/dev.txt
-$(OLDEST)/.packages: requirements/dev-oldest.txt
+$(AWS)/.packages: requirements/local-aws.txt
 $(BENCHES)/.packages: requirements/bench.txt
+$(PINNED:%=.venv-%/.packages): .venv-%/.packages: requirements/%.txt
 %/.packages:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	@echo "== Installing $< into $* (a minute or two)"
 	@$(PYTHON) -m venv --clear $*
 	@$*/bin/python $(INSTALL) -r $<
+	@touch $@
+
+# Resolved on the day on which it is made.
+.venv-newest/.project: requirements/tools.in pyproject.toml
+	@echo "== Installing the newest releases that pyproject.toml allows into .venv-newest (some minutes)"
+	@$(PYTHON) -m venv --clear .venv-newest
+	@.venv-newest/bin/python -m pip --disable-pip-version-check install -qq -e '.[orc,openlineage]' -r $<
 	@touch $@
 
 %/.project: %/.packages pyproject.toml

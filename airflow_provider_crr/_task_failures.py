@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException
-
+from airflow_provider_crr.compat import AirflowFailException
 from airflow_provider_crr.errors import CrrError
 
 

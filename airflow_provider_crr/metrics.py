@@ -134,10 +134,7 @@ def _is_gate(value: Any) -> bool:
 
 def _send(ti: Any, metrics: Iterable[tuple[str, str, Any]], **tags: str) -> None:
     """Send metrics, each (kind, name, value), with the tags that Airflow gives to those of its own tasks."""
-    try:
-        from airflow.providers.common.compat.sdk import Stats
-    except ImportError:  # common-compat before 1.14
-        from airflow.stats import Stats
+    from airflow_provider_crr.compat import Stats
 
     # From Airflow 3.3 on it says itself what they are, the team's among them.
     own = getattr(ti, "stats_tags", None) or (ti and {"dag_id": ti.dag_id, "task_id": ti.task_id}) or {}

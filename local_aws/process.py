@@ -33,7 +33,7 @@ class ServerProcess:
         # A file, not a pipe: nobody reads it while the process runs.
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "local_aws", "--owned", *arguments],
+            [_python(), "-m", "local_aws", "--owned", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
@@ -79,6 +79,12 @@ class ServerProcess:
     def _said(self) -> str:
         self._stderr.seek(0)
         return self._stderr.read().decode(errors="replace").strip() or "(nothing)"
+
+
+def _python() -> str:
+    """Return the interpreter that has MiniStack, which pins botocore: one of its own where ``make`` has made it."""
+    own = _REPOSITORY / ".venv-aws" / "bin" / "python"
+    return str(own) if own.exists() else sys.executable
 
 
 def _environment() -> dict[str, str]:

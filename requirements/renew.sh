@@ -3,27 +3,51 @@
 set -eu
 cd "$(dirname "$0")/.."
 PYTHON="${PYTHON:-python3}"
+project='.[orc,openlineage]'
+lowest=$(mktemp)
+trap 'rm -f "$lowest"' EXIT
 
-renew() { # list, Airflow release, what is needed beside the project, what the list is for
+renew() { # list, what the list is for, arguments of pip install
+    list=requirements/$1.txt
+    purpose=$2
+    shift 2
     environment=$(mktemp -d)
-    trap 'rm -rf "$environment"' EXIT
-    echo "== Renewing $1 for Airflow $2"
+    echo "== Renewing $list"
     "$PYTHON" -m venv "$environment"
-    "$environment/bin/python" -m pip install -qq "apache-airflow==$2" -e ".[orc]" -r "$3"
+    "$environment/bin/python" -m pip install -qq "$@"
     "$environment/bin/python" -m pip check
     {
-        echo "# Everything that is installed to $4."
-        sed -n '2,3p' "$1"
+        echo "# Everything that is installed to $purpose."
+        echo "# Made by \`make pins\` (see CONTRIBUTING.md) with Python 3.11."
+        echo "# Installed with --no-deps: what is not listed here is not there."
         {
             "$environment/bin/python" -m pip freeze --all --exclude-editable | grep -vE '^(#|-e|pip==|wheel==)'
             # What only another Python needs is kept as it is.
-            grep '; python_version' "$1"
+            grep -s '; python_version' "$list" || true
         } | sort -f
     } >"$environment/list"
-    cp "$environment/list" "$1"
+    cp "$environment/list" "$list"
     rm -rf "$environment"
 }
 
-renew requirements/dev.txt 3.3.2 requirements/docs.in "develop and test with Airflow 3.3.2, the newest that is tested"
-renew requirements/dev-oldest.txt 3.0.6 requirements/tools.in "test with Airflow 3.0.6, the oldest that is supported"
-renew requirements/bench.txt 3.3.2 requirements/bench.in "run the benchmarks"
+# The floor of every dependency, as a pin: no resolver's "lowest" goes below what other packages would rather have.
+"$PYTHON" - >"$lowest" <<'PYTHON'
+import re
+import tomllib
+
+with open("pyproject.toml", "rb") as file:
+    project = tomllib.load(file)["project"]
+for extra in [project["dependencies"], *project["optional-dependencies"].values()]:
+    print(*(re.sub(r">=([^,;]+)[^;]*", r"==\1", requirement) for requirement in extra), sep="\n")
+PYTHON
+
+renew dev "develop and test with Airflow 3.3.2, the newest that is tested" \
+    apache-airflow==3.3.2 -e "$project" -r requirements/docs.in
+renew floors "test with the oldest release of everything that pyproject.toml names" \
+    -r "$lowest" -e "$project" -r requirements/tools.in
+for image in 3.0.6 3.2.1 3.3.1; do
+    renew "mwaa-$image" "test with what Amazon MWAA's image of Airflow $image pins" \
+        -c "requirements/constraints/mwaa-$image.txt" -e "$project" -r requirements/tools.in
+done
+renew local-aws "serve the local AWS of tests and demo" -r requirements/local-aws.in
+renew bench "run the benchmarks" apache-airflow==3.3.2 -e "$project" -r requirements/bench.in

@@ -13,8 +13,8 @@ from airflow_provider_crr.s3.uri import is_arn
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow.providers.common.compat.sdk import BaseOperator, TaskInstanceKey
-    from airflow.sdk import Context
+    from airflow.sdk import BaseOperator, Context
+    from airflow.sdk.types import TaskInstanceKey
 
 log = logging.getLogger(__name__)
 

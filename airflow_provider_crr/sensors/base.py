@@ -10,17 +10,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import (
-    AirflowException,
-    AirflowSensorTimeout,
-    AirflowSkipException,
-    BaseSensorOperator,
-    PokeReturnValue,
-    conf,
-)
+from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from airflow_provider_crr import assets, errors, evidence, humanize, metrics, waiting
 from airflow_provider_crr.arguments import HOOK_FIELDS, hook_arguments
+from airflow_provider_crr.compat import AirflowException, AirflowSensorTimeout, AirflowSkipException, conf
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.lineage import Flow, Traced
 from airflow_provider_crr.links.console import S3ConsoleLink, partition_of

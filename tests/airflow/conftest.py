@@ -170,7 +170,8 @@ def _plain(stored: Any) -> Any:
 def _record_errors(task: Any) -> list[BaseException]:
     """Note what the task's methods raise; Airflow 3.0 does not hand it to callbacks."""
     from airflow.exceptions import AirflowRescheduleException
-    from airflow.providers.common.compat.sdk import TaskDeferred
+
+    from airflow_provider_crr.compat import TaskDeferred
 
     raised: list[BaseException] = []
 

@@ -295,7 +295,7 @@ def test_metric_that_cannot_be_sent_fails_nothing(
     send: Callable[[Any], None], ti: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client that raises, a task instance that is none, and a value that is not as it should be fail no task."""
-    from airflow.providers.common.compat.sdk import Stats
+    from airflow_provider_crr.compat import Stats
 
     def broken(*_: Any, **__: Any) -> None:
         raise OSError("no statsd today")

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
 
 from airflow_provider_crr import errors, waiting
+from airflow_provider_crr.compat import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor, has_task_state_store
 from airflow_provider_crr.triggers.base import PollingTrigger
 from airflow_provider_crr.triggers.inventory import S3InventoryTrigger
