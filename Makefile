@@ -35,7 +35,7 @@ test: lint docs browser $(AWS)/.packages ## Lint, build the documentation, then 
 	@echo "== Tests on the newest Airflow"
 	@$(BIN)/python -m pytest -q --cov --cov-branch --cov-report=term --cov-fail-under=$(MIN_COVERAGE) $(PYTEST_ARGS)
 
-unit: $(VENV)/.project $(AWS)/.packages ## Run what needs no Airflow processes, no browser and no slow server (some minutes)
+unit: $(VENV)/.project $(AWS)/.packages ## Run what needs no Airflow processes, no browser and no slow server (under two minutes)
 	@$(BIN)/python -m pytest -q $(UNIT) $(PYTEST_ARGS)
 
 test-floors: ## Run $(TESTS) on the oldest release of each dependency

@@ -27,7 +27,7 @@ SHOWN = {
     "upstream_failed": "does not run",
 }
 #: Longest time that an act may take, in seconds.
-PATIENCE = 90.0
+PATIENCE = 240.0
 
 
 def main() -> int:

@@ -234,7 +234,7 @@ class Airflow:
                     # Without a password: this Airflow listens on the loopback only, and takes everybody for an admin.
                     self._token = self._send("GET", f"{self.url}/auth/token", None)["access_token"]
                     return
-            except OSError:
+            except DemoFailed:
                 pass
             time.sleep(0.2)
         raise DemoFailed(f"Airflow did not become healthy within {_PATIENCE:.0f} seconds")
@@ -254,13 +254,15 @@ class Airflow:
         # No proxy for the loopback, whatever the environment says.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(request, timeout=30) as answer:
+            with opener.open(request, timeout=_PATIENCE) as answer:
                 found: dict[str, Any] = json.load(answer)
                 return found
         except urllib.error.HTTPError as error:
             with error:
                 said = error.read().decode(errors="replace")
             raise DemoFailed(f"{method} {url}: HTTP {error.code}: {said}") from error
+        except OSError as error:
+            raise DemoFailed(f"Airflow's API server did not answer {method} {url}: {error}") from error
 
     def _start(self, name: str, *command: str, **settings: str) -> subprocess.Popen[bytes]:
         with (self.logs / f"{name}.log").open("ab") as log:
