@@ -19,9 +19,8 @@ from airflow_provider_crr.inventory.manifest import NAME_ANOTHER
 #: No record is longer, line breaks in its fields included. S3's longest has about 25 kB: a key of 1,024 bytes, each
 #: written as three, and an ObjectAccessControlList of 100 grants in base64.
 MAX_RECORD_BYTES = 2_000_000
-#: What any file may unpack to, and how many times its size a larger one may: S3's full files have 90 MB, and 3 to 4
-#: times that unpacked. gzip itself packs up to a thousand times.
-MAX_UNPACKED_BYTES, MAX_UNPACKED_TIMES = 1024**3, 16
+#: What any file may unpack to; see :func:`most_unpacked`.
+MAX_UNPACKED_BYTES = 256 * 1024**2
 #: How much is unpacked at a time: 2 GB of zeros are packed in 2 MB.
 _PIECE_BYTES = 256 * 1024
 #: How much is read at a time where a file is read by the letter.
@@ -90,11 +89,14 @@ class Gunzip:
 
 def most_unpacked(size: int) -> int:
     """
-    Return how many bytes a file may unpack to: 1 GiB, or 16 times its size where that is more.
+    Return how many bytes a file may unpack to.
+
+    256 MiB, or 100 times its size up to 1 GiB, or 16 times its size, whichever is most. S3's full files have 90 MB, and
+    3 to 4 times that unpacked; long keys that are much alike pack up to 60 times, and gzip itself a thousand times.
 
     :param size: bytes of the file, packed.
     """
-    return max(MAX_UNPACKED_BYTES, MAX_UNPACKED_TIMES * size)
+    return max(MAX_UNPACKED_BYTES, min(100 * size, 1024**3), 16 * size)
 
 
 def _gzip_decompressor() -> Any:
