@@ -53,8 +53,8 @@ class S3InventorySummaryOperator(HookOperator):
     :param extra_args: what is sent with each object that is written to S3: ``extra_args`` of amazon's ``S3Hook``, such
         as ``{"ServerSideEncryption": "aws:kms", "ACL": "bucket-owner-full-control"}``; templated.
     :param engine: ``"local"``: read by this worker.
-    :param work_dir: directory for temporary files, None for the system's. It holds up to three unpacked data files, each
-        of a bounded size. What a killed task leaves there is removed by the next one that uses it.
+    :param work_dir: directory for temporary files, None for the system's. It holds up to three unpacked data files,
+        each of a bounded size. What a killed task leaves there is removed by the next one that uses it.
     :param kwargs: those of :class:`~airflow_provider_crr.operators.base.HookOperator`, and of every operator.
     :raises InvalidArgument: for arguments that can never work, when the DAG is parsed.
     :raises InventoryError: if there is no complete report, or it cannot be trusted; see its subclasses.
