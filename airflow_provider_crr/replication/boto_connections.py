@@ -28,6 +28,8 @@ from airflow_provider_crr.s3.fork_lock import ForkLock
 #: Whether this thread wants a fresh connection, and who keeps the connections that it used.
 _thread = local()
 _SCHEMES = ("http", "https")
+#: What some proxies say on a connection that was idle for long, before they close it (RFC 9110, section 15.5.9).
+_IDLE_TOO_LONG = b"HTTP/1.1 408"
 #: Where a session keeps its pairing.
 _NAME = "_crr_pairing"
 _MAKING = ForkLock()
@@ -357,15 +359,15 @@ class _PairingConnection:
     def _is_quiet(self, seconds: float) -> bool:
         if self.exchange.convicted:
             return False
-        found = _next_byte(self.sock, seconds)  # type: ignore[attr-defined]
+        found = _next_bytes(self.sock, seconds)  # type: ignore[attr-defined]
         if found is None and self.answers:  # one that only shook hands proves nothing
             self.exchange.note_quiet(self.answered_at)
-        elif found and time.monotonic() - self.answered_at < LONG_IDLE:
+        elif found and not (found.startswith(_IDLE_TOO_LONG) and time.monotonic() - self.answered_at >= LONG_IDLE):
             self.exchange.convict()
         return found is None and not self.exchange.convicted
 
 
-def _next_byte(sock: Any, seconds: float) -> bytes | None:
+def _next_bytes(sock: Any, seconds: float) -> bytes | None:
     """Return what can be read within some seconds: None for nothing, empty for the end of the connection."""
     from urllib3.util import wait_for_read
 
@@ -376,7 +378,7 @@ def _next_byte(sock: Any, seconds: float) -> bytes | None:
     try:
         while True:
             try:
-                return bytes(sock.recv(1))
+                return bytes(sock.recv(len(_IDLE_TOO_LONG)))
             except (BlockingIOError, ssl.SSLWantReadError):
                 pass
             if (left := until - time.monotonic()) <= 0:
