@@ -17,6 +17,9 @@ FAILED = "failed"
 TIMEOUT = "timeout"
 ERROR = "error"
 
+#: Seconds that a look at S3 may take in any case, also one that begins when the time is nearly up.
+LEAST = 2.0
+
 
 class Poller(Protocol):
     """A question that is asked until it is decided."""

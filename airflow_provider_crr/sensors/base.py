@@ -25,6 +25,7 @@ from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.lineage import Flow, Traced
 from airflow_provider_crr.links.console import S3ConsoleLink, partition_of
 from airflow_provider_crr.replication.rules import ReadOnce
+from airflow_provider_crr.s3.deadline import Deadline
 from airflow_provider_crr.templated import Templated
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
         self.requester_pays = requester_pays
         self._poller: waiting.Poller | None = None
         self._unasked: errors.CrrError | None = None
+        self._ends = 0.0  # by time.monotonic
         hook_arguments(self, for_trigger=deferrable)
 
     @abstractmethod
@@ -155,13 +157,18 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
         self._unasked = None
         if self._poller is None:
             self._bring_arguments(context)
+            self._ends = time.monotonic() + self.timeout
+        stop: Deadline | None = None
         try:
             if self._poller is None:
+                now = datetime.now(UTC)
                 first = context["ti"].get_first_reschedule_date(context) if self.reschedule else None
-                self._poller = self._make_poller(first or datetime.now(UTC), context)
-            decided = self._poller.poll()
+                self._ends -= (now - (first or now)).total_seconds()
+                self._poller = self._make_poller(first or now, context)
+            stop = Deadline(max(waiting.LEAST, self._ends - time.monotonic()))
+            decided = self._poller.poll(stop)
         except errors.CrrError as error:
-            if not waiting.goes_on(error, silent_fail=self.silent_fail):
+            if not (stop and stop.is_set()) and not waiting.goes_on(error, silent_fail=self.silent_fail):
                 raise
             self._unasked = error
             self.log.warning("cannot ask S3, going on: %s", error)
