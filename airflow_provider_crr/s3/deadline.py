@@ -98,7 +98,8 @@ class Guard:
 
         :param awaited: what that was, as "the wait was stopped before ..." goes on; "" for what was interrupted last.
         """
-        return TimeUp(f"the wait was stopped before {awaited or self._awaited or 'S3 answered'}")
+        self._awaited = awaited or self._awaited or "S3 answered"
+        return TimeUp(f"the wait was stopped before {self._awaited}")
 
     def watch(self, connection: Interruptible) -> None:
         """Hang up a connection once the time is up, until :meth:`release`."""
