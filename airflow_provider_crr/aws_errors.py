@@ -14,8 +14,6 @@ errors and those of AssumeRole and AssumeRoleWithWebIdentity in the `STS API ref
 from __future__ import annotations
 
 import re
-import socket
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
@@ -341,8 +339,8 @@ def _passes(error: Exception) -> bool:
 def _is_unanswered(error: Exception) -> bool:
     import botocore.exceptions as boto
 
-    lost = boto.HTTPClientError | boto.ConnectionError | boto.IncompleteReadError | ConnectionError | TimeoutError
-    if isinstance(error, lost | HTTPException | ssl.SSLError | socket.gaierror):
+    lost = boto.HTTPClientError | boto.ConnectionError | boto.IncompleteReadError | HTTPException
+    if isinstance(error, lost) or aws_origin.is_of_a_socket(error):
         return True
     module = type(error).__module__
     return module.startswith(("urllib3.", "awscrt.")) or (

@@ -75,7 +75,6 @@ class S3ReplicationHook(S3Hook):
             if client._get_credentials() is None and client.meta.config.signature_version is not _unsigned():
                 # Now, while the next try still looks for them anew.
                 raise no_credentials(None, "none were found", self._connection)
-            pairing_of(client)  # now, so that whatever is asked by it ends in time
         name_connection(client, self._connection)
         pairing_of(client)  # before anything is asked through it, lists and reports included
         added = {
