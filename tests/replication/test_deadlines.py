@@ -17,6 +17,7 @@ from airflow.exceptions import AirflowRescheduleException
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout, TaskDeferred
 
 from airflow_provider_crr import waiting
+from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.sensors.base import PollingSensor
 from airflow_provider_crr.sensors.inventory import S3InventorySensor
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor
@@ -53,6 +54,7 @@ class Instance:
 def stuck(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[StuckServer]:
     with StuckServer(b"" if request.param == "silent" else DRIP) as server:
         monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
+        S3ReplicationHook().get_conn()  # loads boto3, which is nobody's answer
         yield server
 
 
