@@ -16,11 +16,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from typing import Any
 
 from airflow_provider_crr import aws_origin
 from airflow_provider_crr.errors import BucketNotFound, CredentialsNotFound, CrrError, InvalidArgument, LookupFailed
 from airflow_provider_crr.legible import told
+from airflow_provider_crr.s3.deadline import TimeUp
 
 _DENIED = frozenset({"AccessDenied", "AllAccessDisabled"})
 _MISSING = frozenset({"NoSuchKey", "NoSuchVersion"})
@@ -113,12 +115,11 @@ def translated(
     :raises InvalidArgument: if botocore cannot make a request of the arguments.
     :raises LookupFailed: for every other failure; ``passing`` if it passes by itself.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
-    from botocore.parsers import ResponseParserError
+    from botocore.exceptions import ClientError
 
     try:
         yield
-    except CrrError:
+    except (CrrError, MemoryError):
         raise
     except Exception as raised:
         aws_origin.shorten(raised)
@@ -127,8 +128,7 @@ def translated(
             raise not_asked(error, uri, action) from raised
         if isinstance(error, ClientError) and not aws_origin.is_of_another(error):
             raise _refused(error, uri, action, permission, denied, missing) from raised
-        of_boto3 = isinstance(error, BotoCoreError | ClientError | ResponseParserError)
-        if of_boto3 or aws_origin.is_about_credentials(error):
+        if isinstance(error, ClientError | TimeUp) or aws_origin.is_on_the_way(error):
             raise not_asked(error, uri, action) from raised
         raise
 
@@ -142,7 +142,7 @@ def is_of_others(error: Exception, operation: str) -> bool:
     """
     from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
-    if isinstance(aws_origin.unwrapped(error), CrrError) or aws_origin.is_of_another(error):
+    if isinstance(aws_origin.unwrapped(error), CrrError | TimeUp) or aws_origin.is_of_another(error):
         return True
     if isinstance(error, ClientError):
         return error.operation_name != operation
@@ -317,7 +317,7 @@ def _said(error: Exception) -> str:
     said = str(kwargs.get("error_msg") or error)
     if "proxy_url" in kwargs:
         said += f" ({kwargs.get('error')})"
-    if not isinstance(error, BotoCoreError):
+    if not isinstance(error, BotoCoreError | TimeUp):
         said = f"{type(error).__name__}: {said}"
     return told(said).rstrip(".")
 
@@ -328,6 +328,9 @@ def _passes(error: Exception) -> bool:
     from botocore.parsers import ResponseParserError
 
     if _is_unanswered(error) or isinstance(error, boto.CapacityNotAvailableError | ResponseParserError):
+        return True
+    of_boto3 = isinstance(error, boto.BotoCoreError | boto.ClientError)
+    if not of_boto3 and not aws_origin.who(error) and aws_origin.is_of_an_answer(error):  # which cannot be read
         return True
     status = getattr(getattr(error, "response", None), "status_code", None)  # of requests, which asks a SAML provider
     if isinstance(status, int):
@@ -345,6 +348,10 @@ def _passes(error: Exception) -> bool:
 def _is_unanswered(error: Exception) -> bool:
     import botocore.exceptions as boto
 
-    lost = boto.HTTPClientError | boto.ConnectionError | boto.IncompleteReadError | ConnectionError | TimeoutError
-    unanswered = type(error).__module__.startswith("requests.") and getattr(error, "response", None) is None
-    return isinstance(error, lost) or unanswered
+    lost = boto.HTTPClientError | boto.ConnectionError | boto.IncompleteReadError | HTTPException
+    if isinstance(error, lost) or aws_origin.is_of_a_socket(error):
+        return True
+    module = type(error).__module__
+    return module.startswith(("urllib3.", "awscrt.")) or (
+        module.startswith("requests.") and getattr(error, "response", None) is None
+    )

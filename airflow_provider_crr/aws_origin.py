@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import re
+import socket
+import ssl
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any
@@ -12,6 +15,23 @@ from airflow_provider_crr.legible import message, told
 
 #: Modules of botocore in which an error has to do with credentials, whatever it is.
 _CREDENTIALS = frozenset({"botocore.credentials", "botocore.tokens"})
+#: What carries a request to AWS and the answer back, by the beginnings of modules' names.
+_WAY = ("botocore.", "boto3.", "s3transfer.", "urllib3.", "http.client.", "ssl.", "socket.", "awscrt.")
+#: What a socket is refused by the network.
+_NETWORK = frozenset(
+    {
+        errno.EADDRNOTAVAIL,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.ENETDOWN,
+        errno.ENETRESET,
+        errno.ENETUNREACH,
+        errno.ENOBUFS,
+        errno.ENOTCONN,
+    }
+)
+#: The part of it that reads answers.
+_READS = ("botocore.httpsession.", "botocore.response.", "botocore.parsers.", "urllib3.", "http.client.")
 #: Who answers which operation on the way to S3; whoever is not here is the service of that name.
 SERVICES = {
     **dict.fromkeys(
@@ -164,6 +184,28 @@ def operation(error: Exception) -> str | None:
 def is_about_credentials(error: Exception) -> bool:
     """Return whether an error arose while credentials were fetched."""
     return any(frame.f_globals.get("__name__") in _CREDENTIALS for frame in _frames(error))
+
+
+def is_of_a_socket(error: Exception) -> bool:
+    """Return whether the network failed, rather than a disk."""
+    named = ConnectionError | TimeoutError | ssl.SSLError | socket.gaierror | socket.herror
+    return isinstance(error, named) or (isinstance(error, OSError) and error.errno in _NETWORK)
+
+
+def is_on_the_way(error: Exception) -> bool:
+    """Return whether an error arose between here and AWS, in whatever carries a request there and the answer back."""
+    if is_of_a_socket(error):
+        return True
+    names = [type(error).__module__, *(str(frame.f_globals.get("__name__")) for frame in _frames(error))]
+    return any(f"{name}.".startswith(_WAY) for name in names)
+
+
+def is_of_an_answer(error: Exception) -> bool:
+    """Return whether an error arose while an answer was waited for or read."""
+    found = [(f"{frame.f_globals.get('__name__')}.", frame.f_code.co_name) for frame in _frames(error)]
+    return any(
+        name.startswith(_READS) or (name, code) == ("botocore.endpoint.", "_get_response") for name, code in found
+    )
 
 
 def provider(error: Exception) -> str | None:

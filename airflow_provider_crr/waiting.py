@@ -23,6 +23,9 @@ VERDICTS = frozenset({FAILED, TIMEOUT, ERROR})
 #: it has first to find its way to S3, and Airflow's own timeout is near, which has no evidence to show.
 LATE = 10.0
 
+#: Seconds that a look at S3 may take in any case, also one that begins when the time is nearly up.
+LEAST = 2.0
+
 
 class Poller(Protocol):
     """A question that is asked until it is decided."""

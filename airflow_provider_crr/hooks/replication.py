@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from threading import Event
 from typing import Any
@@ -22,6 +22,7 @@ from airflow_provider_crr.replication.boto_connections import pairing_of
 from airflow_provider_crr.replication.listing import ListedObject, list_matching, list_versions
 from airflow_provider_crr.replication.lookup import HeadLookup, choose_lookup, head_one
 from airflow_provider_crr.replication.status import ObjectReplication, S3Object
+from airflow_provider_crr.s3.deadline import Deadline, until, waited
 from airflow_provider_crr.s3.endpoint import ask_without_userinfo, without_userinfo
 from airflow_provider_crr.s3.uri import is_arn
 
@@ -68,7 +69,9 @@ class S3ReplicationHook(S3Hook):
             keeps its connections where its answers cannot be held to their questions.
         """
         with self._connecting():
-            client: Any = super().get_client_type(*args, **kwargs)
+            _ = self.conn_config  # read here: a triggerer reads it in threads of its own only
+            make = partial(super().get_client_type, *args, **kwargs)
+            client: Any = waited(make, "there were credentials for a client")
             if not hasattr(client, "meta"):  # an asynchronous one, which is still to be entered
                 return client
             if client._get_credentials() is None and client.meta.config.signature_version is not _unsigned():
@@ -191,7 +194,8 @@ class S3ReplicationHook(S3Hook):
                 remedy="Look at the rules of its bucket, or name the bucket instead",
             )
         client: Any = self._brief_client if brief else self.get_conn()
-        with translated(uri, "read the replication rules", permission="s3:GetReplicationConfiguration"):
+        enough = Deadline(2 * _BRIEF) if brief else None
+        with until(enough), translated(uri, "read the replication rules", permission="s3:GetReplicationConfiguration"):
             try:
                 found = client.get_bucket_replication(Bucket=bucket_name)
             except ClientError as error:

@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow_provider_crr import waiting
 from airflow_provider_crr.humanize import utc_text
+from airflow_provider_crr.s3.deadline import until
 
 
 class ReportArrival:
@@ -29,8 +30,9 @@ class ReportArrival:
         self._found: str | None = None
 
     def poll(self, stop: Event | None = None) -> dict[str, Any] | None:
-        """Look once; ``stop`` is not needed, one look is short."""
-        self._found = self._find(self._newer_than)
+        """Look once."""
+        with until(stop):
+            self._found = self._find(self._newer_than)
         return waiting.done(self.progress(), self._found) if self._found else None
 
     def progress(self) -> str:

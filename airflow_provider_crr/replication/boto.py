@@ -16,6 +16,7 @@ from airflow_provider_crr.replication.pace import Pacer
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, S3Object, from_head, without_answer
 from airflow_provider_crr.replication.store_headers import sending_begins, were_sent
 from airflow_provider_crr.replication.stores import store_of
+from airflow_provider_crr.s3.deadline import Guard, current
 
 #: A boto3 S3 client, whose methods botocore makes at run time.
 S3Client: TypeAlias = Any
@@ -23,7 +24,7 @@ S3Client: TypeAlias = Any
 #: Threads that one sweep may use, if the client's connection pool is as large.
 MAX_THREADS = 32
 #: Seconds that an abandoned sweep waits for its running requests before it leaves them to end by themselves.
-FAREWELL = 5.0
+FAREWELL = 1.0
 #: botocore's events around each attempt to send a HEAD.
 _BEFORE_ATTEMPT = "before-send.s3.HeadObject"
 _AFTER_ATTEMPT = "response-received.s3.HeadObject"
@@ -143,6 +144,7 @@ class BotoAsker:
         self._pool = ThreadPoolExecutor(self.limit, thread_name_prefix="s3-head")
         self._pacer = pacer
         self._closed = Event()
+        self._guard = Guard(self._closed, current())
         client.meta.events.register(_BEFORE_ATTEMPT, self._wait_for_turn)
         client.meta.events.register(_AFTER_ATTEMPT, self._take_note)
 
@@ -165,7 +167,9 @@ class BotoAsker:
     def _head(self, obj: S3Object) -> None:
         _thread.asker = self
         try:
-            self._answers.put(head(self._client, obj, self._turns))
+            with self._guard.held():
+                found = head(self._client, obj, self._turns)
+            self._answers.put(found)
         except BaseException as error:
             self._answers.put(error)
 
@@ -181,10 +185,12 @@ class BotoAsker:
         return found
 
     def close(self) -> None:
-        """Drop what has not begun, and wait a little for what has."""
+        """Drop what has not begun, and hang up what has."""
         self._closed.set()
+        self._guard.hang_up()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._client.meta.events.unregister(_BEFORE_ATTEMPT, self._wait_for_turn)
         self._client.meta.events.unregister(_AFTER_ATTEMPT, self._take_note)
         if not wait(list(self._under_way), timeout=FAREWELL).not_done:
             self._pool.shutdown(wait=True)
+        self._guard.close()

@@ -19,6 +19,7 @@ from threading import local
 from typing import Any
 
 from airflow_provider_crr.errors import LookupFailed
+from airflow_provider_crr.replication.bounded import BoundedConnection, BoundedPool, end_in_time
 from airflow_provider_crr.replication.http_answers import REPEATABLE, Doubtful, StrictResponse
 from airflow_provider_crr.replication.own_faults import raise_for_files, raise_for_target
 from airflow_provider_crr.replication.pairing import LONG_IDLE, Endpoint, Exchange, Pairing
@@ -67,6 +68,7 @@ def pairing_of(client: Any) -> Pairing:
 def _pair(client: Any, session: Any) -> None:
     pairing = Pairing()
     send_store_headers(client, pairing)
+    end_in_time(client)
     ours = {scheme: _bound(session._pool_classes_by_scheme[scheme], pairing) for scheme in _SCHEMES}
     session._pool_classes_by_scheme.update(ours)
     for manager in (session._manager, *session._proxy_managers.values()):
@@ -185,8 +187,10 @@ class _Rested(LifoQueue):  # type: ignore[type-arg]
 @cache
 def _pool(base: type[Any]) -> type[Any]:
     """Return a pool like ``base``, whose connections pair questions and answers."""
-    connection_class = type("PairingConnection", (_PairingConnection, base.ConnectionCls), {})
-    return type("PairingPool", (_PairingPool, base), {"ConnectionCls": connection_class, "QueueCls": _Rested})
+    connection_class = type("PairingConnection", (_PairingConnection, BoundedConnection, base.ConnectionCls), {})
+    return type(
+        "PairingPool", (_PairingPool, BoundedPool, base), {"ConnectionCls": connection_class, "QueueCls": _Rested}
+    )
 
 
 class _PairingPool:

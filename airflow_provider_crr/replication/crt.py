@@ -33,7 +33,7 @@ _PASSING = frozenset({429, 500, 502, 503, 504})
 _BACKOFF = 0.25
 _MAX_BACKOFF = 20.0
 #: Seconds that the end of a sweep waits for its connections and threads to end.
-_FAREWELL = 5.0
+_FAREWELL = 1.0
 #: How the runtime calls headers that are not UTF-8; boto3 reads them as ISO-8859-1.
 _UNREADABLE = frozenset({"AWS_ERROR_UNKNOWN", "AWS_ERROR_CRT_CALLBACK_EXCEPTION", "AWS_ERROR_HTTP_CALLBACK_FAILURE"})
 

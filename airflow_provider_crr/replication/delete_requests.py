@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_crr.aws_errors import is_of_others, translated
+from airflow_provider_crr.aws_origin import is_of_an_answer
 from airflow_provider_crr.legible import told
 from airflow_provider_crr.replication.status import S3Object
 
@@ -168,7 +169,9 @@ def _asking(versions: Sequence[S3Object], operation: str, codes: Collection[str]
     with translated(named, "delete objects", permission=_PERMISSION):
         try:
             yield
-        except ResponseParserError as error:
+        except (ResponseParserError, TypeError, ValueError, LookupError, AttributeError, RecursionError) as error:
+            if not is_of_an_answer(error):
+                raise
             log.warning("the answer to a delete cannot be read: %s: %s", told(named), told(error))
         except ClientError as error:
             code = str(error.response.get("Error", {}).get("Code"))

@@ -21,6 +21,7 @@ from airflow_provider_crr.replication.pace import Pacer
 from airflow_provider_crr.replication.reasons import Reasons
 from airflow_provider_crr.replication.status import ObjectReplication, S3Object
 from airflow_provider_crr.replication.sweep import Asker, sweep
+from airflow_provider_crr.s3.deadline import each_until
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,9 @@ def choose_lookup(client: S3Client, *, max_requests_per_second: float | None = N
         return partial(CrtAsker, client, pacer)
 
     def lookup(objects: Iterable[S3Object], *, stop: Event | None = None) -> Iterator[ObjectReplication]:
+        return each_until(stop, answers(objects, stop))
+
+    def answers(objects: Iterable[S3Object], stop: Event | None) -> Iterator[ObjectReplication]:
         reasons = Reasons(client)
         remaining = iter(objects)
         first = list(islice(remaining, 2))
@@ -70,8 +74,8 @@ def choose_lookup(client: S3Client, *, max_requests_per_second: float | None = N
             # boto3 is the authority, may have a connection open, and is sooner ready for one.
             yield reasons.explain(head(client, first[0]))
         else:
-            with closing(sweep(chain(first, remaining), asker(), stop)) as answers:
-                yield from map(reasons.explain, answers)
+            with closing(sweep(chain(first, remaining), asker(), stop)) as found:
+                yield from map(reasons.explain, found)
 
     return lookup
 

@@ -21,6 +21,7 @@ from airflow_provider_crr.aws_errors import no_credentials, not_asked
 from airflow_provider_crr.aws_origin import note_connection
 from airflow_provider_crr.replication.boto import S3Client
 from airflow_provider_crr.replication.boto_connections import pairing_of, shake_hands
+from airflow_provider_crr.replication.bounded import renew
 from airflow_provider_crr.replication.handshakes import Handshakes
 from airflow_provider_crr.replication.pairing import Endpoint
 from airflow_provider_crr.replication.status import S3Object
@@ -71,12 +72,17 @@ class Runtime:
         :raises LookupFailed: if there are no credentials any more.
         """
         request = self._http.HttpRequest("HEAD", wire.path(obj), self._http.HttpHeaders(wire.headers))
-        return self._auth.aws_sign_request(request, self._signing_for(wire, obj)).result()
+        signing = self._signing_for(wire, obj)
+        try:
+            return self._auth.aws_sign_request(request, signing).result()
+        except Exception as error:  # the runtime's own
+            raise not_asked(error, str(obj), "look up") from error
 
     def _signing_for(self, wire: Wire, obj: S3Object) -> Any:
         now = time.monotonic()
         if now - self._signed_at > _SIGNING_AGE:
             try:
+                renew(self._credentials)
                 frozen = self._credentials.get_frozen_credentials()
             except Exception as error:
                 note_connection(self._client, error)

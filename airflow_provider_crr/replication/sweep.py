@@ -46,17 +46,19 @@ def sweep(
         like a finished sweep.
     """
     process = os.getpid()
+    under_way = answered = 0
 
     def check() -> None:
         if stop is not None and stop.is_set():
             raise LookupFailed(
-                "lookup was stopped", remedy="Ask again: nothing is known of the objects not yet answered"
+                f"lookup was stopped: {answered:,} answers came, {under_way:,} were awaited",
+                remedy="Ask again: nothing is known of the objects not yet answered",
             )
         if os.getpid() != process:
             raise LookupFailed("lookup belongs to the process that forked this one", remedy="Begin one here")
 
     remaining = iter(objects)
-    exhausted, under_way = False, 0
+    exhausted = False
     check()
     asker = open_asker()
     try:
@@ -74,6 +76,7 @@ def sweep(
             found = asker.answer(PATIENCE) if under_way else None
             while found is not None:
                 under_way -= 1
+                answered += 1
                 yield found
                 check()
                 found = asker.answer(0) if under_way else None

@@ -12,7 +12,7 @@ from itertools import chain
 from threading import Event
 from typing import Any, Protocol
 
-from airflow_provider_crr import waiting
+from airflow_provider_crr import humanize, waiting
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication.checkpoint import MARK, Checkpoint, Question
 from airflow_provider_crr.replication.collect import Collect, Listing
@@ -23,6 +23,7 @@ from airflow_provider_crr.replication.rules import ReadOnce, ReplicationRule
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, S3Object
 from airflow_provider_crr.replication.stores import store_of
 from airflow_provider_crr.replication.targets import Targets
+from airflow_provider_crr.s3.deadline import until
 
 #: What an object can be that was deleted between its listing and its HEAD.
 _GONE = frozenset({ObjectState.MISSING, ObjectState.DELETED})
@@ -142,7 +143,8 @@ class Watch:
         :param stop: set by another thread to end the sweep early, with an error.
         :raises LookupFailed: if S3 cannot be asked; what was found until then is not asked again.
         """
-        self.verdict = self._sweep(stop)
+        with until(stop):
+            self.verdict = self._sweep(stop)
         return self.verdict
 
     def _sweep(self, stop: Event | None) -> Verdict:
@@ -275,7 +277,10 @@ class Watch:
 
     def progress(self) -> str:
         """Return one line about the last sweep."""
-        return self.verdict.progress() if self.verdict else "no sweep has ended"
+        if self.verdict:
+            return self.verdict.progress()
+        came = f", {humanize.count(self.head_requests)} answers came" if self.head_requests else ""
+        return f"no sweep has ended{came}"
 
     def warnings(self) -> list[str]:
         """Return the answers of the last sweep that nobody can read."""

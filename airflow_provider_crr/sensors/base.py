@@ -19,6 +19,7 @@ from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.lineage import Flow, Traced
 from airflow_provider_crr.links.console import S3ConsoleLink, partition_of
 from airflow_provider_crr.replication.rules import ReadOnce
+from airflow_provider_crr.s3.deadline import Deadline
 from airflow_provider_crr.templated import Templated
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
         self._unasked: errors.CrrError | None = None
         self._started_at: datetime | None = None
         self._began_here = 0.0
+        self._ends = 0.0  # by time.monotonic
         hook_arguments(self, for_trigger=deferrable)
 
     @abstractmethod
@@ -190,14 +192,19 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
         if self._poller is None:
             self._bring_arguments(context)
         if self._started_at is None:
+            now = datetime.now(UTC)
             first = context["ti"].get_first_reschedule_date(context) if self.reschedule else None
-            self._started_at = first or datetime.now(UTC)
+            self._started_at = first or now
+            left = self.timeout - (now - self._started_at).total_seconds()
+            self._ends = time.monotonic() + left
+        stop: Deadline | None = None
         try:
             if self._poller is None:
                 self._poller = self._make_poller(self._started_at, context)
-            decided = self._poller.poll()
+            stop = Deadline(max(waiting.LEAST, self._ends - time.monotonic()))
+            decided = self._poller.poll(stop)
         except errors.CrrError as error:
-            if not waiting.goes_on(error, silent_fail=self.silent_fail):
+            if not (stop and stop.is_set()) and not waiting.goes_on(error, silent_fail=self.silent_fail):
                 raise
             self._unasked = error
             self.log.warning("cannot ask S3, going on: %s", error)

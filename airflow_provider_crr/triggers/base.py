@@ -6,28 +6,72 @@ import asyncio
 import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from threading import Event
+from concurrent.futures import Executor, Future
+from functools import partial
+from threading import Event, Thread
 from typing import Any, ClassVar
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
 from airflow_provider_crr import humanize, metrics, waiting
-from airflow_provider_crr.errors import CrrError
+from airflow_provider_crr.errors import CrrError, LookupFailed
+from airflow_provider_crr.s3.deadline import Deadline, until
 
-#: Seconds that a poll may go on after the deadline; less than the grace of the sensor's own timeout.
-_OVERTIME = 15.0
+#: Seconds that a poll may take in any case, also after the deadline.
+_OVERTIME = waiting.LEAST
+#: Seconds after which a thread is left behind that does not end though its time is up.
+_FAREWELL = 1.0
 
 
-async def _in_thread(function: Callable[..., Any], *arguments: Any) -> Any:
+class _OwnThread(Executor):
+    """Runs one function in a thread of its own, which no process waits for when it ends."""
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        Thread(
+            target=self._run, args=(future, partial(function, *args, **kwargs)), name="crr-trigger", daemon=True
+        ).start()
+        return future
+
+    @staticmethod
+    def _run(future: Future[Any], function: Callable[[], Any]) -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            future.set_result(function())
+        except BaseException as error:
+            future.set_exception(error)
+
+
+async def _in_thread(function: Callable[..., Any], *arguments: Any, stop: Deadline | None = None) -> Any:
+    """
+    Return what a function returns, whose waiting for AWS ends with a cancel, or once the time is up.
+
+    :raises LookupFailed: if it does not end then; its thread is left behind.
+    """
     # A thread of its own: a poll of a million objects must not hold one of the loop's few shared threads.
-    # sync_to_async, because the hook reads its connection through the triggerer's own loop.
-    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="crr-trigger")
+    # sync_to_async, because the hook reads its connection through the triggerer's own loop; in a task of its own,
+    # because a cancel would wait for the thread.
+    ending = Event() if stop is None else stop
+
+    def run() -> Any:
+        with until(ending):
+            return function(*arguments)
+
+    executor: Any = _OwnThread()
+    running = asyncio.ensure_future(sync_to_async(run, thread_sensitive=False, executor=executor)())
+    running.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # whether or not anybody reads it
     try:
-        return await sync_to_async(function, thread_sensitive=False, executor=thread)(*arguments)
-    finally:
-        thread.shutdown(wait=False)
+        await asyncio.wait({running}, timeout=None if stop is None else stop.left() + _FAREWELL)
+    except asyncio.CancelledError:
+        ending.set()
+        raise
+    if not running.done():
+        raise LookupFailed(
+            "a poll did not end in time", remedy="Look at the way to S3, and at what the triggerer logged"
+        )
+    return running.result()
 
 
 def without_defaults(values: Mapping[str, Any], added: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,22 +157,13 @@ class PollingTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Send how the wait ended."""
-        stop = Event()
-        # A poll that goes on after the deadline is ended before Airflow's own timeout, which has no evidence to show.
-        left = self.deadline - time.time()
-        allowed = left + _OVERTIME if left > 0 else max(left + _OVERTIME, waiting.LATE)
-        late = asyncio.get_running_loop().call_later(allowed, stop.set)
         try:
-            try:
-                ended = await self._wait(stop)
-            except Exception:  # with which the task is as soon queued again as with an event
-                await self._hold()
-                raise
+            ended = await self._wait()
+        except Exception:  # with which the task is as soon queued again as with an event
             await self._hold()
-            yield TriggerEvent(ended)  # type: ignore[no-untyped-call]
-        finally:
-            late.cancel()
-            stop.set()
+            raise
+        await self._hold()
+        yield TriggerEvent(ended)  # type: ignore[no-untyped-call]
 
     async def _hold(self) -> None:
         await asyncio.sleep(max(0.0, self.not_before - time.time()))
@@ -138,19 +173,22 @@ class PollingTrigger(BaseTrigger):
         metrics.polled(self.task_instance, poller.value())
         return decided
 
-    async def _wait(self, stop: Event) -> dict[str, Any]:
+    async def _wait(self) -> dict[str, Any]:
         poller: waiting.Poller | None = None
         interval = self.poke_interval
+        least = _OVERTIME if self.deadline > time.time() else waiting.LATE
         while True:
             unasked: CrrError | None = None
+            # It ends before Airflow's own timeout, which has no evidence to show.
+            stop = Deadline(max(least, self.deadline - time.time()))
             try:
-                poller = poller or await _in_thread(self.poller)
-                decided: dict[str, Any] | None = await _in_thread(self._poll, poller, stop)
+                poller = poller or await _in_thread(self.poller, stop=stop)
+                decided: dict[str, Any] | None = await _in_thread(self._poll, poller, stop, stop=stop)
             except CrrError as error:
-                if not stop.is_set():
-                    if not waiting.goes_on(error, silent_fail=self.silent_fail):
-                        return waiting.could_not_ask(error)
-                    unasked = error
+                late = not stop.left()
+                if not late and not waiting.goes_on(error, silent_fail=self.silent_fail):
+                    return waiting.could_not_ask(error)
+                unasked = error
                 self.log.warning("cannot ask S3, going on: %s", error)
             else:
                 self.log.info(poller.progress())

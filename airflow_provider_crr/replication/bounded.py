@@ -1,0 +1,161 @@
+"""
+A boto3 client's waiting, ended when the guard of its thread says so: connections, retries, credentials.
+
+Each is the client's own as long as its thread has no guard: :mod:`airflow_provider_crr.s3.deadline`.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from airflow_provider_crr.s3.deadline import current, waited
+
+#: The id under which botocore registers what decides on another attempt (``botocore.client``, ``retries.standard``).
+_RETRIES = "retry-config-s3"
+_RETRY_EVENT = "needs-retry.s3"
+_REDIRECTS = frozenset({301, 302, 307})
+
+
+def end_in_time(client: Any) -> None:
+    """
+    Let a client neither retry, nor wait before it does, once the time is up; nor wait longer for credentials.
+
+    :param client: a boto3 S3 client, which this is done to once.
+    """
+    events = client.meta.events
+    known = getattr(getattr(events, "_emitter", events), "_unique_id_handlers", {}).get(_RETRIES, {}).get("handler")
+    if known is not None:
+        events.unregister(_RETRY_EVENT, unique_id=_RETRIES)
+    events.register(_RETRY_EVENT, _retries(known or (lambda **_: None)), unique_id=_RETRIES)
+    events.register_first("before-sign.s3", lambda **_: renew(client._get_credentials()))
+    events.register_first(f"{_RETRY_EVENT}.HeadBucket", _go_no_further)
+
+
+def _go_no_further(request_dict: dict[str, Any], response: Any, **_: Any) -> None:
+    """
+    Mark a bucket's HEAD that was redirected to nowhere as followed.
+
+    botocore asks for the bucket to learn its Region, and where that is redirected too, again and again, until Python's
+    stack is full.
+    """
+    if response is None or response[0] is None or response[0].status_code not in _REDIRECTS:
+        return
+    if "x-amz-bucket-region" not in response[1].get("ResponseMetadata", {}).get("HTTPHeaders", {}):
+        request_dict["context"].setdefault("s3_redirect", {})["redirected"] = True
+
+
+def _retries(known: Callable[..., Any]) -> Callable[..., Any]:
+    """Return botocore's handler, whose pause is made here, where it can end."""
+
+    def handler(**kwargs: Any) -> Any:
+        guard = current()
+        if guard is None:
+            return known(**kwargs)
+        if kwargs.get("caught_exception") is not None and guard.is_over():
+            raise guard.ended()
+        pause = known(**kwargs)
+        if not pause:
+            return pause
+        guard.sleep(pause, f"{kwargs['operation'].name} was tried again")
+        return 0
+
+    return handler
+
+
+def renew(credentials: Any) -> None:
+    """
+    Renew credentials if they are about to expire, as whoever asks for them would.
+
+    :param credentials: botocore's; None for none.
+    :raises TimeUp: if the time is up before whoever gives them answered.
+    """
+    if current() is not None and getattr(credentials, "refresh_needed", bool)():
+        waited(credentials.get_frozen_credentials, "the credentials were renewed")
+
+
+class BoundedPool:
+    """Mixed into a pool of urllib3."""
+
+    def _put_conn(self, connection: Any) -> None:
+        if connection is not None:
+            connection.release()
+        super()._put_conn(connection)  # type: ignore[misc]
+
+
+class BoundedConnection:
+    """Mixed into a connection of urllib3: hung up when the time of whoever uses it is up."""
+
+    host: str
+    port: int
+    _guard: Any = None
+    _awaited = "answered"
+    #: The socket while it is opened, and the one that was used last: its answer may be read when it is closed.
+    _opening: Any = None
+    _used: Any = None
+
+    def _new_conn(self) -> Any:
+        open_socket: Callable[[], Any] = super()._new_conn  # type: ignore[misc]
+        if self._guard is None:
+            return open_socket()
+        where = f"{self.host}:{self.port}"
+        found = waited(open_socket, f"there was a connection to {where}", lambda late: late.close())
+        self._opening = found.dup()  # the TLS handshake takes the socket itself away
+        return found
+
+    def connect(self) -> None:
+        """Open it."""
+        before = self._awaited
+        self._watch("shook hands")
+        try:
+            super().connect()  # type: ignore[misc]
+        finally:
+            self._awaited = before
+            opening, self._opening = self._opening, None
+            if opening is not None:
+                opening.close()
+
+    def request(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Send a request."""
+        self._watch(f"answered {method}")
+        self._used = self.sock  # type: ignore[attr-defined]
+        sent = super().request(method, *args, **kwargs)  # type: ignore[misc]
+        self._used = self.sock  # type: ignore[attr-defined]
+        return sent
+
+    def _watch(self, awaited: str) -> None:
+        self._awaited = awaited
+        guard = current()
+        if guard is not self._guard:
+            self.release()
+        if guard is None:
+            return
+        self._guard = guard
+        guard.watch(self)
+        if guard.is_over():
+            raise guard.ended(self.awaited())
+
+    def release(self) -> None:
+        """Let it be: its answer was read."""
+        if self._guard is not None:
+            self._guard.release(self)
+            self._guard = None
+
+    def hang_up(self) -> None:
+        """Shut it down, in another thread than the one that waits."""
+        for each in (self._opening, self._used, getattr(self, "sock", None)):
+            _shut_down(each)
+
+    def awaited(self) -> str:
+        """Return what is waited for."""
+        return f"{self.host}:{self.port} {self._awaited}"
+
+
+def _shut_down(sock: Any) -> None:
+    while sock is not None and not isinstance(sock, socket.socket):  # TLS within TLS
+        sock = getattr(sock, "socket", None)
+    if sock is not None:
+        with suppress(OSError):
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)  # not of SSLSocket, which would forget its state

@@ -1,0 +1,277 @@
+"""
+Until when a thread waits for AWS: a moment, or an event that another thread sets.
+
+What waits asks the guard of its thread (:func:`current`), so that nothing has to be handed through boto3: sockets are
+shut down when the time is up, and what cannot be interrupted (a name's address, a connection's opening, credentials)
+is waited for in a thread that may be left behind. A thread without a guard waits as boto3 does.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import copy_context
+from threading import Event, Lock, Thread, local
+from typing import Any, Protocol, TypeVar, cast
+from weakref import WeakSet
+
+from airflow_provider_crr.errors import LookupFailed
+
+T = TypeVar("T")
+
+#: Seconds within which the end of the time is noticed.
+_TICK = 0.1
+_NOTHING = object()
+#: The guard of each thread.
+_thread = local()
+
+
+class Deadline(Event):
+    """
+    An event that is set at a moment, if nobody sets it before.
+
+    :param seconds: how long from now.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._ends = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Return how many seconds are left."""
+        return 0.0 if super().is_set() else max(0.0, self._ends - time.monotonic())
+
+    def is_set(self) -> bool:
+        """Return whether the time is up."""
+        return not self.left()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is up, at most ``timeout`` seconds; return whether it is."""
+        left = self.left()
+        super().wait(left if timeout is None else min(timeout, left))
+        return self.is_set()
+
+
+class TimeUp(TimeoutError):
+    """What a thread waited for did not come before its time was up; says what."""
+
+
+class Interruptible(Protocol):
+    """What a thread waits for, such as a connection."""
+
+    def hang_up(self) -> None:
+        """End the waiting, from another thread; harmless if nobody waits."""
+
+    def awaited(self) -> str:
+        """Return what is waited for, as "the wait was stopped before ..." goes on."""
+
+
+class Guard:
+    """
+    Ends what its threads wait for, once an event is set.
+
+    :param stop: the event.
+    :param outer: a guard that ends it, too.
+    """
+
+    def __init__(self, stop: Event, outer: Guard | None = None) -> None:
+        self._stop = stop
+        self._outer = outer
+        self._awaited = ""
+        self._watched: WeakSet[Any] = WeakSet()
+        self._lock = Lock()
+        self._closed = Event()
+        self._watcher: Thread | None = None
+
+    def is_over(self) -> bool:
+        """Return whether the time is up."""
+        return self._stop.is_set() or (self._outer is not None and self._outer.is_over())
+
+    def ends_with(self, stop: Event) -> bool:
+        """Return whether it ends once an event is set."""
+        return stop is self._stop or (self._outer is not None and self._outer.ends_with(stop))
+
+    def ended(self, awaited: str = "") -> TimeUp:
+        """
+        Return the error for what was not waited for any longer.
+
+        :param awaited: what that was, as "the wait was stopped before ..." goes on; "" for what was interrupted last.
+        """
+        self._awaited = awaited or self._awaited or "S3 answered"
+        return TimeUp(f"the wait was stopped before {self._awaited}")
+
+    def watch(self, connection: Interruptible) -> None:
+        """Hang up a connection once the time is up, until :meth:`release`."""
+        with self._lock:
+            self._watched.add(connection)
+            if self._watcher is None and not self._closed.is_set():
+                self._watcher = Thread(target=self._run, name="crr-deadline", daemon=True)
+                self._watcher.start()
+
+    def release(self, connection: Interruptible) -> None:
+        """Let a connection be: nobody waits for it."""
+        with self._lock:
+            self._watched.discard(connection)
+
+    def _run(self) -> None:
+        while not self._closed.wait(_TICK):
+            if self.is_over():
+                self.hang_up()
+
+    def hang_up(self) -> None:
+        """End what is waited for."""
+        with self._lock:
+            for connection in self._watched:
+                self._awaited = connection.awaited()
+                connection.hang_up()
+
+    def sleep(self, seconds: float, awaited: str) -> None:
+        """
+        Sleep.
+
+        :raises TimeUp: once the time is up.
+        """
+        until = time.monotonic() + seconds
+        while not self.is_over():
+            if (left := until - time.monotonic()) <= 0:
+                return
+            time.sleep(min(left, _TICK))
+        raise self.ended(awaited)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """
+        Be the guard of this thread.
+
+        :raises LookupFailed: in the place of any error that came of hanging up.
+        """
+        before, _thread.guard = current(), self
+        try:
+            yield
+        except LookupFailed:
+            raise
+        except Exception as error:
+            if not self._awaited and not isinstance(error, TimeUp):
+                raise
+            said = error if isinstance(error, TimeUp) else self.ended()
+            raise LookupFailed(str(said), remedy="Look at the way to S3, or wait longer", passing=True) from error
+        finally:
+            _thread.guard = before
+
+    def close(self) -> None:
+        """Watch no longer."""
+        self._closed.set()
+        if self._watcher is not None:
+            self._watcher.join()
+
+
+def current() -> Guard | None:
+    """Return the guard of this thread; None if it waits as long as it takes."""
+    return getattr(_thread, "guard", None)
+
+
+def _new(stop: Event | None) -> Guard | None:
+    outer = current()
+    return None if stop is None or (outer is not None and outer.ends_with(stop)) else Guard(stop, outer)
+
+
+@contextmanager
+def until(stop: Event | None) -> Iterator[None]:
+    """
+    Let what this thread does wait for AWS only until an event is set.
+
+    :param stop: the event, such as a :class:`Deadline`; None for as long as it takes.
+    :raises LookupFailed: from whatever waited, once it is set; ``passing``.
+    """
+    guard = _new(stop)
+    if guard is None:
+        yield
+        return
+    try:
+        with guard.held():
+            yield
+    finally:
+        guard.close()
+
+
+def each_until(stop: Event | None, found: Iterator[T]) -> Iterator[T]:
+    """
+    Yield what an iterator yields; whoever takes it is not under the guard that it is found under.
+
+    :param stop: see :func:`until`.
+    :param found: a generator.
+    """
+    guard = _new(stop)
+    if guard is None:
+        yield from found
+        return
+    try:
+        while True:
+            with guard.held():
+                each = next(found, _NOTHING)
+            if each is _NOTHING:
+                return
+            yield cast("T", each)
+    finally:
+        with guard.held():
+            cast("Any", found).close()
+        guard.close()
+
+
+def waited(function: Callable[[], T], awaited: str, too_late: Callable[[T], None] = lambda found: None) -> T:
+    """
+    Return what a function returns, or end without it: where there is a guard it runs in a thread of its own.
+
+    :param function: what cannot be interrupted.
+    :param awaited: what is waited for, as "the wait was stopped before ..." goes on.
+    :param too_late: takes what nobody waits for any longer.
+    :raises TimeUp: once the time is up.
+    """
+    guard = current()
+    if guard is None:
+        return function()
+    answer = _Answer(too_late)
+    run = copy_context().run
+    Thread(target=lambda: answer.find(lambda: run(function)), name="crr-waited", daemon=True).start()
+    while not answer.came.wait(_TICK):
+        if guard.is_over():
+            answer.give_up()
+            raise guard.ended(awaited)
+    return cast("T", answer.taken())
+
+
+class _Answer:
+    """What a thread finds for another one, which may not wait for it any longer."""
+
+    def __init__(self, too_late: Callable[[Any], None]) -> None:
+        self.came = Event()
+        self._too_late = too_late
+        self._given_up = False
+        self._lock = Lock()
+        self._found: Any = None
+        self._error: BaseException | None = None
+
+    def find(self, function: Callable[[], Any]) -> None:
+        found, error = None, None
+        try:
+            found = function()
+        except BaseException as raised:
+            error = raised
+        with self._lock:
+            self._found, self._error, given_up = found, error, self._given_up
+            self.came.set()
+        if given_up and error is None:
+            self._too_late(found)
+
+    def give_up(self) -> None:
+        with self._lock:
+            self._given_up = True
+            unseen = self.came.is_set() and self._error is None
+        if unseen:
+            self._too_late(self._found)
+
+    def taken(self) -> Any:
+        if self._error is not None:
+            raise self._error
+        return self._found
