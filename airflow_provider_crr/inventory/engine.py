@@ -185,6 +185,8 @@ class Engine:
         """Return the rows of the last layer."""
         with duckdb_errors(self._manifest.uri):
             rows = self._run(query.summary_sql("FROM facts", prefix_depth=self._depth))
+        # DuckDB 1.3 hands out sorted rows in another order where it need not preserve the order of insertion.
+        rows.sort(key=lambda row: row[: query.SORTED_BY])
         return [dict(zip(query.SUMMARY_COLUMNS, row, strict=True)) for row in rows]
 
     def _seen(self, path: Path) -> str:

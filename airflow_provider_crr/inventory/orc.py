@@ -102,14 +102,13 @@ class OrcFile:
         if status == SAID and why.get("refused"):
             raise InventoryFileInvalid(why["refused"], uri=self._uri, remedy=NAME_ANOTHER)
         said = str(why.get("error", "it did not say why"))
+        if any(words in said for words in _NO_ZONES):  # of which pyarrow 18 ends the process
+            raise CrrError(
+                f"pyarrow finds no time zones on this machine: {said}",
+                uri=self._uri,
+                remedy="Install the system's package tzdata, or let the variable TZDIR name a folder zoneinfo",
+            )
         if status == SAID and not why.get("memory"):
-            if any(words in said for words in _NO_ZONES):
-                raise CrrError(
-                    f"pyarrow finds no time zones on this machine: {said}",
-                    uri=self._uri,
-                    remedy="Install the system's package tzdata, or point the environment variable TZDIR at a folder"
-                    " zoneinfo",
-                )
             raise InventoryFileInvalid(f"not an ORC file of S3's: {said}", uri=self._uri, remedy=NAME_ANOTHER)
         name = signal.Signals(-status).name if -status in set(signal.Signals) else f"status {status}"
         if self._ready and -status in _CRASHES:

@@ -46,6 +46,8 @@ DEFECTS = {
 _LAST_MS = 253_402_300_799_999
 #: The columns of the last layer.
 SUMMARY_COLUMNS = ("kind", "rank", "name", "status", "at_ms", "objects", "bytes", "noncurrent")
+#: How many of these its rows are sorted by.
+SORTED_BY = 4
 
 #: What a row of the first layer says of its versions: its column ``status`` is the place in this list.
 STATUSES = ("DELETE MARKER", "PENDING", "FAILED", "COMPLETED", "REPLICA", "NONE", "UNKNOWN")
@@ -214,8 +216,7 @@ UNION ALL
 FROM every_fact WHERE kind = 'oldest' ORDER BY at_ms, name LIMIT 1)
 UNION ALL
 (SELECT kind, 0, name, status, at_ms, 0, 0, 0
-FROM every_fact WHERE kind = 'failed' ORDER BY name LIMIT {MAX_FAILED_SAMPLE})
-ORDER BY kind, rank, name, status"""
+FROM every_fact WHERE kind = 'failed' ORDER BY name LIMIT {MAX_FAILED_SAMPLE})"""
 
 
 def decoded(expression: str, encoded: bool) -> str:

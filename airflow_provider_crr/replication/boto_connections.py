@@ -73,7 +73,8 @@ def _pair(client: Any, session: Any) -> None:
     session._pool_classes_by_scheme.update(ours)
     for manager in (session._manager, *session._proxy_managers.values()):
         manager.pool_classes_by_scheme = session._pool_classes_by_scheme
-        manager.pools = type(manager.pools)()  # whoever uses one of the others goes on with it
+        # Whoever uses one of the others goes on with it.
+        manager.pools = _closing(type(manager.pools))()  # type: ignore[arg-type]
     setattr(session, _NAME, pairing)  # last: whoever finds it finds all of it
 
 
@@ -185,6 +186,20 @@ class _Rested(LifoQueue):  # type: ignore[type-arg]
 
 
 @cache
+def _closing(base: type[Any]) -> type[Any]:
+    """Return a container of pools like ``base``, which closes them when the client is closed."""
+
+    def clear(self: Any) -> None:
+        # Else a pool keeps its connections open as long as an error of a request that was given up refers to it.
+        pools = [self[key] for key in self.keys()]
+        base.clear(self)
+        for pool in pools:
+            pool.close()
+
+    return type("ClosingPools", (base,), {"clear": clear})
+
+
+@cache
 def _pool(base: type[Any]) -> type[Any]:
     """Return a pool like ``base``, whose connections pair questions and answers."""
     connection_class = type("PairingConnection", (_PairingConnection, BoundedConnection, base.ConnectionCls), {})
@@ -218,19 +233,25 @@ class _PairingPool:
         is_open = connection is not None and connection.sock is not None
         if is_open and connection.is_followed_by_bytes():
             connection.close()
-            super()._put_conn(connection)  # type: ignore[misc]
+            self._return(connection)
             connection.refuse_unless_first()
         elif is_open and kept is not None:
             kept.hold(self, connection)
+        else:
+            self._return(connection)
+
+    def _return(self, connection: Any) -> None:
+        if connection is not None and (self.pool is None or self.pool.full()):  # type: ignore[attr-defined]
+            connection.close()  # urllib3 would warn of each that was opened beside the pool
         else:
             super()._put_conn(connection)  # type: ignore[misc]
 
     def take_back(self, connection: Any) -> None:
         """Take a connection that was kept."""
-        if self.pool is None or self.pool.full() or self.exchange.convicted:  # type: ignore[attr-defined]
+        if self.exchange.convicted:
             connection.close()
         else:
-            super()._put_conn(connection)  # type: ignore[misc]
+            self._return(connection)
 
     def urlopen(self, *args: Any, **kwargs: Any) -> Any:
         """Send a request; once more on a fresh connection if the answer may be another question's."""
