@@ -32,8 +32,7 @@ class CrrError(Exception):
     """
     Base of every error of this provider.
 
-    Whatever went into it, its text is legible, bounded, and without the name and password of a URL
-    (:func:`airflow_provider_crr.legible.message`).
+    Whatever went into it, its text is legible, bounded, and without the name and password of a URL.
 
     :param message: what is wrong, one sentence without a full stop.
     :param uri: the S3 URI that it is about, or None.
@@ -42,7 +41,9 @@ class CrrError(Exception):
 
     def __init__(self, message: str, *, uri: str | None = None, remedy: str | None = None) -> None:
         self.message = legible.message(message)
-        self.uri = uri and legible.without_userinfo(uri[:_LONGEST_URI])
+        # A key may look like a URL with a password, and stays what it is.
+        uri = uri and uri[:_LONGEST_URI]
+        self.uri = uri if not uri or uri.startswith("s3://") else legible.without_userinfo(uri)
         self.remedy = remedy and legible.message(remedy)
         super().__init__(self.message)
 

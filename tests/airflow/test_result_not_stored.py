@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException
 from airflow.sdk import Asset
 
 from airflow_provider_crr import errors, evidence, waiting
+from airflow_provider_crr.compat import AirflowSensorTimeout, AirflowSkipException
 from airflow_provider_crr.operators.replication import S3DeleteReplicatedObjectsOperator
 from airflow_provider_crr.sensors.inventory import S3InventorySensor
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor, has_task_state_store

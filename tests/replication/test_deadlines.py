@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 from airflow.exceptions import AirflowRescheduleException
-from airflow.providers.common.compat.sdk import AirflowSensorTimeout, TaskDeferred
 
 from airflow_provider_crr import waiting
+from airflow_provider_crr.compat import AirflowSensorTimeout, TaskDeferred
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.sensors.base import PollingSensor
 from airflow_provider_crr.sensors.inventory import S3InventorySensor

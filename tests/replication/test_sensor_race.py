@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from airflow.exceptions import AirflowRescheduleException
-from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
 
 from airflow_provider_crr import waiting
+from airflow_provider_crr.compat import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
 from airflow_provider_crr.errors import BucketNotFound
 from airflow_provider_crr.sensors.inventory import S3InventorySensor
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor
