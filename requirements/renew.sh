@@ -44,7 +44,7 @@ PYTHON
 renew dev "develop and test with Airflow 3.3.2, the newest that is tested" \
     apache-airflow==3.3.2 -e "$project" -r requirements/docs.in
 renew floors "test with the oldest release of everything that pyproject.toml names" \
-    -r "$lowest" -e "$project" -r requirements/tools.in
+    -c requirements/constraints/floors.txt -r "$lowest" -e "$project" -r requirements/tools.in
 for image in 3.0.6 3.2.1 3.3.1; do
     renew "mwaa-$image" "test with what Amazon MWAA's image of Airflow $image pins" \
         -c "requirements/constraints/mwaa-$image.txt" -e "$project" -r requirements/tools.in

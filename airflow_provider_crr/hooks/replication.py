@@ -193,9 +193,9 @@ class S3ReplicationHook(S3Hook):
                 uri=uri,
                 remedy="Look at the rules of its bucket, or name the bucket instead",
             )
-        client: Any = self._brief_client if brief else self.get_conn()
         enough = Deadline(2 * _BRIEF) if brief else None
         with until(enough), translated(uri, "read the replication rules", permission="s3:GetReplicationConfiguration"):
+            client: Any = self._brief_client if brief else self.get_conn()
             try:
                 found = client.get_bucket_replication(Bucket=bucket_name)
             except ClientError as error:

@@ -61,7 +61,7 @@ def check_extra_args(extra_args: Any, client: Any = None) -> None:
     from boto3.s3.transfer import S3Transfer
 
     if not isinstance(extra_args, dict):
-        raise InvalidArgument(f"extra_args is {extra_args!r}", remedy=_HOW)
+        raise InvalidArgument(f"extra_args is of type {type(extra_args).__name__}", remedy=_HOW)
     known = S3Transfer.ALLOWED_UPLOAD_ARGS
     if strange := [name for name in extra_args if name not in known]:
         raise InvalidArgument(
@@ -76,10 +76,14 @@ def check_extra_args(extra_args: Any, client: Any = None) -> None:
     from botocore.validate import ParamValidator
 
     shape = client.meta.service_model.operation_model("PutObject").input_shape
-    sent = {name: value for name, value in extra_args.items() if name in shape.members}
-    found = ParamValidator().validate({"Bucket": "bucket", "Key": "key", **sent}, shape)
-    if found.has_errors():
-        raise InvalidArgument(f"extra_args: {found.generate_report()}", remedy=_HOW)
+    validator, whole = ParamValidator(), {"Bucket": "bucket", "Key": "key"}
+    # Not in botocore's words, which have the value: it may be a customer's key.
+    if unfit := [
+        f"{name} cannot be of type {type(value).__name__}"
+        for name, value in extra_args.items()
+        if name in shape.members and validator.validate({**whole, name: value}, shape).has_errors()
+    ]:
+        raise InvalidArgument(f"extra_args: {', '.join(unfit)}", remedy=_HOW)
 
 
 def write(client: Any, uri: str, source: Path, content_type: str, extra_args: Mapping[str, Any] | None = None) -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import hashlib
 import os
+import re
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from airflow_provider_crr.errors import CrrError, InvalidArgument
@@ -17,8 +21,8 @@ from airflow_provider_crr.inventory.disk import refused
 
 #: Where Linux shows what a process has opened.
 _OPENED = Path("/proc/self/fd")
-#: What the names of the directories begin with.
-_NAME = "crr-inventory-"
+#: Where Linux has what it is called from one start to the next.
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @contextmanager
@@ -31,7 +35,8 @@ def workspace(parent: Path | str | None) -> Iterator[tuple[Path, str]]:
     so the directory is opened, and what reads by name is given the number that it is open under.
 
     The directory is locked as long as it is in use. A lock ends with its process, however that ends: what lies there
-    without one was left behind.
+    without one was left behind. Network file systems keep the lock of a directory to the machine, so its name says of
+    which machine it is, and only that one removes it.
 
     :param parent: where to make it; None for the system's place.
     :returns: the directory, and the name that readers are given.
@@ -58,17 +63,28 @@ def workspace(parent: Path | str | None) -> Iterator[tuple[Path, str]]:
 def _made(parent: Path | str | None) -> tuple[Path, int]:
     while True:
         try:
-            directory = Path(tempfile.mkdtemp(prefix=_NAME, dir=parent)).absolute()
-            opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-        except FileNotFoundError as error:
-            if Path(parent or tempfile.gettempdir()).is_dir():  # somebody took it for left behind
-                continue
+            where = parent or tempfile.gettempdir()
+            directory = Path(tempfile.mkdtemp(prefix=_prefix(), dir=where)).absolute()
+        except OSError as error:
             raise _not_made(error) from error
+        try:
+            opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:  # somebody took it for left behind
+            continue
         except OSError as error:
             raise _not_made(error) from error
         if _lock(opened) is not False and _is(directory, opened):
             return directory, opened
         os.close(opened)
+
+
+@cache
+def _prefix() -> str:
+    try:
+        machine = _BOOT_ID.read_text()
+    except OSError:  # macOS
+        machine = socket.gethostname()
+    return f"crr-inventory-{hashlib.sha256(machine.encode()).hexdigest()[:8]}-"
 
 
 def _is(directory: Path, opened: int) -> bool:
@@ -87,14 +103,15 @@ def _lock(opened: int) -> bool | None:
     try:
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        return False if error.errno in (errno.EWOULDBLOCK, errno.EACCES) else None
+        return False if error.errno == errno.EWOULDBLOCK else None
     return True
 
 
 def _remove_left(parent: Path) -> None:
     """Remove what processes that were killed left behind, as far as it is ours."""
     try:
-        names = [name for name in os.listdir(parent) if name.startswith(_NAME)]
+        ours = re.compile(re.escape(_prefix()) + "[a-z0-9_]{8}")  # as mkdtemp names them
+        names = [name for name in os.listdir(parent) if ours.fullmatch(name)]
     except OSError:  # it may be one that we may write to, and not list
         return
     for name in names:

@@ -233,7 +233,7 @@ class _PairingPool:
         is_open = connection is not None and connection.sock is not None
         if is_open and connection.is_followed_by_bytes():
             connection.close()
-            self._return(connection)
+            self._return(None)  # the answer goes on referring to the connection if it is refused
             connection.refuse_unless_first()
         elif is_open and kept is not None:
             kept.hold(self, connection)
@@ -296,6 +296,11 @@ class _PairingConnection:
         """Send a request."""
         self._asked, self._sent_at, self._leftover = method, time.monotonic(), False
         return super().request(method, *args, **kwargs)  # type: ignore[misc]
+
+    def request_chunked(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Send a request in chunks, as urllib3 1.26 does here."""
+        self._asked, self._sent_at, self._leftover = method, time.monotonic(), False
+        return super().request_chunked(method, *args, **kwargs)  # type: ignore[misc]
 
     def response_class(self, *args: Any, **kwargs: Any) -> StrictResponse:
         """Return a response that is read strictly."""

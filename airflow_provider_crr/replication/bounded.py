@@ -125,6 +125,11 @@ class BoundedConnection:
         self._used = self.sock  # type: ignore[attr-defined]
         return sent
 
+    def request_chunked(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Send a request in chunks, as urllib3 1.26 does here."""
+        self._watch(f"answered {method}")
+        return super().request_chunked(method, *args, **kwargs)  # type: ignore[misc]
+
     def _watch(self, awaited: str) -> None:
         self._awaited = awaited
         guard = current()

@@ -86,7 +86,7 @@ class Handshakes:
     def expire(self) -> None:
         """Give up what takes too long."""
         now = time.monotonic()
-        for opening in [each for each in self._openings if each.until < now]:
+        for opening in [each for each in list(self._openings) if each.until < now]:
             if opening.endpoint in self._shaken and self._shaken[opening.endpoint].done():
                 self._refuse(opening.endpoint)
             self._refused.add(opening.endpoint)

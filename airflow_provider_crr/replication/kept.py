@@ -14,6 +14,7 @@ from hashlib import blake2b
 from typing import Any, Protocol
 
 from airflow_provider_crr import humanize
+from airflow_provider_crr.legible import told
 from airflow_provider_crr.replication.checkpoint import Checkpoint, Question
 from airflow_provider_crr.replication.targets import Targets
 
@@ -181,4 +182,4 @@ def _key(number: int) -> str:
 
 
 def _short(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error)[:200]}"
+    return f"{type(error).__name__}: {told(error)[:200]}"

@@ -255,13 +255,14 @@ def from_head(obj: S3Object, http_status: int, headers: Mapping[str, str]) -> Ob
     :param headers: headers of the answer, names in lower case.
     """
     state, detail = _state(http_status, headers)
+    named = headers.get("x-amz-version-id") or None
     if state is not ObjectState.UNKNOWN and (doubt := _doubt(obj, http_status, headers)):
         state, detail = ObjectState.UNKNOWN, doubt
     return ObjectReplication(
         object=obj,
         state=state,
         http_status=http_status,
-        version_id=None if _unlike_a_version(headers.get("x-amz-version-id")) else headers.get("x-amz-version-id"),
+        version_id=None if _unlike_a_version(named) else named,
         etag=opaque(headers.get("etag")) or None,
         last_modified=_http_date(headers.get("last-modified")),
         storage_class=headers.get("x-amz-storage-class"),

@@ -106,8 +106,9 @@ class Guard:
         with self._lock:
             self._watched.add(connection)
             if self._watcher is None and not self._closed.is_set():
-                self._watcher = Thread(target=self._run, name="crr-deadline", daemon=True)
-                self._watcher.start()
+                watcher = Thread(target=self._run, name="crr-deadline", daemon=True)
+                watcher.start()
+                self._watcher = watcher
 
     def release(self, connection: Interruptible) -> None:
         """Let a connection be: nobody waits for it."""
@@ -214,9 +215,11 @@ def each_until(stop: Event | None, found: Iterator[T]) -> Iterator[T]:
                 return
             yield cast("T", each)
     finally:
-        with guard.held():
-            cast("Any", found).close()
-        guard.close()
+        try:
+            with guard.held():
+                cast("Any", found).close()
+        finally:
+            guard.close()
 
 
 def waited(function: Callable[[], T], awaited: str, too_late: Callable[[T], None] = lambda found: None) -> T:

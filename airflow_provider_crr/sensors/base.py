@@ -19,7 +19,7 @@ from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.lineage import Flow, Traced
 from airflow_provider_crr.links.console import S3ConsoleLink, partition_of
 from airflow_provider_crr.replication.rules import ReadOnce
-from airflow_provider_crr.s3.deadline import Deadline
+from airflow_provider_crr.s3.deadline import Deadline, until
 from airflow_provider_crr.templated import Templated
 
 if TYPE_CHECKING:
@@ -197,14 +197,15 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
             self._started_at = first or now
             left = self.timeout - (now - self._started_at).total_seconds()
             self._ends = time.monotonic() + left
-        stop: Deadline | None = None
+        left = self._ends - time.monotonic()
+        stop = Deadline(max(waiting.LEAST if self.timeout else waiting.LATE, left))  # without a timeout it looks once
         try:
-            if self._poller is None:
-                self._poller = self._make_poller(self._started_at, context)
-            stop = Deadline(max(waiting.LEAST, self._ends - time.monotonic()))
-            decided = self._poller.poll(stop)
+            with until(stop):  # the client that is made for it, too
+                if self._poller is None:
+                    self._poller = self._make_poller(self._started_at, context)
+                decided = self._poller.poll(stop)
         except errors.CrrError as error:
-            if not (stop and stop.is_set()) and not waiting.goes_on(error, silent_fail=self.silent_fail):
+            if not stop.is_set() and not waiting.goes_on(error, silent_fail=self.silent_fail):
                 raise
             self._unasked = error
             self.log.warning("cannot ask S3, going on: %s", error)

@@ -21,7 +21,7 @@ from airflow_provider_crr.s3.deadline import Deadline, until
 #: Seconds that a poll may take in any case, also after the deadline.
 _OVERTIME = waiting.LEAST
 #: Seconds after which a thread is left behind that does not end though its time is up.
-_FAREWELL = 1.0
+_FAREWELL = 2.0
 
 
 class _OwnThread(Executor):
@@ -197,7 +197,7 @@ class PollingTrigger(BaseTrigger):
                 if decided:
                     return decided
             left = self.deadline - time.time()
-            if left <= 0:
+            if left <= 0 or not stop.left():  # the clock may have been set back
                 return waiting.timed_out(poller, humanize.age(self.deadline - self.started_at), unasked)
             await asyncio.sleep(min(interval, left))
             if self.exponential_backoff:

@@ -92,8 +92,16 @@ def test_what_an_upload_cannot_take_is_refused_when_the_dag_is_parsed(extra_args
 @pytest.mark.parametrize("extra_args", [{"ACL": 7}, {"Metadata": {"by": 7}}, {"Metadata": "by"}, {"Expires": "never"}])
 def test_values_of_another_type_are_refused_before_anything_is_read(client: Any, extra_args: Any) -> None:
     """A value that botocore would refuse at the end is refused before the report is read."""
-    with pytest.raises(InvalidArgument, match="extra_args: "):
+    with pytest.raises(InvalidArgument, match=r"extra_args: .* cannot be of type"):
         check_extra_args(extra_args, client)
+
+
+@pytest.mark.parametrize("extra_args", ["{'SSECustomerKey': 'hunter2'}", {"SSECustomerKey": ["hunter2"]}])
+def test_a_customers_key_is_in_no_message(client: Any, extra_args: Any) -> None:
+    """What is given in another form than S3Hook's is not told, for it may be a secret."""
+    with pytest.raises(InvalidArgument) as caught:
+        check_extra_args(extra_args, client)
+    assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -196,13 +196,16 @@ def test_nothing_of_others_is_removed(tmp_path: Path) -> None:
     (elsewhere / "file").touch()
     parent = tmp_path / "parent"
     parent.mkdir()
-    (parent / "crr-inventory-link").symlink_to(elsewhere)
-    (parent / "crr-inventory-file").touch()
-    (parent / "inventory-mine").mkdir()
+    link, file = (parent / f"{workspace._prefix()}{letter * 8}" for letter in "ab")
+    link.symlink_to(elsewhere)
+    file.touch()
+    # A user's, another machine's, and another program's.
+    names = {link.name, file.name, "crr-inventory-reports", "crr-inventory-00000000-aaaaaaaa", "inventory-mine"}
+    for name in names - {link.name, file.name}:
+        (parent / name).mkdir()
     with workspace.workspace(parent) as (directory, _):
         assert stat.S_IMODE(directory.stat().st_mode) == 0o700
-    names = sorted(path.name for path in parent.iterdir())
-    assert names == ["crr-inventory-file", "crr-inventory-link", "inventory-mine"]
+    assert {path.name for path in parent.iterdir()} == names
     assert (elsewhere / "file").exists()
 
 

@@ -99,6 +99,7 @@ def test_a_later_poke_has_what_is_left(stuck: StuckServer) -> None:
 
 def test_a_poke_in_time_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """A poke that begins when the time is nearly up has time for one look."""
+    monkeypatch.setattr(waiting, "LEAST", 10.0)
     with S3Server() as server:
         monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
         server.answers["b", "k"] = stored("COMPLETED", delay=0.3)
@@ -107,6 +108,14 @@ def test_a_poke_in_time_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
         server.answers["b", "k"] = stored("PENDING")
         with pytest.raises(AirflowRescheduleException):
             SENSORS["one"](mode="reschedule", timeout=60).execute({"ti": Instance()})
+
+
+def test_without_a_timeout_a_poke_looks_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """timeout=0 gives the only look the time that finding the way to S3 takes."""
+    with S3Server() as server:
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
+        server.answers["b", "k"] = stored("COMPLETED", delay=2 * TIME)
+        assert SENSORS["one"](mode="poke", timeout=0).execute({"ti": Instance()})["statuses"] == {"COMPLETED": 1}
 
 
 def test_what_came_before_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
