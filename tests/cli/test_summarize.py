@@ -113,7 +113,6 @@ def test_report_that_is_not_complete_is_an_error(crr, aws_conn, report: Report) 
     "arguments",
     [
         ["s3://b"],
-        ["s3://b/k"],
         ["s3://b/source/config/", "--versions", "some"],
         ["s3://b/source/config/", "--prefix-depth", "x"],
     ],
@@ -122,6 +121,12 @@ def test_wrong_arguments(crr, s3, arguments: list[str]) -> None:
     """What names no inventory has the exit code of wrong arguments, and nothing is asked."""
     assert crr("summarize", *arguments).code == 2
     assert s3.requests == []
+
+
+def test_place_of_no_inventory(crr, s3) -> None:
+    """What may be a folder above an inventory's is looked at, to name the right one, and is a wrong argument."""
+    assert crr("summarize", "s3://b/k").code == 2
+    assert [request.target.partition("?")[0] for request in s3.requests] == ["/b"]
 
 
 def test_prefix_depth_out_of_range(crr, delivered: Report) -> None:
