@@ -9,7 +9,7 @@ UNIT = tests/arguments tests/s3 tests/replication tests/inventory_render tests/l
 	--ignore=tests/replication/test_histories.py --ignore=tests/replication/test_delete_progress.py
 
 # The sets of dependencies beside the pins, and what is tested on each; TESTS="tests/lookup" for less.
-PINNED = floors mwaa-3.0.6 mwaa-3.2.1 mwaa-3.3.1
+PINNED = oldest floors mwaa-3.0.6 mwaa-3.2.1 mwaa-3.3.1
 SETS = $(PINNED) newest
 TESTS ?= tests/arguments tests/s3 tests/replication tests/lookup tests/inventory tests/local_aws tests/airflow
 
@@ -38,7 +38,8 @@ test: lint docs browser $(AWS)/.packages ## Lint, build the documentation, then 
 unit: $(VENV)/.project $(AWS)/.packages ## Run what needs no Airflow processes, no browser and no slow server (under two minutes)
 	@$(BIN)/python -m pytest -q $(UNIT) $(PYTEST_ARGS)
 
-test-floors: ## Run $(TESTS) on the oldest release of each dependency
+test-oldest: ## Run $(TESTS) on the oldest Airflow that is supported
+test-floors: ## ... on the oldest release of each dependency
 test-mwaa-3.0.6: ## ... on what Amazon MWAA's image of Airflow 3.0.6 pins; also 3.2.1, 3.3.1
 test-newest: ## ... on the newest releases that pyproject.toml allows today
 $(SETS:%=test-%): test-%: .venv-%/.project $(AWS)/.packages

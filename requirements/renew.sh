@@ -43,6 +43,8 @@ PYTHON
 
 renew dev "develop and test with Airflow 3.3.2, the newest that is tested" \
     apache-airflow==3.3.2 -e "$project" -r requirements/docs.in
+renew oldest "test with Airflow 3.0.6, the oldest that is supported" \
+    apache-airflow==3.0.6 -c requirements/constraints/floors.txt -e "$project" -r requirements/tools.in
 renew floors "test with the oldest release of everything that pyproject.toml names" \
     -c requirements/constraints/floors.txt -r "$lowest" -e "$project" -r requirements/tools.in
 for image in 3.0.6 3.2.1 3.3.1; do
