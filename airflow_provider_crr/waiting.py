@@ -19,8 +19,8 @@ ERROR = "error"
 #: Those that end a task with an error of their own.
 VERDICTS = frozenset({FAILED, TIMEOUT, ERROR})
 
-#: Seconds that the one look may take that a process begins when the time is up, as when another triggerer takes over:
-#: it has first to find its way to S3, and Airflow's own timeout is near, which has no evidence to show.
+#: Seconds that the making of a client may take in any case, and the one look that a process begins when the time is up,
+#: as when another triggerer takes over: Airflow's own timeout is near, which has no evidence to show.
 LATE = 10.0
 
 #: Seconds that a look at S3 may take in any case, also one that begins when the time is nearly up.

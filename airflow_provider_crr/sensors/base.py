@@ -197,12 +197,13 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
             self._started_at = first or now
             left = self.timeout - (now - self._started_at).total_seconds()
             self._ends = time.monotonic() + left
-        left = self._ends - time.monotonic()
-        stop = Deadline(max(waiting.LEAST if self.timeout else waiting.LATE, left))  # without a timeout it looks once
+        stop = self._stop(waiting.LATE)
         try:
-            with until(stop):  # the client that is made for it, too
-                if self._poller is None:
+            if self._poller is None:
+                with until(stop):
                     self._poller = self._make_poller(self._started_at, context)
+            stop = self._stop(waiting.LEAST if self.timeout else waiting.LATE)  # without a timeout it looks once
+            with until(stop):
                 decided = self._poller.poll(stop)
         except errors.CrrError as error:
             if not stop.is_set() and not waiting.goes_on(error, silent_fail=self.silent_fail):
@@ -217,6 +218,9 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
         if decided is None:
             return PokeReturnValue(is_done=False)
         return PokeReturnValue(is_done=True, xcom_value=self._conclude(context, decided))
+
+    def _stop(self, least: float) -> Deadline:
+        return Deadline(max(least, self._ends - time.monotonic()))
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
         """

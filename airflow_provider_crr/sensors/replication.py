@@ -142,10 +142,12 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
 
     def _make_poller(self, started_at: datetime, context: Context) -> Watch:
         store: Any = context.get("task_state_store")
+        hook = S3ReplicationHook(**hook_arguments(self))
+        hook.get_conn()  # which may take longer than a look
         return Watch(
             self._targets(),
             self._policy(),
-            Metered(S3ReplicationHook(**hook_arguments(self)), context.get("ti")),
+            Metered(hook, context.get("ti")),
             pin_versions=self.pin_versions,
             started_at=started_at,
             kept=None

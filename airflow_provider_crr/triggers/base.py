@@ -173,6 +173,9 @@ class PollingTrigger(BaseTrigger):
         metrics.polled(self.task_instance, poller.value())
         return decided
 
+    def _stop(self, least: float) -> Deadline:
+        return Deadline(max(least, self.deadline - time.time()))
+
     async def _wait(self) -> dict[str, Any]:
         poller: waiting.Poller | None = None
         interval = self.poke_interval
@@ -180,9 +183,10 @@ class PollingTrigger(BaseTrigger):
         while True:
             unasked: CrrError | None = None
             # It ends before Airflow's own timeout, which has no evidence to show.
-            stop = Deadline(max(least, self.deadline - time.time()))
+            stop = self._stop(waiting.LATE)
             try:
                 poller = poller or await _in_thread(self.poller, stop=stop)
+                stop = self._stop(least)
                 decided: dict[str, Any] | None = await _in_thread(self._poll, poller, stop, stop=stop)
             except CrrError as error:
                 late = not stop.left()

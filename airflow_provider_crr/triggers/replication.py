@@ -45,10 +45,12 @@ class S3ReplicationTrigger(PollingTrigger):
 
     def poller(self) -> Watch:
         """Return the gate."""
+        hook = S3ReplicationHook(**self.hook)
+        hook.get_conn()  # which may take longer than a look
         return Watch(
             Targets.from_stored(self.question["targets"]),
             GatePolicy(**self.question["policy"]),
-            Metered(S3ReplicationHook(**self.hook), self.task_instance),
+            Metered(hook, self.task_instance),
             pin_versions=self.question["pin_versions"],
             started_at=datetime.fromtimestamp(self.started_at, UTC),
         )

@@ -62,6 +62,7 @@ def stuck(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
 def _short_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A look that begins when the time is nearly up takes no longer here, and the tests less."""
     monkeypatch.setattr(waiting, "LEAST", TIME)
+    monkeypatch.setattr(waiting, "LATE", TIME)
     monkeypatch.setattr("airflow_provider_crr.triggers.base._OVERTIME", TIME)
 
 
@@ -112,6 +113,7 @@ def test_a_poke_in_time_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_a_timeout_a_poke_looks_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """timeout=0 gives the only look the time that finding the way to S3 takes."""
+    monkeypatch.setattr(waiting, "LATE", 10.0)
     with S3Server() as server:
         monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
         server.answers["b", "k"] = stored("COMPLETED", delay=2 * TIME)
