@@ -258,6 +258,7 @@ class _PairingPool:
         from urllib3.exceptions import ProtocolError
 
         raise_for_target(kwargs.get("url") or args[1])
+        kwargs["enforce_content_length"] = True  # a body that was cut is none; botocore 1.44 takes it
         try:
             return super().urlopen(*args, **kwargs)  # type: ignore[misc]
         except ProtocolError as error:
