@@ -41,9 +41,8 @@ def announce(task: Any, context: Any, extra: Callable[[], Mapping[str, Any]]) ->
         found = dict(extra())
         for outlet in task.outlets:
             if isinstance(outlet, BaseAsset):  # and not what another tool keeps there
-                context["outlet_events"][outlet].extra.update(
-                    found
-                )  # which asks Airflow for what is named by reference
+                # This asks Airflow for what is named by reference.
+                context["outlet_events"][outlet].extra.update(found)
     except Exception:  # the task has succeeded, whatever can be told of it
         log.warning("the asset events go without their details", exc_info=True)
 

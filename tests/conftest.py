@@ -88,6 +88,15 @@ def denied_pair(aws: LocalAws) -> Iterator[ReplicatedPair]:
 
 
 @pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+    """A scripted S3, as what Airflow's connection aws_default leads to."""
+    with S3Server() as server:
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
+        yield server
+        assert server.faults() == []
+
+
+@pytest.fixture
 def versioned_s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[VersionedS3]:
     """A scripted S3 that keeps versions, as what Airflow's connection aws_default leads to."""
     with VersionedS3() as server:

@@ -13,6 +13,7 @@ from typing import Any
 
 from airflow_provider_crr.errors import CrrError, InvalidArgument
 from airflow_provider_crr.inventory.location import InventoryLocation, report_time
+from airflow_provider_crr.inventory.objects import s3_errors
 from airflow_provider_crr.s3.listing import list_objects
 from airflow_provider_crr.s3.redirects import follow_once
 from airflow_provider_crr.s3.uri import is_bucket, is_s3_uri, split
@@ -83,14 +84,9 @@ def _has_reports(folders: list[str]) -> bool:
 
 
 def _folders(s3_client: Any, location: InventoryLocation, prefix: str) -> list[str]:
-    pages = list_objects(s3_client, location.bucket, prefix, uri=f"s3://{location.bucket}/{prefix}", delimiter="/")
+    uri = f"s3://{location.bucket}/{prefix}"
     try:
-        return next(pages).folders
+        with s3_errors(uri, permission="s3:ListBucket"):
+            return next(list_objects(s3_client, location.bucket, prefix, uri=uri, delimiter="/")).folders
     except CrrError:
         return []
-    except Exception as error:
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        if isinstance(error, BotoCoreError | ClientError):
-            return []
-        raise

@@ -187,10 +187,12 @@ class BotoAsker:
     def close(self) -> None:
         """Drop what has not begun, and hang up what has."""
         self._closed.set()
-        self._guard.hang_up()
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        self._client.meta.events.unregister(_BEFORE_ATTEMPT, self._wait_for_turn)
-        self._client.meta.events.unregister(_AFTER_ATTEMPT, self._take_note)
-        if not wait(list(self._under_way), timeout=FAREWELL).not_done:
-            self._pool.shutdown(wait=True)
-        self._guard.close()
+        try:
+            self._guard.hang_up()
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._client.meta.events.unregister(_BEFORE_ATTEMPT, self._wait_for_turn)
+            self._client.meta.events.unregister(_AFTER_ATTEMPT, self._take_note)
+            if not wait(list(self._under_way), timeout=FAREWELL).not_done:
+                self._pool.shutdown(wait=True)
+        finally:  # also when a signal ends the wait
+            self._guard.close()

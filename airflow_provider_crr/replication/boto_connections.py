@@ -17,6 +17,7 @@ from functools import cache, partial
 from queue import LifoQueue
 from threading import local
 from typing import Any
+from weakref import WeakSet
 
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication.bounded import BoundedConnection, BoundedPool, end_in_time
@@ -69,17 +70,20 @@ def _pair(client: Any, session: Any) -> None:
     pairing = Pairing()
     send_store_headers(client, pairing)
     end_in_time(client)
-    ours = {scheme: _bound(session._pool_classes_by_scheme[scheme], pairing) for scheme in _SCHEMES}
+    pools: WeakSet[Any] = WeakSet()
+    ours = {scheme: _bound(session._pool_classes_by_scheme[scheme], pairing, pools) for scheme in _SCHEMES}
     session._pool_classes_by_scheme.update(ours)
     for manager in (session._manager, *session._proxy_managers.values()):
         manager.pool_classes_by_scheme = session._pool_classes_by_scheme
         # Whoever uses one of the others goes on with it.
-        manager.pools = _closing(type(manager.pools))()  # type: ignore[arg-type]
+        manager.pools = type(manager.pools)()
+    session._manager.pools = _closing(type(session._manager.pools))()  # type: ignore[arg-type]
+    session._manager.pools.opened = pools
     setattr(session, _NAME, pairing)  # last: whoever finds it finds all of it
 
 
-def _bound(base: type[Any], pairing: Pairing) -> Any:
-    return partial(_pool(base), pairing)  # type: ignore[misc, arg-type]
+def _bound(base: type[Any], pairing: Pairing, pools: WeakSet[Any]) -> Any:
+    return partial(_pool(base), pairing, pools)  # type: ignore[misc, arg-type]
 
 
 def shake_hands(client: Any, endpoint: Endpoint) -> None:
@@ -187,13 +191,12 @@ class _Rested(LifoQueue):  # type: ignore[type-arg]
 
 @cache
 def _closing(base: type[Any]) -> type[Any]:
-    """Return a container of pools like ``base``, which closes them when the client is closed."""
+    """Return a container of pools like ``base``: closing the client clears it, and it closes all of the client's."""
 
     def clear(self: Any) -> None:
         # Else a pool keeps its connections open as long as an error of a request that was given up refers to it.
-        pools = [self[key] for key in self.keys()]
         base.clear(self)
-        for pool in pools:
+        for pool in list(self.opened):
             pool.close()
 
     return type("ClosingPools", (base,), {"clear": clear})
@@ -211,8 +214,11 @@ def _pool(base: type[Any]) -> type[Any]:
 class _PairingPool:
     """Mixed into a pool of urllib3."""
 
-    def __init__(self, pairing: Pairing, host: str, port: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, pairing: Pairing, pools: WeakSet[Any], host: str, port: int | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(host, port, **kwargs)  # type: ignore[call-arg]
+        pools.add(self)  # those of a proxy's, too, whose manager is made only when it is used
         self.exchange = pairing.at(Endpoint(self.scheme, host.strip("[]"), port or 0))  # type: ignore[attr-defined]
 
     def _new_conn(self) -> Any:
@@ -295,13 +301,16 @@ class _PairingConnection:
 
     def request(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """Send a request."""
-        self._asked, self._sent_at, self._leftover = method, time.monotonic(), False
+        self._note_question(method)
         return super().request(method, *args, **kwargs)  # type: ignore[misc]
 
     def request_chunked(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """Send a request in chunks, as urllib3 1.26 does here."""
-        self._asked, self._sent_at, self._leftover = method, time.monotonic(), False
+        self._note_question(method)
         return super().request_chunked(method, *args, **kwargs)  # type: ignore[misc]
+
+    def _note_question(self, method: str) -> None:
+        self._asked, self._sent_at, self._leftover = method, time.monotonic(), False
 
     def response_class(self, *args: Any, **kwargs: Any) -> StrictResponse:
         """Return a response that is read strictly."""

@@ -12,11 +12,11 @@ from contextlib import suppress
 from typing import Any
 
 from airflow_provider_crr.s3.deadline import current, waited
+from airflow_provider_crr.s3.redirects import follow_once
 
 #: The id under which botocore registers what decides on another attempt (``botocore.client``, ``retries.standard``).
 _RETRIES = "retry-config-s3"
 _RETRY_EVENT = "needs-retry.s3"
-_REDIRECTS = frozenset({301, 302, 307})
 
 
 def end_in_time(client: Any) -> None:
@@ -31,20 +31,7 @@ def end_in_time(client: Any) -> None:
         events.unregister(_RETRY_EVENT, unique_id=_RETRIES)
     events.register(_RETRY_EVENT, _retries(known or (lambda **_: None)), unique_id=_RETRIES)
     events.register_first("before-sign.s3", lambda **_: renew(client._get_credentials()))
-    events.register_first(f"{_RETRY_EVENT}.HeadBucket", _go_no_further)
-
-
-def _go_no_further(request_dict: dict[str, Any], response: Any, **_: Any) -> None:
-    """
-    Mark a bucket's HEAD that was redirected to nowhere as followed.
-
-    botocore asks for the bucket to learn its Region, and where that is redirected too, again and again, until Python's
-    stack is full.
-    """
-    if response is None or response[0] is None or response[0].status_code not in _REDIRECTS:
-        return
-    if "x-amz-bucket-region" not in response[1].get("ResponseMetadata", {}).get("HTTPHeaders", {}):
-        request_dict["context"].setdefault("s3_redirect", {})["redirected"] = True
+    follow_once(client)
 
 
 def _retries(known: Callable[..., Any]) -> Callable[..., Any]:
@@ -119,16 +106,18 @@ class BoundedConnection:
 
     def request(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """Send a request."""
-        self._watch(f"answered {method}")
-        self._used = self.sock  # type: ignore[attr-defined]
-        sent = super().request(method, *args, **kwargs)  # type: ignore[misc]
-        self._used = self.sock  # type: ignore[attr-defined]
-        return sent
+        return self._send(super().request, method, *args, **kwargs)  # type: ignore[misc]
 
     def request_chunked(self, method: str, *args: Any, **kwargs: Any) -> Any:
         """Send a request in chunks, as urllib3 1.26 does here."""
+        return self._send(super().request_chunked, method, *args, **kwargs)  # type: ignore[misc]
+
+    def _send(self, send: Callable[..., Any], method: str, *args: Any, **kwargs: Any) -> Any:
         self._watch(f"answered {method}")
-        return super().request_chunked(method, *args, **kwargs)  # type: ignore[misc]
+        self._used = self.sock  # type: ignore[attr-defined]
+        sent = send(method, *args, **kwargs)
+        self._used = self.sock  # type: ignore[attr-defined]
+        return sent
 
     def _watch(self, awaited: str) -> None:
         self._awaited = awaited

@@ -101,10 +101,12 @@ class Connections:
         """Return an idle connection, or None."""
         idle = self._idle.get(endpoint)
         while idle and not self._are_all_used():
-            if idle[0].is_clean() and not idle[0].is_usable():
+            connection = idle[0]  # the one that rested longest
+            clean = connection.is_clean()
+            if clean and not connection.is_usable():
                 return None
-            connection = idle.popleft()  # the one that rested longest
-            if connection.is_clean():
+            idle.popleft()
+            if clean:
                 connection.exchange.note_quiet(connection.use.answered_at)
                 self._used.add(connection)
                 return connection

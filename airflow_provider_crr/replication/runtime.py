@@ -201,7 +201,7 @@ def tls_context(client: S3Client) -> Any:
     """
     path = _authorities(client)
     found = os.stat(path) if path else None
-    return _kept_context(path, found and (found.st_mtime_ns, found.st_size, found.st_ino), os.getpid())
+    return _read_context(path, found and (found.st_mtime_ns, found.st_size, found.st_ino), os.getpid())
 
 
 def _authorities(client: S3Client) -> str | None:
@@ -213,15 +213,7 @@ def _authorities(client: S3Client) -> str | None:
 
 
 @lru_cache(maxsize=4)
-def _kept_context(path: str | None, stamp: Any, process: int) -> Any:
-    return _read_context(path)
-
-
-def _tls(client: S3Client) -> Any:
-    return _read_context(_authorities(client))
-
-
-def _read_context(path: str | None) -> Any:
+def _read_context(path: str | None, stamp: Any, process: int) -> Any:
     from awscrt import io
 
     options = io.TlsContextOptions()

@@ -24,7 +24,7 @@ def follow_once(client: Any) -> None:
 
 
 def _end(request_dict: dict[str, Any], response: Any, **_: Any) -> None:
-    if response is None or response[0].status_code not in _REDIRECTS:
+    if response is None or response[0] is None or response[0].status_code not in _REDIRECTS:
         return
     if "x-amz-bucket-region" not in response[1].get("ResponseMetadata", {}).get("HTTPHeaders", {}):
         # What botocore's S3RegionRedirectorv2 notes once it has followed.

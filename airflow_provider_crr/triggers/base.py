@@ -18,8 +18,6 @@ from airflow_provider_crr import humanize, metrics, waiting
 from airflow_provider_crr.errors import CrrError, LookupFailed
 from airflow_provider_crr.s3.deadline import Deadline, until
 
-#: Seconds that a poll may take in any case, also after the deadline.
-_OVERTIME = waiting.LEAST
 #: Seconds after which a thread is left behind that does not end though its time is up.
 _FAREWELL = 2.0
 
@@ -179,7 +177,7 @@ class PollingTrigger(BaseTrigger):
     async def _wait(self) -> dict[str, Any]:
         poller: waiting.Poller | None = None
         interval = self.poke_interval
-        least = _OVERTIME if self.deadline > time.time() else waiting.LATE
+        least = waiting.LEAST if self.deadline > time.time() else waiting.LATE
         while True:
             unasked: CrrError | None = None
             # It ends before Airflow's own timeout, which has no evidence to show.

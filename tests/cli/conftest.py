@@ -6,13 +6,11 @@ import argparse
 import io
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-from tests.support.s3_server import S3Server
 
 
 @dataclass(frozen=True)
@@ -79,12 +77,3 @@ def command(in_airflow: bool, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setenv("AIRFLOW__LOGGING__LOGGING_LEVEL", "WARNING")
     monkeypatch.setenv("PYTHONWARNINGS", "ignore")
     return [sys.executable, "-m", "airflow_provider_crr.cli"]
-
-
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
-    """A scripted S3, as what Airflow's connection aws_default leads to."""
-    with S3Server() as server:
-        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
-        yield server
-        assert server.faults() == []

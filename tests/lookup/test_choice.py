@@ -250,7 +250,8 @@ def test_the_common_runtime_trusts_whom_boto3_trusts(
     monkeypatch.setattr(awscrt.io, "ClientTlsContext", Context)
     verify = https[1] if trusted == "bundle" else trusted
     asked = https[0].client(verify=verify)
-    runtime_module._tls(asked)
+    runtime_module._read_context.cache_clear()
+    runtime_module.tls_context(asked)
     assert made[0].verify_peer is (trusted is not False)
     used = get_cert_path(runtime_module.certificates(asked))
     assert made[0].ca_buffer == (Path(used).read_bytes() if used else None)

@@ -7,7 +7,7 @@ import socket
 import socketserver
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import pytest
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication import pairing, runtime
 from airflow_provider_crr.replication.boto import head
+from airflow_provider_crr.replication.boto_connections import pairing_of
 from airflow_provider_crr.replication.lookup import choose_lookup, head_one
 from airflow_provider_crr.replication.pairing import Exchange
 from airflow_provider_crr.replication.status import S3Object
@@ -298,6 +299,25 @@ def test_the_same_holds_behind_a_proxy(tmp_path: Path, proxy: str, every: int, m
         found = choose_lookup(client)(S3Object("b", f"k{n}") for n in range(100))
         assert Counter(each.state.value for each in found) == {"PENDING": 100}
         client.close()
+
+
+@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
+def test_a_client_behind_a_proxy_closes_its_connections(
+    tmp_path: Path, proxy: str, monkeypatch: pytest.MonkeyPatch, settles: Callable[[Callable[[], object]], None]
+) -> None:
+    """A closed client leaves no connection through the proxy open, though an error still refers to one."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with S3Server(tls=authority(tmp_path)) as server:
+        server.default = lambda bucket, key, version: stored("PENDING", delay=0.05)
+        client = server.client(verify=False, proxies={"https": proxy})
+        pairing_of(client)
+        head_one(client, S3Object("b", "k"))
+        kept = list(client._endpoint.http_session._proxy_managers[proxy].pools._container.values())
+        assert server.connections == 1
+        client.close()
+        settles(lambda: server.connections == 0)
+        assert len(kept) == 1
 
 
 @pytest.mark.parametrize("name", ["_pool_classes_by_scheme", "_manager", "_proxy_managers"])

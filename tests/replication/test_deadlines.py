@@ -63,7 +63,6 @@ def _short_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A look that begins when the time is nearly up takes no longer here, and the tests less."""
     monkeypatch.setattr(waiting, "LEAST", TIME)
     monkeypatch.setattr(waiting, "LATE", TIME)
-    monkeypatch.setattr("airflow_provider_crr.triggers.base._OVERTIME", TIME)
 
 
 def threads() -> list[str]:

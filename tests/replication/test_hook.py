@@ -28,15 +28,6 @@ NEW = '"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"'
 
 
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
-    """A scripted S3, as what Airflow's connection aws_default leads to."""
-    with S3Server() as server:
-        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
-        yield server
-        assert server.faults() == []
-
-
-@pytest.fixture
 def hook(s3: S3Server) -> S3ReplicationHook:
     return S3ReplicationHook()
 

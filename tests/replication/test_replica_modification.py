@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,14 +13,6 @@ from airflow_provider_crr.replication.watch import Watch
 from tests.support.s3_server import Listed, S3Server, stored
 
 REPLICA, PENDING, FAILED, COMPLETED = map(stored, ("REPLICA", "PENDING", "FAILED", "COMPLETED"))
-
-
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
-    with S3Server() as server:
-        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
-        yield server
-        assert server.faults() == []
 
 
 def polls(*keys: str, times: int, wildcard_match: bool = False, **policy: Any) -> list[str]:

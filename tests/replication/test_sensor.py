@@ -203,7 +203,7 @@ def test_silent_fail_goes_on_after_errors(s3: S3Server) -> None:
 
 def test_sweep_that_outlasts_the_deadline_ends_with_its_evidence(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sweep still under way some seconds after the deadline is ended, and the event says what was known."""
-    monkeypatch.setattr("airflow_provider_crr.triggers.base._OVERTIME", 0.3)
+    monkeypatch.setattr("airflow_provider_crr.waiting.LEAST", 0.3)
     opened = threading.Event()
     s3.default = lambda bucket, key, version: stored("PENDING", gate=opened)
     (event,) = events(deferred(bucket_key=["s3://b/1", "s3://b/2"], timeout=0.1).trigger)
