@@ -108,7 +108,7 @@ class OrcFile:
                 uri=self._uri,
                 remedy="Install the system's package tzdata, or let the variable TZDIR name a folder zoneinfo",
             )
-        if status == SAID and not why.get("memory"):
+        if status == SAID and not why.get("worker"):
             raise InventoryFileInvalid(f"not an ORC file of S3's: {said}", uri=self._uri, remedy=NAME_ANOTHER)
         name = signal.Signals(-status).name if -status in set(signal.Signals) else f"status {status}"
         if self._ready and -status in _CRASHES:

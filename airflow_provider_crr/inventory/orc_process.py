@@ -50,7 +50,10 @@ def main(fields: list[str]) -> None:
     except InventoryFileInvalid as error:
         _end({"refused": error.message})
     except Exception as error:
-        _end({"error": f"{type(error).__name__}: {str(error)[:600]}", "memory": isinstance(error, MemoryError)})
+        # What the system refuses has a number; what pyarrow says of the bytes has none, and is of its own kinds.
+        of_pyarrow = isinstance(error, pyarrow.ArrowException)
+        of_worker = isinstance(error, MemoryError | RuntimeError) or getattr(error, "errno", None) is not None
+        _end({"error": f"{type(error).__name__}: {str(error)[:600]}", "worker": of_worker and not of_pyarrow})
 
 
 def _line(out: Any, found: dict[str, Any]) -> None:

@@ -87,7 +87,7 @@ def _nowhere(failed: list[CrrError]) -> CrrError:
     found = kind(
         f"a data file is neither where the manifest says nor beside it: {tried}",
         uri=worst.uri,
-        remedy=worst.remedy if isinstance(worst, LookupFailed) and _weight(worst) else _COPY,
+        remedy=worst.remedy if isinstance(worst, LookupFailed | InventoryFileInvalid) and _weight(worst) else _COPY,
     )
     if isinstance(worst, LookupFailed) and isinstance(found, LookupFailed):
         found.passing = worst.passing

@@ -88,6 +88,7 @@ def test_the_places_that_were_tried_are_named(
     for place in (f"s3://reports/{manifest.files[0].key}", f"s3://central/{beside}"):
         assert place in str(raised.value)
     assert raised.value.remedy
+    assert ("Copy the folder" in raised.value.remedy) is not issubclass(error, InventoryFileInvalid | LookupFailed)
     assert raised.value.__cause__ is not None
 
 

@@ -65,6 +65,8 @@ def test_a_file_that_ends_the_process_is_refused(
     [
         ("os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL"),
         ("raise MemoryError('no more')", "no more"),
+        ("raise RuntimeError('no new thread')", "no new thread"),
+        ("raise OSError(24, 'too many open files')", "too many open files"),
         ("os._exit(7)", "status 7"),
     ],
 )
