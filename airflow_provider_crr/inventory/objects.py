@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from traceback import clear_frames
 from typing import Any, TypeVar
 
 from airflow_provider_crr import aws_origin
@@ -83,7 +84,11 @@ def opened(s3_client: Any, bucket: str, key: str, uri: str) -> Iterator[tuple[Ca
     """
     follow_once(s3_client)
     with s3_errors(uri):
-        answer = s3_client.get_object(Bucket=bucket, Key=key)
+        try:
+            answer = s3_client.get_object(Bucket=bucket, Key=key)
+        except Exception as error:
+            clear_frames(error.__traceback__)  # botocore leaves an answer that it cannot read open, in one of them
+            raise
     with closing(answer["Body"]) as body:  # one that is not read to its end holds its connection
         said = str(answer["ResponseMetadata"]["HTTPHeaders"].get("content-length"))
         if answer["ResponseMetadata"]["HTTPStatusCode"] != 200 or not _LENGTH.fullmatch(said):

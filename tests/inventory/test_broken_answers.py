@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -104,6 +107,21 @@ def test_what_stays_broken_passes_by_itself(server: S3Server, kind: str, which: 
     # The request after one that was hung up on may meet the same end; a redirect is followed once.
     assert objects.FETCH_ATTEMPTS - 1 <= len(gets) <= 2 * objects.FETCH_ATTEMPTS
     assert len(server.requests) < 20
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_what_cannot_be_read_leaves_no_connection(server: S3Server, kind: str) -> None:
+    """Whoever gives up closes what was answered; the garbage collector finds no socket."""
+    held = hold(server)
+    key = key_of(held, "data")
+    server.answers["reports", key] = BROKEN[kind](held.objects[key])
+    gc.collect()
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        with suppress(LookupFailed):
+            read(server, held)
+        gc.collect()
+    assert [str(each.message) for each in warned] == []
 
 
 def test_redirected_listing_is_not_followed_for_ever(server: S3Server) -> None:
