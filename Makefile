@@ -5,13 +5,13 @@ PYTEST_ARGS ?=
 MIN_COVERAGE = 95
 
 # What a contributor waits for; `make test` runs the rest, too.
-UNIT = tests/arguments tests/s3 tests/replication tests/inventory_render tests/lookup/test_reasons.py \
-	--ignore=tests/replication/test_histories.py --ignore=tests/replication/test_delete_progress.py
+UNIT = tests/tasks tests/s3 tests/replication tests/text tests/inventory/render tests/hooks tests/triggers tests/lookup/test_refusals.py \
+	--ignore=tests/replication/test_histories.py --ignore=tests/replication/deletion/test_progress.py
 
 # The sets of dependencies beside the pins, and what is tested on each; TESTS="tests/lookup" for less.
 PINNED = oldest floors mwaa-3.0.6 mwaa-3.2.1 mwaa-3.3.1
 SETS = $(PINNED) newest
-TESTS ?= tests/arguments tests/s3 tests/replication tests/lookup tests/inventory tests/local_aws tests/airflow
+TESTS ?= tests/tasks tests/text tests/s3 tests/replication tests/hooks tests/sensors tests/triggers tests/lookup tests/inventory tests/local_aws tests/airflow
 
 VENV = .venv
 # MiniStack serves tests and demo from an environment of its own, because it pins botocore.

@@ -1,31 +1,18 @@
 """
 Every error that this provider raises, in one tree.
 
-Each error carries its data as attributes, names the S3 URI that it is about and the remedy, and keeps its
-cause. Importing this module imports the standard library only: the three errors that end a task without a retry
-also derive from Airflow's ``AirflowFailException``, and are therefore loaded when they are first named.
+Each error carries its data as attributes, names the S3 URI that it is about and the remedy, and keeps its cause. Those
+that end a task without a retry derive from an error of Airflow's, too: see :mod:`airflow_provider_crr.failures`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow_provider_crr import legible
-
-if TYPE_CHECKING:
-    from airflow_provider_crr._task_failures import (
-        InventoryLimitExceeded as InventoryLimitExceeded,
-    )
-    from airflow_provider_crr._task_failures import (
-        ObjectsNotDeleted as ObjectsNotDeleted,
-    )
-    from airflow_provider_crr._task_failures import (
-        ReplicationFailed as ReplicationFailed,
-    )
+from airflow_provider_crr.text import legible
 
 #: Characters of the longest URI: bucket or ARN, a key of 1,024 bytes, all of it spelled out.
 _LONGEST_URI = 10_000
-_TASK_FAILURES = ("InventoryLimitExceeded", "ObjectsNotDeleted", "ReplicationFailed")
 
 
 class CrrError(Exception):
@@ -130,11 +117,3 @@ def from_dict(data: dict[str, Any]) -> CrrError:
     if data.get("passing") and issubclass(error_type, LookupFailed):
         return error_type(str(data.get("message")), uri=data.get("uri"), remedy=data.get("remedy"), passing=True)
     return error_type(str(data.get("message")), uri=data.get("uri"), remedy=data.get("remedy"))
-
-
-def __getattr__(name: str) -> Any:
-    if name in _TASK_FAILURES:
-        from airflow_provider_crr import _task_failures
-
-        return getattr(_task_failures, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

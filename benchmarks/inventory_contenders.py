@@ -80,7 +80,7 @@ def _summarized(url: str, path: str, file_format: Any, files: int, depth: int) -
     import isal.isal_zlib  # noqa: F401
     import pyarrow.orc  # noqa: F401
 
-    from airflow_provider_crr.inventory.local import summarize_local
+    from airflow_provider_crr.inventory.engines.local import summarize_local
     from airflow_provider_crr.inventory.manifest import Manifest
 
     client = _client(url)

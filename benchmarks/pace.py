@@ -29,9 +29,9 @@ def crt(url: str, objects: int) -> Callable[[], Any]:
 
 
 def boto3_way(url: str, objects: int) -> Callable[[], Any]:
-    from airflow_provider_crr.replication import lookup
+    from airflow_provider_crr.lookup import choice
 
-    lookup.why_not_crt = lambda client: "the benchmark asks for boto3"
+    choice.why_not_crt = lambda client: "the benchmark asks for boto3"
     return crt(url, objects)
 
 

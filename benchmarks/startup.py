@@ -17,7 +17,7 @@ import airflow.providers.amazon.aws.sensors.s3
 theirs = time.perf_counter()
 before = set(sys.modules)
 import airflow_provider_crr.sensors.replication, airflow_provider_crr.sensors.inventory
-import airflow_provider_crr.operators.replication, airflow_provider_crr.operators.inventory
+import airflow_provider_crr.operators.deletion, airflow_provider_crr.operators.inventory
 ended = time.perf_counter()
 heavy = sorted({"duckdb", "pyarrow", "awscrt"} & (set(sys.modules) - before))
 print(json.dumps([theirs - began, ended - theirs, heavy]))

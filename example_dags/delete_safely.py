@@ -13,7 +13,7 @@ from typing import Any
 
 from airflow.sdk import DAG, Param, task
 
-from airflow_provider_crr.operators.replication import S3DeleteReplicatedObjectsOperator
+from airflow_provider_crr.operators.deletion import S3DeleteReplicatedObjectsOperator
 
 with DAG(
     dag_id="delete_safely",

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from airflow_provider_crr import humanize
 from airflow_provider_crr.cli.objects import ask, connect, parse
 from airflow_provider_crr.cli.process import ExitCode, command, exit_code, to_json
 from airflow_provider_crr.cli.status import entry
 from airflow_provider_crr.errors import BucketNotFound, LookupFailed
-from airflow_provider_crr.legible import legible
 from airflow_provider_crr.replication.gate import REASONS, GatePolicy, Outcome, Tally
 from airflow_provider_crr.replication.rules import ReadOnce, ReplicationRule, destinations
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
-from airflow_provider_crr.replication.stores import store_of
+from airflow_provider_crr.s3.stores import store_of
+from airflow_provider_crr.text import humanize
+from airflow_provider_crr.text.legible import legible
 
 _GATE = {
     Outcome.DONE: "opens, as far as this object goes",

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 
 from airflow_provider_crr.errors import InvalidArgument
-from airflow_provider_crr.legible import shortened
-from airflow_provider_crr.s3.uri import is_s3_uri
+from airflow_provider_crr.s3.objects import is_s3_uri
+from airflow_provider_crr.text.legible import shortened
 
 #: What a line may be.
 TAKEN = 'One object a line, UTF-8, without quotes: s3://bucket/key, or JSON: {"bucket": ..., "key": ...}'

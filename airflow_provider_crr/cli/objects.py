@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_crr.cli.lists import lines, refused
 from airflow_provider_crr.errors import InvalidArgument, LookupFailed
-from airflow_provider_crr.replication.status import ObjectReplication, S3Object
+from airflow_provider_crr.replication.status import ObjectReplication
+from airflow_provider_crr.s3.objects import S3Object
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -13,8 +13,8 @@ from functools import partial, wraps
 from typing import Any, TextIO
 
 from airflow_provider_crr.errors import CrrError, InvalidArgument
-from airflow_provider_crr.legible import legible
 from airflow_provider_crr.replication.gate import Outcome
+from airflow_provider_crr.text.legible import legible
 
 
 class ExitCode(IntEnum):

@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from airflow_provider_crr import humanize
 from airflow_provider_crr.cli.objects import connect
 from airflow_provider_crr.cli.process import ExitCode, command, to_json
 from airflow_provider_crr.errors import CrrError, InvalidArgument
-from airflow_provider_crr.inventory.location import split_uri
-from airflow_provider_crr.s3.uri import is_s3_uri
+from airflow_provider_crr.s3.objects import is_s3_uri, split_uri
+from airflow_provider_crr.text import humanize
 
 if TYPE_CHECKING:
     from airflow_provider_crr.inventory.manifest import Manifest
@@ -26,7 +25,7 @@ _FETCHES = "before-parameter-build.s3.GetObject"
 @command
 def summarize(args: Namespace, out: TextIO) -> ExitCode:
     """Summarize one report; nothing that it says changes the exit code."""
-    from airflow_provider_crr.inventory.local import summarize_local
+    from airflow_provider_crr.inventory.engines.local import summarize_local
     from airflow_provider_crr.inventory.render import render
     from airflow_provider_crr.inventory.report import manifest_uri_of, read_manifest
 

@@ -11,20 +11,19 @@ from typing import Any
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
-from airflow_provider_crr.arguments import account_id
-from airflow_provider_crr.aws_errors import is_of_others, no_credentials, no_such_bucket, not_asked, translated
-from airflow_provider_crr.aws_origin import name_connection
 from airflow_provider_crr.errors import InvalidArgument, LookupFailed
-from airflow_provider_crr.legible import told
+from airflow_provider_crr.lookup.boto3_asker import is_of_s3
+from airflow_provider_crr.lookup.boto3_connections import pairing_of
+from airflow_provider_crr.lookup.choice import HeadLookup, choose_lookup, head_one
 from airflow_provider_crr.replication import rules
-from airflow_provider_crr.replication.boto import is_of_s3
-from airflow_provider_crr.replication.boto_connections import pairing_of
-from airflow_provider_crr.replication.listing import ListedObject, list_matching, list_versions
-from airflow_provider_crr.replication.lookup import HeadLookup, choose_lookup, head_one
-from airflow_provider_crr.replication.status import ObjectReplication, S3Object
+from airflow_provider_crr.replication.status import ObjectReplication
+from airflow_provider_crr.s3.client_errors import is_of_others, no_credentials, no_such_bucket, not_asked, translated
 from airflow_provider_crr.s3.deadline import Deadline, until, waited
 from airflow_provider_crr.s3.endpoint import ask_without_userinfo, without_userinfo
-from airflow_provider_crr.s3.uri import is_arn
+from airflow_provider_crr.s3.error_origin import name_connection
+from airflow_provider_crr.s3.listing import ListedObject, list_matching, list_versions
+from airflow_provider_crr.s3.objects import S3Object, account_id, is_arn
+from airflow_provider_crr.text.legible import told
 
 #: Seconds after which a question that a task can do without is given up; it is asked twice.
 _BRIEF = 5.0

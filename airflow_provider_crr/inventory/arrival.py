@@ -7,9 +7,9 @@ from datetime import datetime
 from threading import Event
 from typing import Any
 
-from airflow_provider_crr import waiting
-from airflow_provider_crr.humanize import utc_text
 from airflow_provider_crr.s3.deadline import until
+from airflow_provider_crr.tasks import endings
+from airflow_provider_crr.text.humanize import utc_text
 
 
 class ReportArrival:
@@ -33,7 +33,7 @@ class ReportArrival:
         """Look once."""
         with until(stop):
             self._found = self._find(self._newer_than)
-        return waiting.done(self.progress(), self._found) if self._found else None
+        return endings.done(self.progress(), self._found) if self._found else None
 
     def progress(self) -> str:
         """Return what the last look found."""

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from airflow_provider_crr.errors import InvalidArgument
-from airflow_provider_crr.humanize import utc_text
 from airflow_provider_crr.inventory.location import InventoryLocation, report_folder, report_time
+from airflow_provider_crr.text.humanize import utc_text
 
 #: How many of the newest reports are looked at, and remembered: a month of daily ones. S3 delivers within two days.
 NEWEST = 32

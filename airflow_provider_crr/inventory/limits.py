@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from airflow_provider_crr import humanize
+from airflow_provider_crr.text import humanize
 
 if TYPE_CHECKING:
     from airflow_provider_crr.inventory.summary import Summary

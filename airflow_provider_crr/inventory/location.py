@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from airflow_provider_crr.errors import InvalidArgument
-from airflow_provider_crr.s3 import uri as s3_uri
+from airflow_provider_crr.s3 import objects as s3_uri
+from airflow_provider_crr.s3.objects import split_uri
 
 _MANIFEST = "manifest.json"
 _FOLDER = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}-\d{2}Z")
@@ -65,18 +66,6 @@ class InventoryLocation:
     def __str__(self) -> str:
         """Return the S3 URI."""
         return f"s3://{self.bucket}/{self.prefix}"
-
-
-def split_uri(uri: str) -> tuple[str, str]:
-    """
-    Return bucket and key of an S3 URI.
-
-    :raises InvalidArgument: if it is none, or has no key.
-    """
-    bucket, key = s3_uri.split(uri) if s3_uri.is_s3_uri(uri) else ("", "")
-    if not s3_uri.is_bucket(bucket) or not key:
-        raise InvalidArgument(f"{uri!r} is not an S3 URI with a key", remedy="Write s3://bucket/key")
-    return bucket, key
 
 
 def is_manifest_uri(uri: str) -> bool:

@@ -9,8 +9,6 @@ from contextlib import closing, contextmanager
 from traceback import clear_frames
 from typing import Any, TypeVar
 
-from airflow_provider_crr import aws_origin
-from airflow_provider_crr.aws_errors import translated
 from airflow_provider_crr.errors import (
     CrrError,
     InventoryError,
@@ -18,7 +16,9 @@ from airflow_provider_crr.errors import (
     InventoryNotFound,
     LookupFailed,
 )
-from airflow_provider_crr.inventory.location import split_uri
+from airflow_provider_crr.s3 import error_origin
+from airflow_provider_crr.s3.client_errors import translated
+from airflow_provider_crr.s3.objects import split_uri
 from airflow_provider_crr.s3.redirects import follow_once
 
 #: How often an object is asked for: botocore retries a request, but not the reading of a body, nor odd answers.
@@ -56,7 +56,7 @@ def s3_errors(
             yield
         except (HTTPError, HTTPException, OSError, ValueError, KeyError, RecursionError) as error:
             of_boto3 = type(error).__module__.startswith("botocore.")  # some of its errors are ValueErrors, too
-            if of_boto3 or isinstance(error, CrrError) or aws_origin.is_about_credentials(error):
+            if of_boto3 or isinstance(error, CrrError) or error_origin.is_about_credentials(error):
                 raise
             raise broken(f"{type(error).__name__}: {str(error)[:300]}", uri) from error
 

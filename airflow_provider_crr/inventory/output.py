@@ -8,11 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_crr.arguments import text
-from airflow_provider_crr.aws_errors import translated
 from airflow_provider_crr.errors import CrrError, InvalidArgument, LookupFailed
-from airflow_provider_crr.inventory.location import split_uri
-from airflow_provider_crr.s3.uri import is_s3_uri
+from airflow_provider_crr.s3.client_errors import translated
+from airflow_provider_crr.s3.objects import is_s3_uri, split_uri, text
 
 _HOW = 'Give what boto3 takes for an upload, such as {"ServerSideEncryption": "aws:kms"}, or None'
 #: What must also be allowed for what is sent with an object ("Required permissions for Amazon S3 API operations").

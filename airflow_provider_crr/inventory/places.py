@@ -20,8 +20,9 @@ from airflow_provider_crr.errors import (
     InventoryNotFound,
     LookupFailed,
 )
-from airflow_provider_crr.inventory.location import report_folder, split_uri
+from airflow_provider_crr.inventory.location import report_folder
 from airflow_provider_crr.inventory.manifest import Manifest, ManifestFile
+from airflow_provider_crr.s3.objects import split_uri
 
 _COPY = (
     "Copy the folder data/ of the report to beside the folder of its manifest, or name the manifest in the bucket that"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow_provider_crr.humanize import utc_text
+from airflow_provider_crr.text.humanize import utc_text
 
 #: How many prefixes a summary names one by one; the rest is one row.
 MAX_PREFIXES = 100

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from airflow.providers.amazon.aws.links.base_aws import BASE_AWS_CONSOLE_LINK, BaseAwsLink
 
-from airflow_provider_crr.s3.uri import is_arn
+from airflow_provider_crr.s3.objects import is_arn
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider_crr.arguments import HOOK_FIELDS, hook_arguments
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
-from airflow_provider_crr.lineage import Traced
-from airflow_provider_crr.templated import Templated
+from airflow_provider_crr.tasks.arguments import HOOK_FIELDS, hook_arguments
+from airflow_provider_crr.tasks.lineage import Traced
+from airflow_provider_crr.tasks.templated import Templated
 
 if TYPE_CHECKING:
     from botocore.config import Config

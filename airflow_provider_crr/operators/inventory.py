@@ -7,17 +7,18 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_crr import errors, evidence, metrics
-from airflow_provider_crr.arguments import HOOK_FIELDS, is_known, number, one_of, seconds, text
-from airflow_provider_crr.assets import announce, summary_event
+from airflow_provider_crr import failures
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.inventory.limits import MAX_PREFIX_DEPTH, Limits
-from airflow_provider_crr.inventory.location import InventoryLocation, is_manifest_uri, split_uri
+from airflow_provider_crr.inventory.location import InventoryLocation, is_manifest_uri
 from airflow_provider_crr.inventory.output import check_destination, check_extra_args, write
-from airflow_provider_crr.lineage import Flow, Place, summary_flow
 from airflow_provider_crr.links.console import InventoryManifestLink, WrittenReportLink
 from airflow_provider_crr.operators.base import HookOperator
-from airflow_provider_crr.s3.uri import is_s3_uri
+from airflow_provider_crr.s3.objects import is_s3_uri, split_uri, text
+from airflow_provider_crr.tasks import evidence, metrics
+from airflow_provider_crr.tasks.arguments import HOOK_FIELDS, is_known, number, one_of, seconds
+from airflow_provider_crr.tasks.asset_events import announce, summary_event
+from airflow_provider_crr.tasks.lineage import Flow, Place, summary_flow
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -34,7 +35,7 @@ class S3InventorySummaryOperator(HookOperator):
 
     Returns (XCom) :meth:`Summary.to_dict <airflow_provider_crr.inventory.summary.Summary.to_dict>`; pushed, and the
     files written, before a limit fails the task. The events of its ``outlets`` tell of it what
-    :func:`~airflow_provider_crr.assets.summary_event` picks.
+    :func:`~airflow_provider_crr.tasks.asset_events.summary_event` picks.
 
     :param inventory: S3 URI of a report's ``manifest.json``, or of the inventory configuration's folder
         ``s3://dest/prefix/source-bucket/config-id/``, which means its newest complete report; templated.
@@ -122,7 +123,7 @@ class S3InventorySummaryOperator(HookOperator):
         if exceeded := self.limits.exceeded(summary, datetime.now(UTC)):
             evidence.push(context, found)
             message = "\n  ".join([f"the inventory report {summary.manifest} exceeds its limits:", *exceeded])
-            raise errors.InventoryLimitExceeded(message, summary=found)
+            raise failures.InventoryLimitExceeded(message, summary=found)
         announce(self, context, lambda: summary_event(found))
         return found
 
@@ -132,11 +133,11 @@ class S3InventorySummaryOperator(HookOperator):
         return Flow((Place.in_bucket(InventoryLocation.parse(self.inventory).source_bucket),))
 
     def _summarize(self, hook: S3ReplicationHook, context: Context) -> Summary:
-        from airflow_provider_crr.inventory.disk import disk_errors
-        from airflow_provider_crr.inventory.local import summarize_local
+        from airflow_provider_crr.inventory.engines.disk import disk_errors
+        from airflow_provider_crr.inventory.engines.local import summarize_local
+        from airflow_provider_crr.inventory.engines.workspace import workspace
         from airflow_provider_crr.inventory.render import CONTENT_TYPES, format_for, render
         from airflow_provider_crr.inventory.report import manifest_uri_of, read_manifest
-        from airflow_provider_crr.inventory.workspace import workspace
 
         client = hook.get_conn()
         check_extra_args(self.extra_args, client)

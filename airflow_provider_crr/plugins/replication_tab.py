@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_crr.compat import AirflowPlugin
+from airflow_provider_crr.tasks.compat import AirflowPlugin
 
 #: Where the files are served, below Airflow's base URL.
 PATH = "airflow-provider-crr"

@@ -15,8 +15,9 @@ from threading import Event
 
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication.gate import Tally
-from airflow_provider_crr.replication.listing import ListedObject
-from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, S3Object
+from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
+from airflow_provider_crr.s3.listing import ListedObject
+from airflow_provider_crr.s3.objects import S3Object
 
 
 @dataclass(slots=True)

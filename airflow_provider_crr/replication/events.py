@@ -21,10 +21,10 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote_plus
 
+from airflow_provider_crr.batch.failure_reasons import explain
 from airflow_provider_crr.errors import EventInvalid
-from airflow_provider_crr.legible import told
-from airflow_provider_crr.replication.failure_reasons import explain
-from airflow_provider_crr.replication.status import S3Object
+from airflow_provider_crr.s3.objects import S3Object
+from airflow_provider_crr.text.legible import told
 
 log = logging.getLogger(__name__)
 

@@ -15,11 +15,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from airflow_provider_crr import humanize
 from airflow_provider_crr.errors import InvalidArgument
-from airflow_provider_crr.legible import legible, told
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
-from airflow_provider_crr.replication.stores import UNNAMED, store_of
+from airflow_provider_crr.s3.stores import UNNAMED, store_of
+from airflow_provider_crr.text import humanize
+from airflow_provider_crr.text.legible import legible, told
 
 #: How many objects a verdict names, and how many bytes of text they may take: events and XComs stay small.
 MAX_SAMPLE = 10

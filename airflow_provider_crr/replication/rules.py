@@ -14,8 +14,8 @@ from typing import Any
 
 from airflow_provider_crr.errors import CrrError, LookupFailed
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
-from airflow_provider_crr.replication.stores import Store, store_of
-from airflow_provider_crr.s3.uri import MAX_BUCKET
+from airflow_provider_crr.s3.objects import MAX_BUCKET
+from airflow_provider_crr.s3.stores import Store, store_of
 
 #: Storage classes that S3 never replicates from (What does Amazon S3 replicate?).
 ARCHIVED_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})

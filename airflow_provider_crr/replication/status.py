@@ -15,21 +15,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from typing import Any
 
-from airflow_provider_crr.errors import InvalidArgument
-from airflow_provider_crr.legible import told
-from airflow_provider_crr.replication.stores import PURGE_HEADERS, STATUS_WORDS, server_of
-from airflow_provider_crr.s3 import uri as s3_uri
 from airflow_provider_crr.s3.etags import opaque
 from airflow_provider_crr.s3.freshness import cached
-
-#: Longest key that S3 stores, in bytes of UTF-8 ("Creating object key names").
-MAX_KEY_BYTES = 1024
-#: Longest version id, in bytes, all of them "URL-ready" ("Retaining multiple versions of objects with S3 Versioning").
-MAX_VERSION_ID_BYTES = 1024
-
-_VERSION_REMEDY = 'Leave it out for the current version; a version from before versioning is "null"'
+from airflow_provider_crr.s3.objects import MAX_VERSION_ID_BYTES, S3Object
+from airflow_provider_crr.s3.stores import PURGE_HEADERS, STATUS_WORDS, server_of
+from airflow_provider_crr.text.legible import told
 
 
 class ReplicationStatus(StrEnum):
@@ -59,124 +50,6 @@ class ObjectState(StrEnum):
     FORBIDDEN = "FORBIDDEN"
     UNREADABLE = "UNREADABLE"
     UNKNOWN = "UNKNOWN"
-
-
-@dataclass(frozen=True, slots=True)
-class S3Object:
-    """
-    One object, or one version of it.
-
-    :param bucket: bucket name, or the ARN of an access point that boto3 takes: ``airflow_provider_crr.s3.uri``.
-    :param key: object key, as S3 stores it: neither URL-encoded nor trimmed.
-    :param version_id: version id; ``"null"`` for a version from before versioning; None for whatever is current.
-    :raises InvalidArgument: for an empty bucket or key, what boto3 does not take for a bucket, a key with a NUL or with
-        code points that are not text, a key longer than 1,024 bytes, or an empty version id.
-    """
-
-    bucket: str
-    key: str
-    version_id: str | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse what S3 could never hold."""
-        for name, value in (("bucket", self.bucket), ("key", self.key)):
-            if not isinstance(value, str) or not value:
-                raise InvalidArgument(
-                    f"an S3 object needs a {name}, got {value!r}",
-                    remedy="Write s3://bucket/key, or give the bucket as bucket_name",
-                )
-        if not s3_uri.is_bucket(self.bucket):
-            raise InvalidArgument(
-                f"Invalid bucket name {self.bucket!r}: it is not a bucket name, nor the ARN of an access point",
-                uri=f"s3://{self.bucket}/{self.key}",
-                remedy="Write s3://bucket/key, or s3://arn:aws:s3:region:account:accesspoint/name/key",
-            )
-        if self.version_id is not None and (not isinstance(self.version_id, str) or not self.version_id):
-            raise InvalidArgument(
-                f"version id {self.version_id!r} is not a non-empty string",
-                uri=f"s3://{self.bucket}/{self.key}",
-                remedy=_VERSION_REMEDY,
-            )
-        try:
-            size = len(self.key.encode())
-        except UnicodeEncodeError as error:
-            raise InvalidArgument(f"key {self.key!r} is not valid Unicode text", remedy="S3 keys are UTF-8") from error
-        if "\0" in self.key or size > MAX_KEY_BYTES:
-            raise InvalidArgument(
-                f"key {self.key!r} contains a NUL" if "\0" in self.key else f"key of {size} bytes",
-                uri=f"s3://{self.bucket}/{self.key[:80]!r}",
-                remedy=f"An S3 key is at most {MAX_KEY_BYTES} bytes of UTF-8 without NUL",
-            )
-
-    @classmethod
-    def parse(cls, value: object, bucket: str | None = None) -> S3Object:
-        """
-        Return the object that a user wrote down.
-
-        :param value: ``"s3://bucket/key"`` (everything after the bucket is the key, also ``?`` and ``#``; ``s3a://``
-            and ``s3n://`` are the same), a key relative to ``bucket``, a ``{"bucket", "key", "version_id"}`` mapping,
-            or an :class:`S3Object`. In a mapping the key is taken as it is, and a bucket or version id that is there
-            must not be None: given as nothing is not the same as not given.
-        :param bucket: bucket of a value that names none; must be None if the value is an S3 URI, as in
-            amazon's ``S3KeySensor``.
-        :raises InvalidArgument: if the value is none of these; also for text that is a URL of another scheme, an ARN or
-            a mistyped S3 URI, rather than a key.
-        """
-        if isinstance(value, S3Object):
-            return value
-        if isinstance(value, Mapping):
-            return cls._from_mapping(value, bucket)
-        if not isinstance(value, str):
-            raise InvalidArgument(
-                f"{value!r} does not name an S3 object",
-                remedy='Give "s3://bucket/key", a key with bucket_name, or a mapping of bucket, key and version_id',
-            )
-        if s3_uri.is_s3_uri(value):
-            if bucket is not None:
-                raise InvalidArgument(
-                    f"bucket_name {bucket!r} is given for a full S3 URI",
-                    uri=value,
-                    remedy="Leave bucket_name out, or give the key alone",
-                )
-            bucket, value = s3_uri.split(value)
-        elif s3_uri.names_a_place(value):
-            raise InvalidArgument(
-                f"{value!r} is neither an S3 URI nor a key, as it seems",
-                remedy="Write s3://bucket/key; a key that really begins so goes there too, or into a mapping",
-            )
-        return cls(bucket or "", value)
-
-    @classmethod
-    def _from_mapping(cls, value: Mapping[Any, Any], bucket: str | None) -> S3Object:
-        unknown = sorted(str(name) for name in value if name not in ("bucket", "key", "version_id"))
-        if unknown:
-            raise InvalidArgument(
-                f"an S3 object mapping has bucket, key and version_id, not {', '.join(unknown)}",
-                remedy="Remove or rename the other names",
-            )
-        obj = cls(value.get("bucket", bucket) or "", value.get("key") or "")
-        return obj.in_version(value["version_id"]) if "version_id" in value else obj
-
-    def in_version(self, version_id: str) -> S3Object:
-        """
-        Return a version of this object that somebody named.
-
-        :raises InvalidArgument: for what can be none, such as None, also as text: who looked for a version and found
-            none does not mean the current one.
-        """
-        if version_id is None or version_id == "None":
-            raise InvalidArgument(f"version id {version_id!r} names no version", uri=str(self), remedy=_VERSION_REMEDY)
-        return S3Object(self.bucket, self.key, version_id)
-
-    def to_dict(self) -> dict[str, str]:
-        """Return the plain JSON form, which :meth:`parse` reads."""
-        found = {"bucket": self.bucket, "key": self.key, "version_id": self.version_id}
-        return {name: value for name, value in found.items() if value is not None}
-
-    def __str__(self) -> str:
-        """Return the S3 URI, with the version as S3's own tools write it."""
-        version = f"?versionId={self.version_id}" if self.version_id else ""
-        return f"s3://{self.bucket}/{self.key}{version}"
 
 
 @dataclass(frozen=True, slots=True)

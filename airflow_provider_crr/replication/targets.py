@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import ast
-import base64
 import json
-import lzma
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from hashlib import blake2b
-from itertools import chain, groupby, islice
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 from airflow_provider_crr.errors import InvalidArgument
-from airflow_provider_crr.replication.status import S3Object
+from airflow_provider_crr.replication.packed import pack, unpack
+from airflow_provider_crr.s3.objects import S3Object
 
 #: Longest stored form of a list of objects, in characters. Airflow encrypts a trigger's kwargs, which adds a third,
 #: into a column that MySQL ends at 65,535 bytes; the rest is for the other kwargs.
@@ -166,63 +164,3 @@ def _is_text_of_list(text: str) -> bool:
         with suppress(ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             return isinstance(read(text), list | tuple | set | dict)
     return False
-
-
-def literal_prefix(pattern: str) -> str:
-    """Return the part of a pattern that S3 can list by."""
-    return re.split(r"[\[*?]", pattern, maxsplit=1)[0]
-
-
-def matches(pattern: str, key: str) -> bool:
-    """Return whether a key matches a pattern, case-sensitively, as ``S3KeySensor`` does on Linux."""
-    return fnmatchcase(key, pattern)
-
-
-def pack(objects: Sequence[S3Object]) -> str:
-    """
-    Return objects as compressed text.
-
-    Sorted keys share their beginnings, so each is stored as the number of characters shared with the one before
-    and the rest: 100,000 numbered keys take some kilobytes. Random names (UUIDs) do not compress.
-    """
-    if not objects:
-        return ""
-    ordered = sorted(objects, key=lambda obj: (obj.bucket, obj.key, obj.version_id or ""))
-    lines: list[list[Any]] = [[len(ordered)]]
-    for bucket, members in groupby(ordered, key=lambda obj: obj.bucket):
-        lines.append([bucket])
-        before = ""
-        for obj in members:
-            shared = _shared(before, obj.key)
-            lines.append([shared, obj.key[shared:], *([obj.version_id] if obj.version_id else [])])
-            before = obj.key
-    text = "\n".join(json.dumps(line, separators=(",", ":"), ensure_ascii=False) for line in lines).encode()
-    return base64.b85encode(lzma.compress(text, format=lzma.FORMAT_ALONE)).decode()
-
-
-def unpack(text: str) -> Iterator[S3Object]:
-    """
-    Yield the objects that :func:`pack` stored, sorted; raises an error of some kind if it is another text.
-
-    Line by line, for one JSON text of 100,000 objects is read in one piece, and stops every other trigger meanwhile.
-    """
-    if not text:
-        return
-    number, *lines = lzma.decompress(base64.b85decode(text)).decode().split("\n")
-    (left,) = json.loads(number)
-    bucket = before = ""
-    for line in lines:
-        first, *rest = json.loads(line)
-        if not rest:
-            bucket, before = first, ""
-            continue
-        before = before[:first] + rest[0]
-        yield S3Object(bucket, before, *rest[1:])
-        left -= 1
-    if left:
-        raise ValueError(f"{left} objects of {number} are missing")
-
-
-def _shared(one: str, other: str) -> int:
-    limit = min(len(one), len(other))
-    return next((index for index in range(limit) if one[index] != other[index]), limit)

@@ -1,116 +1,65 @@
-"""Listings, page by page, whole or not at all: only S3's own word that nothing follows ends one."""
+"""The objects and versions of a bucket whose keys match a pattern, streamed page by page."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextvars import ContextVar
-from dataclasses import replace
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from airflow_provider_crr.errors import LookupFailed
-from airflow_provider_crr.s3.answer import NotAPage, parsed
-from airflow_provider_crr.s3.fork_lock import ForkLock
-from airflow_provider_crr.s3.page import OBJECTS, VERSIONS, Page, Request
-
-#: The page that this thread asks for; None if it asks for something else.
-_ASKED: ContextVar[Request | None] = ContextVar("page", default=None)
-#: Where botocore's answer holds the page, or why there is none.
-_PAGE = "CrrPage"
-_REGISTERING = ForkLock()
+from airflow_provider_crr.s3.client_errors import translated
+from airflow_provider_crr.s3.objects import S3Object
+from airflow_provider_crr.s3.page_requests import list_object_versions, list_objects
+from airflow_provider_crr.s3.patterns import literal_prefix, matches
 
 
-def list_objects(client: Any, bucket: str, prefix: str, *, uri: str, delimiter: str = "") -> Iterator[Page]:
+class ListedObject(NamedTuple):
     """
-    Yield the pages of the current objects whose keys begin with a prefix, in key order.
+    One line of a bucket listing.
+
+    :param object: the key; without a version in a listing of what is current.
+    :param etag: without its quotes.
+    :param last_modified: when that version was written, UTC, whole seconds.
+    :param is_latest: whether it is the current version.
+    """
+
+    object: S3Object
+    etag: str
+    last_modified: datetime | None
+    is_latest: bool = True
+
+
+def list_matching(client: Any, pattern: S3Object) -> Iterator[ListedObject]:
+    """
+    Return the current objects whose keys match a pattern, in key order.
 
     :param client: boto3 S3 client.
-    :param bucket: the bucket.
-    :param prefix: "" for all objects.
-    :param uri: what is listed, for people.
-    :param delimiter: keys that have it after the prefix are listed as common prefixes; "" for none.
-    :raises LookupFailed: if an answer is no page of this listing, also when asked again: it passes by itself.
-    :raises ClientError: if S3 refuses; and whatever else botocore raises.
+    :param pattern: the bucket, and the pattern as its key.
+    :raises LookupFailed: if the bucket cannot be listed, or not to its end.
     """
-    return _pages(client, Request(OBJECTS, bucket, prefix, delimiter), uri)
+    pages = list_objects(client, pattern.bucket, literal_prefix(pattern.key), uri=str(pattern))
+    with translated(str(pattern), "list objects", permission="s3:ListBucket"):
+        for page in pages:
+            for row in page.rows:
+                if matches(pattern.key, row.key):
+                    yield ListedObject(S3Object(pattern.bucket, row.key), row.etag, row.last_modified)
 
 
-def list_object_versions(client: Any, bucket: str, prefix: str, *, uri: str) -> Iterator[Page]:
-    """Yield the pages of all versions of the objects whose keys begin with a prefix; see :func:`list_objects`."""
-    return _pages(client, Request(VERSIONS, bucket, prefix), uri)
-
-
-def _pages(client: Any, request: Request, uri: str) -> Iterator[Page]:
-    _read_strictly(client)
-    asked: set[tuple[str, ...]] = set()
-    while True:
-        page = _ask(client, request, uri)
-        yield page
-        if not page.go_on:
-            return
-        if page.last != request.after:  # a page goes on, so what was asked for before it cannot come again
-            asked.clear()
-        asked.add(tuple(request.go_on.values()))
-        if tuple(page.go_on.values()) in asked:
-            raise _not_whole("it names a page that it named before", uri)
-        request = replace(request, go_on=page.go_on, after=page.last)
-
-
-def _ask(client: Any, request: Request, uri: str) -> Page:
-    from botocore.exceptions import ClientError
-
-    token = _ASKED.set(request)
-    try:
-        found = getattr(client, request.form.method)(**request.parameters).get(_PAGE)
-    except ClientError as error:
-        found = error.response.get(_PAGE)
-        if found is None:  # S3's own refusal
-            raise
-        raise _not_whole(found, uri) from error
-    finally:
-        _ASKED.reset(token)
-    if not isinstance(found, Page):
-        raise LookupFailed(
-            "could not list: whoever answers in the place of S3 gives no pages to read",
-            uri=uri,
-            remedy="Give a boto3 client whose answers come as S3 sends them",
-        )
-    return found
-
-
-def _not_whole(why: Any, uri: str) -> LookupFailed:
-    return LookupFailed(
-        f"could not list: {why}",
-        uri=uri,
-        remedy="Nothing is concluded from a part of a listing; if it stays, look at what answers between here and S3",
-        passing=True,
-    )
-
-
-def _read_strictly(client: Any) -> None:
-    """Have the client hand over its pages before botocore reads them; once for each client."""
-    with _REGISTERING:
-        for form in (OBJECTS, VERSIONS):
-            event = f"before-parse.s3.{form.operation}"
-            client.meta.events.register(event, _read, unique_id=f"airflow_provider_crr.{event}")
-
-
-def _read(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+def list_versions(client: Any, pattern: S3Object, *, exact: bool) -> Iterator[ListedObject]:
     """
-    Read the page that was asked for, and let botocore retry what is none.
+    Return every version of the objects that match, without delete markers.
 
-    A 200 becomes a 500, as botocore itself does with an error in a 200 (``botocore.handlers._handle_200_error``).
+    :param client: boto3 S3 client.
+    :param pattern: the bucket, and a key or a pattern as its key.
+    :param exact: whether the key is a key rather than a pattern.
+    :raises LookupFailed: if the versions cannot be listed, or not to their end.
     """
-    request = _ASKED.get()
-    if request is None:
-        return
-    status, body = response_dict["status_code"], response_dict["body"]
-    try:
-        if status >= 300:
-            if status == 500 and body:
-                parsed(body)  # what is cut off is a 500 for botocore already
-            return
-        customized_response_dict[_PAGE] = request.read(status, response_dict["headers"], body)
-    except NotAPage as error:
-        customized_response_dict[_PAGE] = str(error)
-        response_dict["status_code"] = 500
-    response_dict["body"] = b""  # botocore need not read it again, which takes it several times as long
+    prefix = pattern.key if exact else literal_prefix(pattern.key)
+    pages = list_object_versions(client, pattern.bucket, prefix, uri=str(pattern))
+    with translated(str(pattern), "list object versions", permission="s3:ListBucketVersions"):
+        for page in pages:
+            for row in page.rows:
+                if row.key == pattern.key if exact else matches(pattern.key, row.key):
+                    obj = S3Object(pattern.bucket, row.key, row.version_id)
+                    yield ListedObject(obj, row.etag, row.last_modified, row.is_latest)
+            if exact and page.last > pattern.key:
+                return  # S3 lists in key order: the longer keys that begin alike come after the key itself

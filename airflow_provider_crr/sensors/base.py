@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
-from airflow_provider_crr import assets, errors, evidence, humanize, metrics, waiting
-from airflow_provider_crr.arguments import HOOK_FIELDS, hook_arguments
-from airflow_provider_crr.compat import AirflowException, AirflowSensorTimeout, AirflowSkipException, conf
+from airflow_provider_crr import errors, failures
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
-from airflow_provider_crr.lineage import Flow, Traced
 from airflow_provider_crr.links.console import S3ConsoleLink, partition_of
 from airflow_provider_crr.replication.rules import ReadOnce
 from airflow_provider_crr.s3.deadline import Deadline, until
-from airflow_provider_crr.templated import Templated
+from airflow_provider_crr.tasks import asset_events, endings, evidence, metrics
+from airflow_provider_crr.tasks.arguments import HOOK_FIELDS, hook_arguments
+from airflow_provider_crr.tasks.compat import AirflowException, AirflowSensorTimeout, AirflowSkipException, conf
+from airflow_provider_crr.tasks.lineage import Flow, Traced
+from airflow_provider_crr.tasks.templated import Templated
+from airflow_provider_crr.text import humanize
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -78,7 +80,7 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
         self.botocore_config = botocore_config
         self.expected_bucket_owner = expected_bucket_owner
         self.requester_pays = requester_pays
-        self._poller: waiting.Poller | None = None
+        self._poller: endings.Poller | None = None
         self._unasked: errors.CrrError | None = None
         self._started_at: datetime | None = None
         self._began_here = 0.0
@@ -86,7 +88,7 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
         hook_arguments(self, for_trigger=deferrable)
 
     @abstractmethod
-    def _make_poller(self, started_at: datetime, context: Context) -> waiting.Poller:
+    def _make_poller(self, started_at: datetime, context: Context) -> endings.Poller:
         """Return what to poll on the worker."""
 
     @abstractmethod
@@ -94,11 +96,11 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
         """Return the trigger that polls the same; ``kwargs`` are those of PollingTrigger."""
 
     @abstractmethod
-    def _event_extra(self, value: Any, rules: assets.Rules) -> dict[str, Any]:
+    def _event_extra(self, value: Any, rules: asset_events.Rules) -> dict[str, Any]:
         """Return what the events of the outlets tell of a wait that is over."""
 
     @abstractmethod
-    def _flow(self, value: Any = None, rules: assets.Rules | None = None) -> Flow:
+    def _flow(self, value: Any = None, rules: asset_events.Rules | None = None) -> Flow:
         """Return what OpenLineage is told; ``value`` and ``rules`` are given of a wait that is over."""
 
     @abstractmethod
@@ -131,7 +133,7 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
         except (AirflowSensorTimeout, AirflowSkipException) as error:
             if error.__cause__ is not None:  # a failure that soft_fail skips
                 raise
-            ended = waiting.timed_out(self._poller, humanize.age(self.timeout), self._unasked)
+            ended = endings.timed_out(self._poller, humanize.age(self.timeout), self._unasked)
             evidence.push(context, ended["value"])
             metrics.ended(context.get("ti"), ended)
             # After a deferral Airflow skips for a timeout under never_fail; a poke does as much.
@@ -197,16 +199,16 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
             self._started_at = first or now
             left = self.timeout - (now - self._started_at).total_seconds()
             self._ends = time.monotonic() + left
-        stop = self._stop(waiting.LATE)
+        stop = self._stop(endings.LATE)
         try:
             if self._poller is None:
                 with until(stop):
                     self._poller = self._make_poller(self._started_at, context)
-            stop = self._stop(waiting.LEAST if self.timeout else waiting.LATE)  # without a timeout it looks once
+            stop = self._stop(endings.LEAST if self.timeout else endings.LATE)  # without a timeout it looks once
             with until(stop):
                 decided = self._poller.poll(stop)
         except errors.CrrError as error:
-            if not stop.is_set() and not waiting.goes_on(error, silent_fail=self.silent_fail):
+            if not stop.is_set() and not endings.goes_on(error, silent_fail=self.silent_fail):
                 raise
             self._unasked = error
             self.log.warning("cannot ask S3, going on: %s", error)
@@ -226,14 +228,14 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
         """
         End as the trigger's event says.
 
-        :param event: one of :mod:`airflow_provider_crr.waiting`.
+        :param event: one of :mod:`airflow_provider_crr.tasks.endings`.
         """
         ended = event or {}
         with self._never_failing():
             try:
                 self._bring_arguments(context)
             except Exception:
-                if ended.get("status") not in waiting.VERDICTS:
+                if ended.get("status") not in endings.VERDICTS:
                     raise
                 self.log.debug("the arguments cannot be read; the verdict does not depend on them", exc_info=True)
             return self._conclude(context, ended)
@@ -251,18 +253,18 @@ class PollingSensor(Templated, BaseSensorOperator, Traced):
     def _conclude(self, context: Context, event: dict[str, Any]) -> Any:
         status, value = event.get("status"), event.get("value")
         metrics.ended(context.get("ti"), event)
-        if status == waiting.DONE and value:
+        if status == endings.DONE and value:
             hook = S3ReplicationHook(**hook_arguments(self))
             rules = ReadOnce(partial(hook.get_replication_rules, brief=True))
-            assets.announce(self, context, lambda: self._event_extra(value, rules))
+            asset_events.announce(self, context, lambda: self._event_extra(value, rules))
             self._learn(lambda: self._flow(value, rules))
             return value
-        if status == waiting.ERROR:
+        if status == endings.ERROR:
             raise errors.from_dict(event["error"])
         evidence.push(context, value)
-        if status == waiting.FAILED:
-            raise errors.ReplicationFailed(event["message"], summary=value)
-        if status == waiting.TIMEOUT:
+        if status == endings.FAILED:
+            raise failures.ReplicationFailed(event["message"], summary=value)
+        if status == endings.TIMEOUT:
             raise AirflowSensorTimeout(event["message"])
         raise errors.LookupFailed(
             f"the trigger sent an event that cannot be read: {event!r}",

@@ -6,19 +6,20 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_crr.arguments import HOOK_FIELDS, hook_arguments, is_known, moment, text
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.inventory.arrival import ReportArrival
 from airflow_provider_crr.inventory.delivery import report_event
 from airflow_provider_crr.inventory.location import InventoryLocation
-from airflow_provider_crr.lineage import Flow, Place
+from airflow_provider_crr.s3.objects import text
 from airflow_provider_crr.sensors.base import PollingSensor
+from airflow_provider_crr.tasks.arguments import HOOK_FIELDS, hook_arguments, is_known, moment
+from airflow_provider_crr.tasks.lineage import Flow, Place
 from airflow_provider_crr.triggers.inventory import S3InventoryTrigger, report_arrival
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_crr.assets import Rules
+    from airflow_provider_crr.tasks.asset_events import Rules
 
 
 class S3InventorySensor(PollingSensor):

@@ -8,24 +8,24 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_crr.arguments import HOOK_FIELDS, TARGET_FIELDS, TargetArguments, hook_arguments, seconds
-from airflow_provider_crr.assets import gate_event
 from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
-from airflow_provider_crr.lineage import Flow, at_hand, gate_flow
-from airflow_provider_crr.metrics import Metered
+from airflow_provider_crr.replication.checkpoint.store import Kept
 from airflow_provider_crr.replication.gate import GatePolicy
-from airflow_provider_crr.replication.kept import Kept
-from airflow_provider_crr.replication.status import S3Object
-from airflow_provider_crr.replication.targets import literal_prefix
-from airflow_provider_crr.replication.watch import Watch
+from airflow_provider_crr.replication.poller import Watch
+from airflow_provider_crr.s3.objects import S3Object
+from airflow_provider_crr.s3.patterns import literal_prefix
 from airflow_provider_crr.sensors.base import PollingSensor
+from airflow_provider_crr.tasks.arguments import HOOK_FIELDS, TARGET_FIELDS, TargetArguments, hook_arguments, seconds
+from airflow_provider_crr.tasks.asset_events import gate_event
+from airflow_provider_crr.tasks.lineage import Flow, at_hand, gate_flow
+from airflow_provider_crr.tasks.metrics import Metered
 from airflow_provider_crr.triggers.replication import S3ReplicationTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_crr.assets import Rules
+    from airflow_provider_crr.tasks.asset_events import Rules
 
 
 class S3ReplicationSensor(TargetArguments, PollingSensor):
@@ -48,7 +48,7 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
     ``"deciding": {state: objects}``, what kept the gate shut.
 
     The events of its ``outlets`` tell the same counts, and where the replicas are:
-    :func:`~airflow_provider_crr.assets.gate_event`.
+    :func:`~airflow_provider_crr.tasks.asset_events.gate_event`.
 
     :param bucket_key: a key, an ``s3://`` URI, a ``{"bucket", "key", "version_id"}`` mapping, or a list of them;
         templated. With the bucket in the URI or mapping, leave ``bucket_name`` out.

@@ -14,9 +14,10 @@ from typing import Any, ClassVar
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
-from airflow_provider_crr import humanize, metrics, waiting
 from airflow_provider_crr.errors import CrrError, LookupFailed
 from airflow_provider_crr.s3.deadline import Deadline, until
+from airflow_provider_crr.tasks import endings, metrics
+from airflow_provider_crr.text import humanize
 
 #: Seconds after which a thread is left behind that does not end though its time is up.
 _FAREWELL = 2.0
@@ -86,7 +87,7 @@ def without_defaults(values: Mapping[str, Any], added: Mapping[str, Any]) -> dic
 
 class PollingTrigger(BaseTrigger):
     """
-    Poll until it is decided or the time is up, then send one event of :mod:`airflow_provider_crr.waiting`.
+    Poll until it is decided or the time is up, then send one event of :mod:`airflow_provider_crr.tasks.endings`.
 
     The kwargs are stored in Airflow's database while the task waits, so they are plain JSON, bounded, and a
     promise: a later release reads what an earlier one stored. A restarted triggerer begins again from them.
@@ -150,7 +151,7 @@ class PollingTrigger(BaseTrigger):
         return f"{type(self).__module__}.{type(self).__qualname__}", without_defaults(kwargs, self.ADDED)
 
     @abstractmethod
-    def poller(self) -> waiting.Poller:
+    def poller(self) -> endings.Poller:
         """Return what to poll; called in the thread that polls."""
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -166,7 +167,7 @@ class PollingTrigger(BaseTrigger):
     async def _hold(self) -> None:
         await asyncio.sleep(max(0.0, self.not_before - time.time()))
 
-    def _poll(self, poller: waiting.Poller, stop: Event) -> dict[str, Any] | None:
+    def _poll(self, poller: endings.Poller, stop: Event) -> dict[str, Any] | None:
         decided = poller.poll(stop)
         metrics.polled(self.task_instance, poller.value())
         return decided
@@ -175,21 +176,21 @@ class PollingTrigger(BaseTrigger):
         return Deadline(max(least, self.deadline - time.time()))
 
     async def _wait(self) -> dict[str, Any]:
-        poller: waiting.Poller | None = None
+        poller: endings.Poller | None = None
         interval = self.poke_interval
-        least = waiting.LEAST if self.deadline > time.time() else waiting.LATE
+        least = endings.LEAST if self.deadline > time.time() else endings.LATE
         while True:
             unasked: CrrError | None = None
             # It ends before Airflow's own timeout, which has no evidence to show.
-            stop = self._stop(waiting.LATE)
+            stop = self._stop(endings.LATE)
             try:
                 poller = poller or await _in_thread(self.poller, stop=stop)
                 stop = self._stop(least)
                 decided: dict[str, Any] | None = await _in_thread(self._poll, poller, stop, stop=stop)
             except CrrError as error:
                 late = not stop.left()
-                if not late and not waiting.goes_on(error, silent_fail=self.silent_fail):
-                    return waiting.could_not_ask(error)
+                if not late and not endings.goes_on(error, silent_fail=self.silent_fail):
+                    return endings.could_not_ask(error)
                 unasked = error
                 self.log.warning("cannot ask S3, going on: %s", error)
             else:
@@ -200,7 +201,7 @@ class PollingTrigger(BaseTrigger):
                     return decided
             left = self.deadline - time.time()
             if left <= 0 or not stop.left():  # the clock may have been set back
-                return waiting.timed_out(poller, humanize.age(self.deadline - self.started_at), unasked)
+                return endings.timed_out(poller, humanize.age(self.deadline - self.started_at), unasked)
             await asyncio.sleep(min(interval, left))
             if self.exponential_backoff:
                 interval = min(interval * 2, self.max_wait or interval * 2)

@@ -12,12 +12,13 @@ from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from airflow_provider_crr.arguments import HOOK_FIELDS, hook_arguments, moment, seconds, text
 from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.inventory.delivery import NEWEST, Announced, both, report_event
 from airflow_provider_crr.inventory.location import InventoryLocation
-from airflow_provider_crr.legible import told
+from airflow_provider_crr.s3.objects import text
+from airflow_provider_crr.tasks.arguments import HOOK_FIELDS, hook_arguments, moment, seconds
+from airflow_provider_crr.text.legible import told
 from airflow_provider_crr.triggers.base import _in_thread
 
 #: Longest time between two looks at an S3 that refuses, in seconds, unless the interval itself is longer.

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
-from airflow_provider_crr.metrics import Metered
 from airflow_provider_crr.replication.gate import UNSAID, GatePolicy
+from airflow_provider_crr.replication.poller import Watch
 from airflow_provider_crr.replication.targets import Targets
-from airflow_provider_crr.replication.watch import Watch
+from airflow_provider_crr.tasks.metrics import Metered
 from airflow_provider_crr.triggers.base import PollingTrigger, without_defaults
 
 #: What was stored of the policy before :attr:`S3ReplicationTrigger.FORM` 1 whether the author wrote it or not. "fail",

@@ -171,7 +171,7 @@ def _record_errors(task: Any) -> list[BaseException]:
     """Note what the task's methods raise; Airflow 3.0 does not hand it to callbacks."""
     from airflow.exceptions import AirflowRescheduleException
 
-    from airflow_provider_crr.compat import TaskDeferred
+    from airflow_provider_crr.tasks.compat import TaskDeferred
 
     raised: list[BaseException] = []
 

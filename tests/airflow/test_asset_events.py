@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_crr.assets import gate_event
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.operators.inventory import S3InventorySummaryOperator
 from airflow_provider_crr.replication.rules import ReadOnce, ReplicationRule
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.sensors.inventory import S3InventorySensor
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor
+from airflow_provider_crr.tasks.asset_events import gate_event
 from local_aws.inventory import Report, deliver, scan, write_report
 
 REPLICA = "s3://replica/orders/"

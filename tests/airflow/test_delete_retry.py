@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_crr.errors import LookupFailed
-from airflow_provider_crr.operators.replication import S3DeleteReplicatedObjectsOperator
+from airflow_provider_crr.operators.deletion import S3DeleteReplicatedObjectsOperator
 from airflow_provider_crr.sensors.replication import has_task_state_store
 from tests.support.s3_server import Answer
 from tests.support.versioned_s3 import Deleted, VersionedS3
@@ -25,7 +25,7 @@ NAMED: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[VersionedS3]:
-    monkeypatch.setattr("airflow_provider_crr.replication.deletion.BATCH", 2)
+    monkeypatch.setattr("airflow_provider_crr.replication.deletion.deletion.BATCH", 2)
     with VersionedS3() as server:
         monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
         for key in KEYS:

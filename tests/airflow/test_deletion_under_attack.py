@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_crr.errors import CrrError, LookupFailed
-from airflow_provider_crr.operators.replication import S3DeleteReplicatedObjectsOperator
+from airflow_provider_crr.operators.deletion import S3DeleteReplicatedObjectsOperator
 from tests.support.s3_server import Answer, Request
 from tests.support.task_context import Context
 from tests.support.versioned_s3 import Version, VersionedS3
@@ -40,7 +40,7 @@ def s3(versioned_s3: VersionedS3) -> VersionedS3:
 def client(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both ways in which many objects are asked about."""
     if request.param == "boto3":
-        monkeypatch.setattr("airflow_provider_crr.replication.lookup.why_not_crt", lambda client: "in this test")
+        monkeypatch.setattr("airflow_provider_crr.lookup.choice.why_not_crt", lambda client: "in this test")
     return str(request.param)
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_crr import errors
+from airflow_provider_crr import errors, failures
+from airflow_provider_crr.operators.deletion import S3DeleteReplicatedObjectsOperator
 from airflow_provider_crr.operators.inventory import S3InventorySummaryOperator
-from airflow_provider_crr.operators.replication import S3DeleteReplicatedObjectsOperator
 from airflow_provider_crr.sensors.inventory import S3InventorySensor
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor
 from airflow_provider_crr.triggers.inventory_report import S3InventoryReportTrigger
@@ -113,7 +113,7 @@ def test_gate_never_opens_on_a_part(run_task, s3: S3Server, mode: dict[str, Any]
     spoil(s3, kind, page)
     run = wait_for(run_task, timeout=0.5, botocore_config=ONCE, **mode)
     assert run.state == "failed"
-    assert not isinstance(run.error, errors.ReplicationFailed)
+    assert not isinstance(run.error, failures.ReplicationFailed)
     if isinstance(run.error, errors.LookupFailed):  # else the gate waited out what passes
         assert run.error.passing
 
@@ -125,7 +125,7 @@ def test_gate_of_a_thousand_never_opens_on_them(run_task, s3: S3Server) -> None:
     spoil(s3, "FIN amid a header", 2)
     run = wait_for(run_task, timeout=0.5, botocore_config=ONCE, **MODES["poke"])
     assert run.state == "failed"
-    assert not isinstance(run.error, errors.ReplicationFailed)
+    assert not isinstance(run.error, failures.ReplicationFailed)
 
 
 @pytest.mark.parametrize("kind", ["FIN amid a header", "empty", "XHTML", "204", "a root and nothing in it"])
@@ -135,7 +135,7 @@ def test_what_could_not_be_listed_is_not_missing(run_task, s3: S3Server, mode: d
     spoil(s3, kind, 1)
     run = wait_for(run_task, timeout=0.5, botocore_config=ONCE, on_missing="fail", **mode)
     assert run.state == "failed"
-    assert not isinstance(run.error, errors.ReplicationFailed)
+    assert not isinstance(run.error, failures.ReplicationFailed)
     assert "no object matches" not in str(run.error)
 
 

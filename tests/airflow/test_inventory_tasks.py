@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_crr import errors
+from airflow_provider_crr import errors, failures
 from airflow_provider_crr.operators.inventory import S3InventorySummaryOperator
 from airflow_provider_crr.sensors.inventory import S3InventorySensor
 from local_aws.inventory import Report, deliver, scan, write_report
@@ -51,7 +51,7 @@ def test_summary_is_pushed_and_report_written_before_limit_fails(run_task, aws_c
         extra_args={"ServerSideEncryption": "AES256", "Metadata": {"by": "{{ task.task_id }}"}},
     )
     assert run.state == "failed"
-    assert isinstance(run.error, errors.InventoryLimitExceeded)
+    assert isinstance(run.error, failures.InventoryLimitExceeded)
     assert run.xcom["statuses"] == {"FAILED": {"objects": 1, "bytes": 5}}
     assert run.xcom["report_uri"] == f"file://{html}"
     assert "<!doctype html>" in html.read_text().lower()

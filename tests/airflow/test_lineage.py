@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 from airflow_provider_crr.errors import LookupFailed
-from airflow_provider_crr.lineage import MAX_PLACES, Flow, Place, deletion_flow, gate_flow
-from airflow_provider_crr.operators.replication import S3DeleteReplicatedObjectsOperator
-from airflow_provider_crr.replication.deletion import Deletion
+from airflow_provider_crr.operators.deletion import S3DeleteReplicatedObjectsOperator
+from airflow_provider_crr.replication.deletion.deletion import Deletion
 from airflow_provider_crr.replication.rules import ReplicationRule
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor
+from airflow_provider_crr.tasks.lineage import MAX_PLACES, Flow, Place, deletion_flow, gate_flow
 from local_aws import LocalAws
 from local_aws.buckets import ReplicatedPair, replicated_pair
 from local_aws.inventory import Report, deliver, scan, write_report
@@ -28,7 +28,7 @@ from tests.support.dag_process import run_dag
 
 TASKS = """
 from airflow_provider_crr.operators.inventory import S3InventorySummaryOperator
-from airflow_provider_crr.operators.replication import S3DeleteReplicatedObjectsOperator
+from airflow_provider_crr.operators.deletion import S3DeleteReplicatedObjectsOperator
 from airflow_provider_crr.sensors.inventory import S3InventorySensor
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor
 
@@ -332,7 +332,7 @@ if sys.argv[1] == "missing":
     sys.meta_path.insert(0, Missing())
 from airflow.sdk import DAG
 from airflow_provider_crr.operators.inventory import S3InventorySummaryOperator
-from airflow_provider_crr.operators.replication import S3DeleteReplicatedObjectsOperator
+from airflow_provider_crr.operators.deletion import S3DeleteReplicatedObjectsOperator
 from airflow_provider_crr.sensors.inventory import S3InventorySensor
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor
 

@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_crr import metrics, waiting
 from airflow_provider_crr.sensors.replication import has_task_state_store
+from airflow_provider_crr.tasks import endings, metrics
 from local_aws import LocalAws
 from local_aws.buckets import replicated_pair
 from local_aws.inventory import deliver, scan, write_report
@@ -172,7 +172,7 @@ def test_gate_sends_what_each_poke_found(run: Run, task_id: str) -> None:
     assert last == 0
     *_, waited = values(found, "gate.waited_seconds")
     (end,) = (metric for metric in found if metric.name == "gate.waited")
-    assert (end.kind, end.tags["outcome"]) == ("ms", waiting.DONE)
+    assert (end.kind, end.tags["outcome"]) == ("ms", endings.DONE)
     assert end.value == pytest.approx(1000 * waited, abs=500)
     assert {metric.tags["dag_id"] for metric in found} == {run.dag_id}
     assert {metric.name: metric.kind for metric in found} == {
@@ -196,7 +196,7 @@ def test_deferred_gate_sends_from_the_trigger_and_ends_on_the_worker(run: Run) -
     assert [metric.name for metric in run.sent.of("defer")] == ["gate.waited"]
 
 
-@pytest.mark.parametrize(("task_id", "outcome"), [("shut", waiting.FAILED), ("late", waiting.TIMEOUT)])
+@pytest.mark.parametrize(("task_id", "outcome"), [("shut", endings.FAILED), ("late", endings.TIMEOUT)])
 def test_gate_that_stays_shut_sends_how_long_it_took(run: Run, task_id: str, outcome: str) -> None:
     """A gate that failed, and one whose time was up, say so."""
     assert run.states[task_id] == "failed"
@@ -269,7 +269,7 @@ def test_trigger_sends_for_its_task(airflow_home: Path, s3: S3Server) -> None:
             check=False,
         )
     assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.splitlines()[-1] == waiting.DONE
+    assert ran.stdout.splitlines()[-1] == endings.DONE
     found = statsd.of("t")
     assert values(found, "gate.lookups") == [2, 1, 1]
     assert values(found, "gate.pending") == [1, 1, 0]
@@ -284,7 +284,7 @@ GATE = {"total": 1, "statuses": {}, "oldest_pending_seconds": None, "waited_seco
     "send",
     [
         lambda ti: metrics.polled(ti, GATE),
-        lambda ti: metrics.ended(ti, waiting.done("", GATE)),
+        lambda ti: metrics.ended(ti, endings.done("", GATE)),
         lambda ti: metrics.ended(ti, {"value": {"statuses": {}}}),  # an event that nobody can read
         lambda ti: list(metrics.Metered(SimpleNamespace(get_replication_statuses=lambda *_, **__: [1]), ti)
                         .get_replication_statuses([])),
@@ -295,7 +295,7 @@ def test_metric_that_cannot_be_sent_fails_nothing(
     send: Callable[[Any], None], ti: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client that raises, a task instance that is none, and a value that is not as it should be fail no task."""
-    from airflow_provider_crr.compat import Stats
+    from airflow_provider_crr.tasks.compat import Stats
 
     def broken(*_: Any, **__: Any) -> None:
         raise OSError("no statsd today")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_crr.operators.replication import S3DeleteReplicatedObjectsOperator
+from airflow_provider_crr.operators.deletion import S3DeleteReplicatedObjectsOperator
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor
 
 #: Rendered to native objects, this is an iterator, whose elements can be read once.

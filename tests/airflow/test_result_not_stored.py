@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from airflow.sdk import Asset
 
-from airflow_provider_crr import errors, evidence, waiting
-from airflow_provider_crr.compat import AirflowSensorTimeout, AirflowSkipException
-from airflow_provider_crr.operators.replication import S3DeleteReplicatedObjectsOperator
+from airflow_provider_crr import errors, failures
+from airflow_provider_crr.operators.deletion import S3DeleteReplicatedObjectsOperator
 from airflow_provider_crr.sensors.inventory import S3InventorySensor
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor, has_task_state_store
+from airflow_provider_crr.tasks import endings, evidence
+from airflow_provider_crr.tasks.compat import AirflowSensorTimeout, AirflowSkipException
 from tests.support.s3_server import Answer, S3Server, stored
 
 MODES: dict[str, dict[str, Any]] = {
@@ -89,7 +90,7 @@ def gate(**arguments: Any) -> S3ReplicationSensor:
 def test_gate_that_failed_says_so_whatever_the_push_does(s3: S3Server, instance: Instance, mode: str) -> None:
     """A FAILED object fails the task with ReplicationFailed though its evidence cannot be pushed."""
     s3.answers["b", "k"] = stored("FAILED")
-    with pytest.raises(errors.ReplicationFailed, match="s3://b/k FAILED"):
+    with pytest.raises(failures.ReplicationFailed, match="s3://b/k FAILED"):
         gate(mode=mode).execute({"ti": instance})
     assert instance.pushes == 1
 
@@ -107,11 +108,11 @@ def test_gate_whose_time_is_up_says_so_whatever_the_push_does(s3: S3Server, inst
     ("event", "ends"),
     [
         (
-            waiting.failed("the gate stays shut", {"statuses": {"FAILED": 1}, "waited_seconds": 1}),
-            errors.ReplicationFailed,
+            endings.failed("the gate stays shut", {"statuses": {"FAILED": 1}, "waited_seconds": 1}),
+            failures.ReplicationFailed,
         ),
-        ({"status": waiting.TIMEOUT, "message": "waited", "value": {"head_requests": 1}}, AirflowSensorTimeout),
-        (waiting.could_not_ask(errors.BucketNotFound("none", uri="s3://b", remedy="look")), errors.BucketNotFound),
+        ({"status": endings.TIMEOUT, "message": "waited", "value": {"head_requests": 1}}, AirflowSensorTimeout),
+        (endings.could_not_ask(errors.BucketNotFound("none", uri="s3://b", remedy="look")), errors.BucketNotFound),
     ],
     ids=["failed", "timeout", "could not ask"],
 )
@@ -132,7 +133,7 @@ def test_delete_says_what_it_refused_whatever_the_push_does(s3: S3Server, instan
     """Refused versions fail the task with ObjectsNotDeleted, and what could not be asked with its own error."""
     s3.answers["b", "k", "v"] = stored("FAILED", headers={"x-amz-version-id": "v"})
     named = {"bucket_key": {"bucket": "b", "key": "k", "version_id": "v"}}
-    with pytest.raises(errors.ObjectsNotDeleted, match="refused 1"):
+    with pytest.raises(failures.ObjectsNotDeleted, match="refused 1"):
         S3DeleteReplicatedObjectsOperator(task_id="delete", **named).execute({"ti": instance})
     assert instance.pushes == 1
     s3.missing_buckets.add("b")
@@ -171,7 +172,7 @@ def test_failed_gate_is_not_retried_because_its_evidence_is_lost(run_task, s3: S
     s3.answers["b", "k"] = stored("FAILED")
     unstored(9)
     run = run_task(S3ReplicationSensor, bucket_key="s3://b/k", retries=2, retry_delay=0, **SOON, **MODES[mode])
-    assert (run.state, type(run.error), run.xcom) == ("failed", errors.ReplicationFailed, None)
+    assert (run.state, type(run.error), run.xcom) == ("failed", failures.ReplicationFailed, None)
     assert len(s3.heads()) == 1
 
 

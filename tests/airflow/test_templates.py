@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_crr.errors import InvalidArgument
+from airflow_provider_crr.operators.deletion import S3DeleteReplicatedObjectsOperator
 from airflow_provider_crr.operators.inventory import S3InventorySummaryOperator
-from airflow_provider_crr.operators.replication import S3DeleteReplicatedObjectsOperator
 from airflow_provider_crr.sensors.inventory import S3InventorySensor
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor
 from tests.support.s3_server import Answer, S3Server, stored

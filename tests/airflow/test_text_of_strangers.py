@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from airflow_provider_crr.errors import ReplicationFailed
+from airflow_provider_crr.failures import ReplicationFailed
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor
 from tests.support.s3_server import Answer, S3Server
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_crr import metrics
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.replication.events import FAILED
+from airflow_provider_crr.tasks import metrics
 from local_aws.buckets import versioned_bucket
 from local_aws.inventory.report import deliver, write_report
 from local_aws.inventory.scan import scan

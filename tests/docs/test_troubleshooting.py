@@ -11,9 +11,10 @@ import pytest
 
 import airflow_provider_crr
 from airflow_provider_crr import errors
-from airflow_provider_crr.inventory.query import DEFECTS
-from airflow_provider_crr.replication import rules, stores
+from airflow_provider_crr.inventory.engines.duckdb_sql import DEFECTS
+from airflow_provider_crr.replication import rules
 from airflow_provider_crr.replication.gate import REASONS, UNCOVERED
+from airflow_provider_crr.s3 import stores
 from tests.docs.pages import words
 
 PACKAGE = Path(airflow_provider_crr.__file__).parent

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from urllib.parse import quote
 
-from airflow_provider_crr.replication.status import S3Object
+from airflow_provider_crr.s3.objects import S3Object
 from local_aws.inventory import Row
 
 BANDS = [15 * 60, 3600, 6 * 3600, 24 * 3600, 7 * 86400, float("inf")]

@@ -11,11 +11,11 @@ import pytest
 
 from airflow_provider_crr.errors import InventoryManifestInvalid, LookupFailed
 from airflow_provider_crr.inventory import objects
-from airflow_provider_crr.inventory.local import summarize_local
+from airflow_provider_crr.inventory.engines.local import summarize_local
 from airflow_provider_crr.inventory.report import newest_manifest_uri, read_manifest
 from local_aws.inventory import Report
+from tests.inventory.engines.test_bad_files import report
 from tests.inventory.store import parsed
-from tests.inventory.test_bad_files import report
 from tests.support.s3_server import Answer, S3Server
 
 

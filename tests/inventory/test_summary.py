@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_crr.inventory.local import summarize_local
+from airflow_provider_crr.inventory.engines.local import summarize_local
 from airflow_provider_crr.inventory.manifest import Manifest
 from local_aws.inventory import USUAL_FIELDS, Report, Row, write_report
 from tests.inventory import fold
@@ -169,7 +169,7 @@ def test_line_breaks_in_fields_are_read(store: Store, fakes: int, count: int) ->
 
 def test_facts_are_merged_on_the_way(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Merging the facts of the files read so far changes nothing."""
-    monkeypatch.setattr("airflow_provider_crr.inventory.engine.MERGE_ROWS", 3)
+    monkeypatch.setattr("airflow_provider_crr.inventory.engines.duckdb_engine.MERGE_ROWS", 3)
     rows = [row(f"p{number % 3}/k{number}", ("FAILED", "PENDING", None)[number % 3]) for number in range(40)]
     manifest = store.hold(report(rows, "CSV", rows_per_file=2))
     assert summarized(store, manifest, prefix_depth=1) == fold.fold(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_crr.replication import lookup
+from airflow_provider_crr.lookup import choice
 from tests.support.s3_server import S3Server, stored
 
 BOTO3 = "this test asks for boto3"
@@ -26,7 +26,7 @@ def server() -> Iterator[S3Server]:
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Make choose_lookup choose this way of asking, and assert that nothing else could."""
     if request.param == "boto3":
-        monkeypatch.setattr(lookup, "why_not_crt", lambda client: BOTO3)
+        monkeypatch.setattr(choice, "why_not_crt", lambda client: BOTO3)
     return str(request.param)
 
 

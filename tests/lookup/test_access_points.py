@@ -10,8 +10,10 @@ from botocore.awsrequest import AWSResponse
 
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
-from airflow_provider_crr.replication import lookup, wire
-from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, S3Object
+from airflow_provider_crr.lookup import choice
+from airflow_provider_crr.lookup.crt import request_template
+from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
+from airflow_provider_crr.s3.objects import S3Object
 
 REGIONS = {"aws": "eu-west-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 SUFFIX = {"aws": "amazonaws.com", "aws-cn": "amazonaws.com.cn", "aws-us-gov": "amazonaws.com"}
@@ -48,9 +50,9 @@ def test_many_go_where_one_goes(partition: str, spelling: str) -> None:
     region = REGIONS[partition]
     obj = S3Object(f"arn:{partition}:s3:{region}:111122223333:accesspoint{spelling}ap", "a b/ü", "v+1")
     client, sent = client_of(region)
-    assert lookup.head_one(client, obj).state is ObjectState.COMPLETED
+    assert choice.head_one(client, obj).state is ObjectState.COMPLETED
     url = urlsplit(sent[0].url)
-    prepared = wire.prepare(_fresh(region), obj)
+    prepared = request_template.prepare(_fresh(region), obj)
     assert prepared is not None
     assert prepared.endpoint.host == url.netloc == f"ap-111122223333.s3-accesspoint.{region}.{SUFFIX[partition]}"
     assert prepared.path(obj) == f"{url.path}?{url.query}"
@@ -80,9 +82,9 @@ def test_many_go_where_one_goes(partition: str, spelling: str) -> None:
 )
 def test_what_is_signed_otherwise_is_asked_through_boto3(arn: str, host: str) -> None:
     """Multi-region, Outposts and Object Lambda access points are signed otherwise: boto3 asks for one and for many."""
-    assert wire.prepare(_fresh("eu-west-1"), S3Object(arn, "k")) is None
+    assert request_template.prepare(_fresh("eu-west-1"), S3Object(arn, "k")) is None
     client, sent = client_of("eu-west-1")
-    answers = list(lookup.choose_lookup(client)([S3Object(arn, f"k{number}") for number in range(5)]))
+    answers = list(choice.choose_lookup(client)([S3Object(arn, f"k{number}") for number in range(5)]))
     assert {answer.state for answer in answers} == {ObjectState.COMPLETED}
     assert {urlsplit(request.url).netloc for request in sent} == {host}
     paths = [urlsplit(request.url).path for request in sent]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_crr.replication.lookup import choose_lookup, head_one
-from airflow_provider_crr.replication.status import S3Object
+from airflow_provider_crr.lookup.choice import choose_lookup, head_one
+from airflow_provider_crr.s3.objects import S3Object
 from tests.support.s3_server import CUT, MISSING, Answer, S3Server, Script, stored
 
 MARKER = {"x-amz-delete-marker": "true", "x-amz-version-id": "v1"}

@@ -21,10 +21,10 @@ from botocore.config import Config
 from botocore.httpsession import get_cert_path
 
 from airflow_provider_crr.errors import CredentialsNotFound, InvalidArgument, LookupFailed
-from airflow_provider_crr.replication import runtime as runtime_module
-from airflow_provider_crr.replication.connections import CONNECTIONS
-from airflow_provider_crr.replication.lookup import choose_lookup, head_one, why_not_crt
-from airflow_provider_crr.replication.status import S3Object
+from airflow_provider_crr.lookup.choice import choose_lookup, head_one, why_not_crt
+from airflow_provider_crr.lookup.crt import session as runtime_module
+from airflow_provider_crr.lookup.crt.connections import CONNECTIONS
+from airflow_provider_crr.s3.objects import S3Object
 from tests.support.s3_server import S3Server, stored
 from tests.support.tls import authority
 
@@ -286,7 +286,7 @@ def test_a_stop_is_noticed_while_a_region_is_silent(server: S3Server) -> None:
 def test_importing_it_loads_no_client_library() -> None:
     """DAG files are parsed without boto3, awscrt or Airflow being loaded for a lookup."""
     code = (
-        "import sys, airflow_provider_crr.replication.lookup;"
+        "import sys, airflow_provider_crr.lookup.choice;"
         "sys.exit(' '.join({'boto3', 'botocore', 'awscrt', 'airflow'} & set(sys.modules)) or None)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -11,10 +11,10 @@ import pytest
 from botocore.awsrequest import AWSResponse
 
 from airflow_provider_crr.errors import LookupFailed
-from airflow_provider_crr.replication import wire
-from airflow_provider_crr.replication.lookup import choose_lookup, head_one, why_not_crt
-from airflow_provider_crr.replication.runtime import Runtime
-from airflow_provider_crr.replication.status import S3Object
+from airflow_provider_crr.lookup.choice import choose_lookup, head_one, why_not_crt
+from airflow_provider_crr.lookup.crt import request_template
+from airflow_provider_crr.lookup.crt.session import Runtime
+from airflow_provider_crr.s3.objects import S3Object
 from tests.support import sigv4
 
 pytestmark = pytest.mark.usefixtures("crt")
@@ -143,14 +143,16 @@ def test_both_clients_send_the_same(
     assert ours["x-amz-content-sha256"] == theirs["x-amz-content-sha256"]
 
 
-def _prepared(region: str, url: str | None, config: dict[str, Any], token: str | None, obj: S3Object) -> wire.Wire:
+def _prepared(
+    region: str, url: str | None, config: dict[str, Any], token: str | None, obj: S3Object
+) -> request_template.Wire:
     import boto3
     from botocore.config import Config
 
     session = boto3.Session("AKIDEXAMPLE", "secret", token, region_name=region)
     client = session.client("s3", endpoint_url=url, config=Config(**config))
     assert why_not_crt(client) is None
-    prepared = wire.prepare(client, obj)
+    prepared = request_template.prepare(client, obj)
     assert prepared is not None
     return prepared
 

@@ -11,9 +11,9 @@ from collections import Counter
 
 import pytest
 
-from airflow_provider_crr.replication.http_answers import MAX_HEAD
-from airflow_provider_crr.replication.lookup import choose_lookup, head_one
-from airflow_provider_crr.replication.status import S3Object
+from airflow_provider_crr.lookup.choice import choose_lookup, head_one
+from airflow_provider_crr.lookup.http_answers import MAX_HEAD
+from airflow_provider_crr.s3.objects import S3Object
 from tests.support.flooding import Flooding
 from tests.support.s3_server import S3Server, stored
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_crr.replication import lookup
-from airflow_provider_crr.replication.status import MAX_KEY_BYTES, S3Object
+from airflow_provider_crr.lookup import choice
+from airflow_provider_crr.s3.objects import MAX_KEY_BYTES, S3Object
 from tests.support.s3_server import S3Server, stored
 
 AWKWARD = [
@@ -45,7 +45,7 @@ def test_keys_and_versions_arrive_as_they_are(server: S3Server, way: str, named:
     """Any key and version id arrive byte for byte, with a valid signature, in one HEAD for each object."""
     server.requests.clear()
     objects = [S3Object("bucket", key, version) for key, version in named]
-    found = list(lookup.choose_lookup(server.client())(objects))
+    found = list(choice.choose_lookup(server.client())(objects))
     assert Counter(each.object for each in found) == Counter(objects)
     assert {each.state for each in found} == {"COMPLETED"}
     assert Counter((request.key, request.version_id) for request in server.heads("bucket")) == Counter(named)
@@ -60,7 +60,7 @@ def test_what_a_client_adds_by_event_is_in_every_request(server: S3Server, way: 
     client = server.client()
     added = {"ExpectedBucketOwner": "123456789012", "RequestPayer": "requester"}
     client.meta.events.register("provide-client-params.s3", lambda params, **_: {**params, **added})
-    ask = lookup.choose_lookup(client)
+    ask = choice.choose_lookup(client)
     list(ask([S3Object("bucket", "a"), S3Object("bucket", "b", "v")]))
     sent = [
         (request.headers["x-amz-expected-bucket-owner"], request.headers["x-amz-request-payer"])

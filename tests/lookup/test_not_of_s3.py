@@ -11,8 +11,8 @@ import pytest
 
 from airflow_provider_crr.errors import BucketNotFound, LookupFailed
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
-from airflow_provider_crr.replication.lookup import choose_lookup, head_one
-from airflow_provider_crr.replication.status import S3Object
+from airflow_provider_crr.lookup.choice import choose_lookup, head_one
+from airflow_provider_crr.s3.objects import S3Object
 from tests.support.http_server import Asked, HttpServer, Said
 from tests.support.s3_server import REGION, Answer, S3Server
 

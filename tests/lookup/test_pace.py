@@ -12,10 +12,10 @@ import pytest
 from botocore.config import Config
 
 from airflow_provider_crr.errors import InvalidArgument
-from airflow_provider_crr.replication import lookup
-from airflow_provider_crr.replication.lookup import choose_lookup
-from airflow_provider_crr.replication.pace import CATCH_UP, CUT, FLOOR, Pacer
-from airflow_provider_crr.replication.status import S3Object
+from airflow_provider_crr.lookup import choice
+from airflow_provider_crr.lookup.choice import choose_lookup
+from airflow_provider_crr.lookup.pace import CATCH_UP, CUT, FLOOR, Pacer
+from airflow_provider_crr.s3.objects import S3Object
 from tests.lookup.conftest import BOTO3
 from tests.support.s3_server import CUT as CUT_OFF
 from tests.support.s3_server import Answer, S3Server, stored
@@ -190,4 +190,4 @@ def test_no_timeouts_are_a_setting_too(server: S3Server, way: str) -> None:
     client = server.client(read_timeout=None, connect_timeout=None)
     found = list(choose_lookup(client)(objects(20)))
     assert [each.state.value for each in found] == ["COMPLETED"] * 20
-    assert lookup.why_not_crt(client) == (BOTO3 if way == "boto3" else None)
+    assert choice.why_not_crt(client) == (BOTO3 if way == "boto3" else None)

@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_crr.errors import LookupFailed
-from airflow_provider_crr.replication import pairing, runtime
-from airflow_provider_crr.replication.boto import head
-from airflow_provider_crr.replication.boto_connections import pairing_of
-from airflow_provider_crr.replication.lookup import choose_lookup, head_one
-from airflow_provider_crr.replication.pairing import Exchange
-from airflow_provider_crr.replication.status import S3Object
+from airflow_provider_crr.lookup import pairing
+from airflow_provider_crr.lookup.boto3_asker import head
+from airflow_provider_crr.lookup.boto3_connections import pairing_of
+from airflow_provider_crr.lookup.choice import choose_lookup, head_one
+from airflow_provider_crr.lookup.crt import session
+from airflow_provider_crr.lookup.pairing import Exchange
+from airflow_provider_crr.s3.objects import S3Object
 from tests.lookup.test_choice import authority
 from tests.support.s3_server import ETAG, TWICE, Answer, S3Server, stored
 
@@ -329,7 +330,7 @@ def test_a_botocore_that_keeps_its_connections_elsewhere_is_refused(server: S3Se
         with pytest.raises(LookupFailed, match="keeps its connections elsewhere"):
             ask()
     assert server.requests == []
-    assert not runtime._forks.open  # a runtime that nobody closes keeps every later fork from using one
+    assert not session._forks.open  # a runtime that nobody closes keeps every later fork from using one
 
 
 def test_connections_of_before_go_on(server: S3Server) -> None:

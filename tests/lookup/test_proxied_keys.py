@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_crr.errors import LookupFailed
-from airflow_provider_crr.replication.lookup import choose_lookup
-from airflow_provider_crr.replication.own_faults import raise_for_target
-from airflow_provider_crr.replication.status import S3Object
+from airflow_provider_crr.lookup.choice import choose_lookup
+from airflow_provider_crr.lookup.own_faults import raise_for_target
+from airflow_provider_crr.s3.objects import S3Object
 from tests.lookup.test_not_of_s3 import relay
 from tests.support.http_server import HttpServer
 from tests.support.s3_server import S3Server

@@ -8,10 +8,10 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 
-from airflow_provider_crr.replication import store_headers
-from airflow_provider_crr.replication.boto import head
-from airflow_provider_crr.replication.lookup import choose_lookup, head_one
-from airflow_provider_crr.replication.status import S3Object
+from airflow_provider_crr.lookup import store_headers
+from airflow_provider_crr.lookup.boto3_asker import head
+from airflow_provider_crr.lookup.choice import choose_lookup, head_one
+from airflow_provider_crr.s3.objects import S3Object
 from tests.support.s3_server import MISSING, Answer, S3Server, stored
 
 pytestmark = pytest.mark.usefixtures("crt")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_crr.replication.lookup import choose_lookup, head_one
-from airflow_provider_crr.replication.status import S3Object, from_head
-from airflow_provider_crr.replication.stores import MINIO, STORAGEGRID, store_of
+from airflow_provider_crr.lookup.choice import choose_lookup, head_one
+from airflow_provider_crr.replication.status import from_head
+from airflow_provider_crr.s3.objects import S3Object
+from airflow_provider_crr.s3.stores import MINIO, STORAGEGRID, store_of
 from tests.replication.recorded import ANSWERS, head, sent
 from tests.support.s3_server import S3Server, stored
 

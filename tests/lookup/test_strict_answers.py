@@ -6,9 +6,10 @@ from collections import Counter
 
 import pytest
 
-from airflow_provider_crr.replication.boto import judge
-from airflow_provider_crr.replication.lookup import choose_lookup, head_one
-from airflow_provider_crr.replication.status import S3Object, from_head
+from airflow_provider_crr.lookup.boto3_asker import judge
+from airflow_provider_crr.lookup.choice import choose_lookup, head_one
+from airflow_provider_crr.replication.status import from_head
+from airflow_provider_crr.s3.objects import S3Object
 from tests.support.s3_server import MISSING, Answer, S3Server, stored
 
 pytestmark = pytest.mark.usefixtures("crt")

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_crr.errors import LookupFailed
-from airflow_provider_crr.replication import lookup
-from airflow_provider_crr.replication.lookup import choose_lookup
-from airflow_provider_crr.replication.status import S3Object
+from airflow_provider_crr.lookup import choice
+from airflow_provider_crr.lookup.choice import choose_lookup
+from airflow_provider_crr.s3.objects import S3Object
 from tests.support.s3_server import S3Server, stored
 from tests.support.tls import Identity, identity
 
@@ -125,7 +125,7 @@ def test_wherever_boto3_finds_the_file(
         monkeypatch.setenv(given, str(tmp_path / "trusted.pem"))
     with serving(private.server(tmp_path)) as server:
         client = server.client(verify="~/trusted.pem" if given == "home" else None)
-        assert lookup.why_not_crt(client) is None
+        assert choice.why_not_crt(client) is None
         assert ask(client, ONE) == ask(client, PAIR) == {"COMPLETED"}
         assert "amz-sdk-invocation-id" not in server.heads()[-1].headers
 

@@ -11,11 +11,11 @@ import pytest
 import requests
 import tenacity
 
-from airflow_provider_crr.aws_errors import not_asked
 from airflow_provider_crr.errors import CredentialsNotFound, InvalidArgument, LookupFailed
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.inventory.output import write
-from airflow_provider_crr.replication import lookup
+from airflow_provider_crr.lookup import choice
+from airflow_provider_crr.s3.client_errors import not_asked
 from tests.lookup.conftest import BOTO3
 from tests.support.credential_sources import REFUSALS, Source, Sts
 from tests.support.s3_server import S3Server
@@ -81,7 +81,7 @@ def connect(server: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 def objects(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What to ask for: one object, or many by either client."""
     if "boto3" in request.param:
-        monkeypatch.setattr(lookup, "why_not_crt", lambda client: BOTO3)
+        monkeypatch.setattr(choice, "why_not_crt", lambda client: BOTO3)
     return WAYS[request.param]
 
 

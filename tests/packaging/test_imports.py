@@ -13,11 +13,11 @@ import airflow_provider_crr
 
 ROOT = Path(airflow_provider_crr.__file__).parent
 #: The modules that speak Airflow.
-FACES = ("hooks", "sensors", "triggers", "operators", "links", "plugins", "cli", "_task_failures")
+FACES = ("hooks", "sensors", "triggers", "operators", "links", "plugins", "cli", "failures")
 #: Modules that are pure by design, each tried in an interpreter of its own; all others together.
 PURE = [
     "airflow_provider_crr",
-    "airflow_provider_crr.assets",
+    "airflow_provider_crr.tasks.asset_events",
     "airflow_provider_crr.errors",
     "airflow_provider_crr.provider_info",
     "airflow_provider_crr.replication.status",
@@ -25,11 +25,11 @@ PURE = [
     "airflow_provider_crr.replication.rules",
     "airflow_provider_crr.replication.events",
     "airflow_provider_crr.replication.targets",
-    "airflow_provider_crr.replication.kept",
-    "airflow_provider_crr.replication.watch",
+    "airflow_provider_crr.replication.checkpoint.store",
+    "airflow_provider_crr.replication.poller",
     "airflow_provider_crr.inventory.delivery",
     "airflow_provider_crr.inventory.manifest",
-    "airflow_provider_crr.inventory.query",
+    "airflow_provider_crr.inventory.engines.duckdb_sql",
     "airflow_provider_crr.inventory.summary",
     "airflow_provider_crr.inventory.render",
     "airflow_provider_crr.s3.listing",
@@ -74,11 +74,11 @@ def test_airflow_faces_import_no_engine() -> None:
     found = loaded_by(
         "airflow_provider_crr.sensors.replication",
         "airflow_provider_crr.sensors.inventory",
-        "airflow_provider_crr.operators.replication",
+        "airflow_provider_crr.operators.deletion",
         "airflow_provider_crr.operators.inventory",
     )
     # Not awscrt itself: botocore imports it wherever it is installed.
-    assert found & {"duckdb", "pyarrow", "airflow_provider_crr.replication.crt"} == set()
+    assert found & {"duckdb", "pyarrow", "airflow_provider_crr.lookup.crt.asker"} == set()
 
 
 def test_command_line_is_light() -> None:

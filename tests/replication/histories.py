@@ -10,12 +10,14 @@ from random import Random
 from threading import Event
 from typing import Any
 
+from airflow_provider_crr.replication.checkpoint.store import Kept
 from airflow_provider_crr.replication.gate import GatePolicy
-from airflow_provider_crr.replication.kept import Kept
-from airflow_provider_crr.replication.listing import ListedObject
-from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, S3Object
-from airflow_provider_crr.replication.targets import Targets, literal_prefix, matches
-from airflow_provider_crr.replication.watch import Watch
+from airflow_provider_crr.replication.poller import Watch
+from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
+from airflow_provider_crr.replication.targets import Targets
+from airflow_provider_crr.s3.listing import ListedObject
+from airflow_provider_crr.s3.objects import S3Object
+from airflow_provider_crr.s3.patterns import literal_prefix, matches
 
 BEGIN = datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp()
 KEYS = ["w/_SUCCESS", *(f"w/part-{number}" for number in range(6)), "w/tmp/x", "w/z"]

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_crr.batch.failure_reasons import FAILURE_REASONS, explain
 from airflow_provider_crr.errors import EventInvalid
 from airflow_provider_crr.replication.events import FAILED, MISSED_THRESHOLD, ReplicationEvent, parse_events
-from airflow_provider_crr.replication.failure_reasons import FAILURE_REASONS, explain
-from airflow_provider_crr.replication.status import S3Object
+from airflow_provider_crr.s3.objects import S3Object
 
 #: AWS's example, from "Receiving replication failure events with Amazon S3 Event Notifications".
 EXAMPLE: dict[str, Any] = {

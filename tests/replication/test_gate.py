@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.replication.gate import CHOICES, GatePolicy, Outcome, Tally
-from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, S3Object
+from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
+from airflow_provider_crr.s3.objects import S3Object
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 STATES = st.sampled_from(ObjectState)

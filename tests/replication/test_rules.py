@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_crr.replication.rules import ReplicationRule, destinations, why_no_status
-from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, S3Object
+from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
+from airflow_provider_crr.s3.objects import S3Object
 
 RULE = ReplicationRule("all", enabled=True)
 ANSWER = ObjectReplication(S3Object("landing", "raw/a.csv"), ObjectState.NONE)

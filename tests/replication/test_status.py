@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_crr.errors import InvalidArgument
-from airflow_provider_crr.replication.status import ObjectState, ReplicationStatus, S3Object, from_head, without_answer
+from airflow_provider_crr.replication.status import ObjectState, ReplicationStatus, from_head, without_answer
+from airflow_provider_crr.s3.objects import S3Object
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1).filter(
     lambda key: len(key.encode()) <= 1024

@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_crr.errors import InvalidArgument
-from airflow_provider_crr.replication.status import S3Object
-from airflow_provider_crr.replication.targets import MAX_STORED, Targets, literal_prefix, matches, pack, unpack
+from airflow_provider_crr.replication.packed import pack, unpack
+from airflow_provider_crr.replication.targets import MAX_STORED, Targets
+from airflow_provider_crr.s3.objects import S3Object
+from airflow_provider_crr.s3.patterns import literal_prefix, matches
 
 OBJECTS = st.builds(
     S3Object,

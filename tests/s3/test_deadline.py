@@ -15,11 +15,11 @@ import pytest
 
 from airflow_provider_crr.errors import CrrError, LookupFailed
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
-from airflow_provider_crr.replication import lookup
-from airflow_provider_crr.replication.delete_requests import DeleteRequests, Said
-from airflow_provider_crr.replication.listing import list_matching, list_versions
-from airflow_provider_crr.replication.status import S3Object
+from airflow_provider_crr.lookup import choice
+from airflow_provider_crr.replication.deletion.requests import DeleteRequests, Said
 from airflow_provider_crr.s3.deadline import Deadline, current, until, waited
+from airflow_provider_crr.s3.listing import list_matching, list_versions
+from airflow_provider_crr.s3.objects import S3Object
 from tests.support.polling import until as polled
 from tests.support.s3_server import Answer, S3Server, stored
 from tests.support.stuck import DRIP, DRIPPING_BODY, StuckServer
@@ -39,8 +39,8 @@ STUCK: dict[str, Callable[[], tuple[StuckServer, str]]] = {
 
 
 def by_boto3(client: Any, stop: threading.Event, monkeypatch: pytest.MonkeyPatch) -> object:
-    monkeypatch.setattr(lookup, "why_not_crt", lambda client: "this test asks for boto3")
-    return list(lookup.choose_lookup(client)(MANY, stop=stop))
+    monkeypatch.setattr(choice, "why_not_crt", lambda client: "this test asks for boto3")
+    return list(choice.choose_lookup(client)(MANY, stop=stop))
 
 
 def under_guard(function: Callable[[Any], object], client: Any, stop: threading.Event, _: object) -> object:
@@ -49,9 +49,9 @@ def under_guard(function: Callable[[Any], object], client: Any, stop: threading.
 
 
 QUESTIONS: dict[str, Callable[..., object]] = {
-    "one": lambda client, stop, _: list(lookup.choose_lookup(client)(ONE, stop=stop)),
+    "one": lambda client, stop, _: list(choice.choose_lookup(client)(ONE, stop=stop)),
     "many, boto3": by_boto3,
-    "many, runtime": lambda client, stop, _: list(lookup.choose_lookup(client)(MANY, stop=stop)),
+    "many, runtime": lambda client, stop, _: list(choice.choose_lookup(client)(MANY, stop=stop)),
     "list": partial(under_guard, lambda client: list(list_matching(client, S3Object("b", "x/*")))),
     "versions": partial(under_guard, lambda client: list(list_versions(client, S3Object("b", "x/*"), exact=False))),
 }
@@ -132,7 +132,7 @@ def test_the_reason_of_a_refusal_ends_in_time() -> None:
     with S3Server() as server:
         server.answers["b", "k"] = [Answer(403, code="AccessDenied"), Answer(403, code="AccessDenied", gate=opened)]
         with in_time(), pytest.raises(LookupFailed, match=r"s3://b/k: .*answered GET"):
-            list(lookup.choose_lookup(server.client())(ONE, stop=Deadline(TIME)))
+            list(choice.choose_lookup(server.client())(ONE, stop=Deadline(TIME)))
         opened.set()
 
 
@@ -143,7 +143,7 @@ def test_where_a_bucket_is_is_not_waited_for_longer() -> None:
         server.regions["b"] = "us-west-2"
         server.answers["b", "k"] = stored("COMPLETED", gate=opened)
         with in_time(), pytest.raises(LookupFailed, match="stopped"):
-            list(lookup.choose_lookup(server.client())(ONE, stop=Deadline(TIME)))
+            list(choice.choose_lookup(server.client())(ONE, stop=Deadline(TIME)))
         opened.set()
 
 
@@ -156,7 +156,7 @@ def test_botocore_does_not_try_again_after_the_time(mode: str, monkeypatch: pyte
         server.default = lambda bucket, key, version: Answer(503, code="SlowDown")
         client = server.client(retries={"mode": mode, "total_max_attempts": 10})
         with in_time(), pytest.raises(LookupFailed, match="stopped"):
-            list(lookup.choose_lookup(client)(ONE, stop=Deadline(TIME)))
+            list(choice.choose_lookup(client)(ONE, stop=Deadline(TIME)))
         sent = len(server.requests)
         time.sleep(0.2)
         assert len(server.requests) == sent
@@ -166,10 +166,10 @@ def test_retries_are_botocores_without_a_guard() -> None:
     """Without a time a client tries again as often as it is configured."""
     with S3Server() as server:
         server.answers["b", "k"] = [Answer(503), Answer(503), stored("COMPLETED")]
-        (found,) = lookup.choose_lookup(server.client())(ONE)
+        (found,) = choice.choose_lookup(server.client())(ONE)
         assert (found.state.value, len(server.heads())) == ("COMPLETED", 3)
         server.answers["b", "k2"] = [Answer(503), Answer(503), stored("COMPLETED")]
-        (found,) = lookup.choose_lookup(server.client())([S3Object("b", "k2")], stop=Deadline(60))
+        (found,) = choice.choose_lookup(server.client())([S3Object("b", "k2")], stop=Deadline(60))
         assert (found.state.value, len(server.heads("b", "k2"))) == ("COMPLETED", 3)
 
 
@@ -186,7 +186,7 @@ def test_a_name_that_nobody_resolves_ends_in_time(monkeypatch: pytest.MonkeyPatc
         client = server.client()
         monkeypatch.setattr(socket, "getaddrinfo", slow)
         with in_time(), pytest.raises(LookupFailed, match="stopped before there was a connection to"):
-            list(lookup.choose_lookup(client)(ONE, stop=Deadline(TIME)))
+            list(choice.choose_lookup(client)(ONE, stop=Deadline(TIME)))
         resolved.set()
 
 
@@ -239,12 +239,12 @@ def test_rules_that_come_a_byte_at_a_time_are_given_up(monkeypatch: pytest.Monke
 
 def test_a_sweep_that_is_left_ends_its_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever stops taking answers, or is interrupted, leaves no thread that a process would wait for."""
-    monkeypatch.setattr(lookup, "why_not_crt", lambda client: "this test asks for boto3")
+    monkeypatch.setattr(choice, "why_not_crt", lambda client: "this test asks for boto3")
     opened = threading.Event()
     with S3Server() as server:
         server.default = lambda bucket, key, version: stored("COMPLETED", gate=opened)
         server.answers["b", "k0"] = stored("COMPLETED")
-        answers: Any = lookup.choose_lookup(server.client())(MANY)
+        answers: Any = choice.choose_lookup(server.client())(MANY)
         next(answers)
         with in_time():
             answers.close()
@@ -262,7 +262,7 @@ def test_other_threads_wait_as_boto3_does() -> None:
         other = threading.Thread(target=lambda: found.append(client.head_object(Bucket="b", Key="k")))
         other.start()
         with in_time(), pytest.raises(LookupFailed):
-            list(lookup.choose_lookup(client)([S3Object("b", "k2")], stop=Deadline(TIME)))
+            list(choice.choose_lookup(client)([S3Object("b", "k2")], stop=Deadline(TIME)))
         assert other.is_alive()
         opened.set()
         other.join()

@@ -16,7 +16,7 @@ from airflow_provider_crr.plugins import replication_tab
 
 SCRIPT = """
 import json, sys
-from airflow_provider_crr.compat import AirflowPlugin
+from airflow_provider_crr.tasks.compat import AirflowPlugin
 before = set(sys.modules)
 import airflow_provider_crr.plugins.replication_tab
 print(json.dumps(sorted(set(sys.modules) - before)))

@@ -10,9 +10,9 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from airflow_provider_crr import humanize
-from airflow_provider_crr.legible import pieces
 from airflow_provider_crr.plugins.replication_tab import PATH
+from airflow_provider_crr.text import humanize
+from airflow_provider_crr.text.legible import pieces
 from demo.airflow import Airflow
 from local_aws import LocalAws
 from local_aws.buckets import ReplicatedPair, versioned_bucket
@@ -376,7 +376,7 @@ def test_numbers_and_keys_read_as_in_logs_and_reports(tab: Tab, failed_gate: str
 
 def test_only_whole_results_are_recognised(tab: Tab, failed_gate: str) -> None:
     """What a task returns is shown only if every part of it has the shape that our tasks give it."""
-    from tests.inventory_render.samples import EVERY
+    from tests.inventory.render.samples import EVERY
 
     gate = {
         "total": 1, "statuses": {"FAILED": 1}, "oldest_pending_seconds": None, "head_requests": 1,

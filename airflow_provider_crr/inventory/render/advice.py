@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from airflow_provider_crr.humanize import age, count
 from airflow_provider_crr.inventory.render.findings import (
     OLD,
     SOON,
@@ -15,6 +14,7 @@ from airflow_provider_crr.inventory.render.findings import (
     things,
 )
 from airflow_provider_crr.inventory.summary import Summary
+from airflow_provider_crr.text.humanize import age, count
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from airflow_provider_crr.humanize import count, share, size
 from airflow_provider_crr.inventory.render.findings import Part
 from airflow_provider_crr.inventory.render.markup import Markup, element
 from airflow_provider_crr.inventory.summary import Volume
+from airflow_provider_crr.text.humanize import count, share, size
 
 #: No part that exists is drawn narrower than this, in percent of the bar.
 LEAST = 0.8

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from airflow_provider_crr.humanize import age, count, share, size
 from airflow_provider_crr.inventory.summary import SETTLED, Statuses, Summary, Volume, total
-from airflow_provider_crr.legible import legible
+from airflow_provider_crr.text.humanize import age, count, share, size
+from airflow_provider_crr.text.legible import legible
 
 #: From the worst to what is most of a healthy bucket.
 ORDER = ("FAILED", "PENDING", "NONE", "", "COMPLETED", "REPLICA")

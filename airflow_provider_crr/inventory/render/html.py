@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from importlib import resources
 
-from airflow_provider_crr.humanize import age, count, share, size
 from airflow_provider_crr.inventory.render import charts
 from airflow_provider_crr.inventory.render.advice import steps
 from airflow_provider_crr.inventory.render.findings import (
@@ -28,7 +27,8 @@ from airflow_provider_crr.inventory.render.sections import (
     status_shares,
 )
 from airflow_provider_crr.inventory.summary import SETTLED, Summary
-from airflow_provider_crr.legible import legible
+from airflow_provider_crr.text.humanize import age, count, share, size
+from airflow_provider_crr.text.legible import legible
 
 #: Nothing from anywhere; the style sheet is in the page, the icon is empty.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from airflow_provider_crr.humanize import age, count, share, size
 from airflow_provider_crr.inventory.render.advice import steps
 from airflow_provider_crr.inventory.render.findings import (
     HEADLINES,
@@ -19,7 +18,8 @@ from airflow_provider_crr.inventory.render.findings import (
     verdict,
 )
 from airflow_provider_crr.inventory.summary import Statuses, Summary, total, unsettled
-from airflow_provider_crr.legible import legible
+from airflow_provider_crr.text.humanize import age, count, share, size
+from airflow_provider_crr.text.legible import legible
 
 #: Everything with which a text could start markup, end its table cell, or become a link by itself. Character
 #: references rather than backslashes: in a table, "\\\\|" does not mean the same to every reader.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TypeAlias
 
-from airflow_provider_crr.legible import legible, pieces
+from airflow_provider_crr.text.legible import legible, pieces
 
 
 class Markup(str):

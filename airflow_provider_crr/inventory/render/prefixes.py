@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from airflow_provider_crr.humanize import count, share, size
 from airflow_provider_crr.inventory.render import charts
 from airflow_provider_crr.inventory.render.findings import parts
 from airflow_provider_crr.inventory.render.markup import (
@@ -18,6 +17,7 @@ from airflow_provider_crr.inventory.render.markup import (
     together,
 )
 from airflow_provider_crr.inventory.summary import Statuses, Summary, Volume, total, unsettled
+from airflow_provider_crr.text.humanize import count, share, size
 
 #: Prefixes shown at once; the others are behind a fold.
 UNFOLDED = 15

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from airflow_provider_crr.humanize import age, count, share, size
 from airflow_provider_crr.inventory.render import charts
 from airflow_provider_crr.inventory.render.advice import Step
 from airflow_provider_crr.inventory.render.findings import Part, of, parts, pending_ages_unknown, things
 from airflow_provider_crr.inventory.render.markup import Child, Markup, aside, element, found, section, table
 from airflow_provider_crr.inventory.summary import Summary
+from airflow_provider_crr.text.humanize import age, count, share, size
 
 
 def status_shares(summary: Summary) -> Markup:

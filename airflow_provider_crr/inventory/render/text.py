@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from airflow_provider_crr.humanize import age, count, share, size
 from airflow_provider_crr.inventory.render.advice import steps
 from airflow_provider_crr.inventory.render.findings import (
     as_of,
@@ -15,7 +14,8 @@ from airflow_provider_crr.inventory.render.findings import (
     verdict,
 )
 from airflow_provider_crr.inventory.summary import Statuses, Summary, total, unsettled
-from airflow_provider_crr.legible import legible, shortened
+from airflow_provider_crr.text.humanize import age, count, share, size
+from airflow_provider_crr.text.legible import legible, shortened
 
 #: A log names this many prefixes and FAILED objects; the report names more.
 MAX_NAMED_IN_LOG = 10

@@ -1,0 +1,39 @@
+"""
+The errors that fail a task for good.
+
+They derive from ``AirflowFailException`` because only that behaves alike under ``soft_fail`` and ``never_fail``
+in poke and deferred runs, and because a retry cannot help: S3 never retries a FAILED object by itself, and where a
+store does, the gate has waited for it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_crr.errors import CrrError
+from airflow_provider_crr.tasks.compat import AirflowFailException
+
+
+class _TaskFailure(CrrError, AirflowFailException):
+    """
+    An error whose whole evidence is a plain JSON summary.
+
+    :param message: what is wrong, ready to be shown.
+    :param summary: the same mapping that the task pushed to XCom before it failed.
+    """
+
+    def __init__(self, message: str, *, summary: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.summary = summary or {}
+
+
+class ReplicationFailed(_TaskFailure):
+    """The gate can never open for the objects that the message names."""
+
+
+class InventoryLimitExceeded(_TaskFailure):
+    """A report exceeds a limit that the operator was given."""
+
+
+class ObjectsNotDeleted(_TaskFailure):
+    """At least one object was not deleted, because S3 did not say that it is replicated."""

@@ -1,0 +1,131 @@
+"""DuckDB, shut in a directory and told everything that it would otherwise guess."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_crr.errors import CrrError, InventoryFileInvalid
+from airflow_provider_crr.inventory.engines import disk
+from airflow_provider_crr.inventory.manifest import NAME_ANOTHER
+
+if TYPE_CHECKING:
+    import duckdb
+
+#: What could change an answer, as DuckDB has it by default: nothing of it is left to its release or the environment.
+_SETTINGS = {
+    "TimeZone": "UTC",  # or that of the machine
+    "default_collation": "",  # bytes are compared, not words
+    "default_null_order": "nulls_last",
+    "default_order": "asc",
+    "file_search_path": "",
+    "enable_external_file_cache": "false",  # each file is read once
+}
+
+#: What it raises where it does not understand a statement, by name, for not every release has each.
+_KINDS_OF_THE_RELEASE = frozenset(
+    f"{kind}Exception"
+    for kind in (
+        *("Binder", "Catalog", "Connection", "Dependency", "HTTP", "Interrupt", "Parser", "Permission", "Sequence"),
+        *("Syntax", "Transaction", "TypeMismatch"),
+    )
+)
+#: What it says where it lacks a part of itself.
+_OF_THE_RELEASE = re.compile(
+    r"Missing Extension Error: |[A-Z][A-Za-z ]+ Error: (Unimplemented type for cast|Failed to load)"
+)
+
+
+@contextmanager
+def connect(directory: str, memory_limit: str, threads: int | None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """
+    Connect to an empty database that reads and writes nothing outside a directory.
+
+    :param directory: that directory; what does not fit in memory goes to ``spill`` in it.
+    :param memory_limit: what DuckDB may hold in memory, as DuckDB writes it.
+    :param threads: how many threads DuckDB uses; None for one on each processor, at most 4.
+    :raises CrrError: if DuckDB does not take them, or lacks what every release has.
+    """
+    # Here, for it takes a while and nobody needs it to parse a DAG.
+    import duckdb
+
+    config: dict[str, Any] = {
+        "memory_limit": memory_limit,
+        "threads": threads or min(4, os.cpu_count() or 1),
+        "temp_directory": f"{directory}/spill",
+        "preserve_insertion_order": False,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "allow_community_extensions": False,
+        "allow_persistent_secrets": False,
+        "python_enable_replacements": False,
+    }
+    connection = None
+    try:
+        connection = duckdb.connect(config=config)
+        for name, value in _SETTINGS.items():
+            connection.execute(f"SET {name} = '{value}'")
+        # Whatever the text in a report might make of a statement, it stays in the directory.
+        connection.execute("SET allowed_directories = [$directory]", {"directory": directory})
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+    except (duckdb.Error, RuntimeError) as error:
+        if connection is not None:
+            connection.close()
+        raise CrrError(
+            f"DuckDB {duckdb.__version__} does not begin: {_short(error)}",
+            remedy="Check memory_limit and threads; install a release of duckdb that this provider was tested with",
+        ) from error
+    with connection:
+        yield connection
+
+
+@contextmanager
+def duckdb_errors(uri: str) -> Iterator[None]:
+    """
+    Raise what DuckDB raises as an error of this provider, with the original as its cause.
+
+    Only what it says of the bytes is the report's fault; its memory, its files and its release are the worker's.
+
+    :param uri: what was read.
+    """
+    import duckdb
+
+    try:
+        yield
+    except UnicodeError as error:  # a text of the file, or its name in what DuckDB says of it
+        raise _of_the_file(error, uri) from error
+    except (duckdb.OutOfMemoryException, duckdb.InternalException, duckdb.FatalException) as error:
+        raise CrrError(
+            f"DuckDB could not go on: {_short(error)}",
+            uri=uri,
+            remedy="Give it a higher memory_limit, or a work_dir with room",
+        ) from error
+    except (duckdb.Error, RuntimeError, MemoryError) as error:
+        said = _short(error)
+        if isinstance(error, duckdb.IOException) and (code := disk.code_in(str(error))):
+            raise disk.refused(code, said, uri) from error
+        if not isinstance(error, duckdb.Error) or _is_of_the_release(error):
+            raise CrrError(
+                f"DuckDB {duckdb.__version__} could not do what it was asked: {said}",
+                uri=uri,
+                remedy="Look at the worker; install a release of duckdb that this provider was tested with",
+            ) from error
+        raise _of_the_file(error, uri) from error
+
+
+def _of_the_file(error: Exception, uri: str) -> InventoryFileInvalid:
+    return InventoryFileInvalid(f"not what the manifest says it is: {_short(error)}", uri=uri, remedy=NAME_ANOTHER)
+
+
+def _is_of_the_release(error: Exception) -> bool:
+    """Return whether DuckDB does not understand the statement, or lacks a part of itself: no file can bring that."""
+    return type(error).__name__ in _KINDS_OF_THE_RELEASE or _OF_THE_RELEASE.match(str(error)) is not None
+
+
+def _short(error: Exception) -> str:
+    # DuckDB quotes the line that it could not read, which can be long, and then explains its own options.
+    return " ".join(" ".join(str(error).splitlines()[:4]).split())[:600]

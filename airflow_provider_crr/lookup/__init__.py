@@ -1,0 +1,1 @@
+"""How S3 is asked for the replication status of many objects."""

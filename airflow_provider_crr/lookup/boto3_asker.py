@@ -1,0 +1,199 @@
+"""HEAD through boto3: the authority for one object, and the way for connections that need all of boto3."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, nullcontext
+from queue import Empty, SimpleQueue
+from threading import Event, Semaphore, local
+from typing import Any, TypeAlias
+
+from airflow_provider_crr.lookup.boto3_connections import keeping, on_a_fresh_connection, pairing_of
+from airflow_provider_crr.lookup.http_answers import reading_begins, refusal, was_read_whole
+from airflow_provider_crr.lookup.pace import Pacer
+from airflow_provider_crr.lookup.store_headers import sending_begins, were_sent
+from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, from_head, without_answer
+from airflow_provider_crr.s3.client_errors import is_of_others, not_asked
+from airflow_provider_crr.s3.deadline import Guard, current
+from airflow_provider_crr.s3.objects import S3Object
+from airflow_provider_crr.s3.stores import store_of
+
+#: A boto3 S3 client, whose methods botocore makes at run time.
+S3Client: TypeAlias = Any
+
+#: Threads that one sweep may use, if the client's connection pool is as large.
+MAX_THREADS = 32
+#: Seconds that an abandoned sweep waits for its running requests before it leaves them to end by themselves.
+FAREWELL = 1.0
+#: botocore's events around each attempt to send a HEAD.
+_BEFORE_ATTEMPT = "before-send.s3.HeadObject"
+_AFTER_ATTEMPT = "response-received.s3.HeadObject"
+_NOT_OF_S3 = "an answer without x-amz-request-id, which S3 always sends: somebody else's, such as a proxy's"
+#: Whose request a thread is sending.
+_thread = local()
+
+
+def head(client: S3Client, obj: S3Object, turns: AbstractContextManager[Any] | None = None) -> ObjectReplication:
+    """
+    Ask for one object; once more on a fresh connection if what answered may have answered another question.
+
+    An answer that is not the first on its connection waits until that has shown that nothing follows.
+
+    :param client: a boto3 S3 client.
+    :param obj: what to ask for.
+    :param turns: held while a question is under way, and not while an answer waits.
+    :raises CredentialsNotFound: if the client has no credentials.
+    :raises InvalidArgument: if boto3 cannot make a request of it, such as for a malformed bucket name.
+    :raises LookupFailed: if somebody else refused, such as STS or a proxy, or the connection can never work.
+    """
+    pairing_of(client)
+    with keeping(single=turns is None) as kept:
+        try:
+            with turns or nullcontext():
+                found = _ask(client, obj)
+        finally:
+            settled = kept.settle()
+    if settled or not found.http_status:
+        return found
+    with turns or nullcontext(), on_a_fresh_connection():
+        return _ask(client, obj)
+
+
+def _ask(client: S3Client, obj: S3Object) -> ObjectReplication:
+    """
+    Ask once; once more if the store must be asked otherwise to speak of its own objects.
+
+    Also if the answer seems to have no status, but was not read by us (a double of boto3 gave it): a cut answer could
+    read so.
+    """
+    pairing = pairing_of(client)
+    found = _head(client, obj)
+    if store_of(found.server).asked_with and not were_sent():
+        pairing.at_minio = True
+        found = _head(client, obj)
+    seems_cut = found.state is ObjectState.NONE or found.detail == _NOT_OF_S3
+    return _head(client, obj) if seems_cut and not was_read_whole() else found
+
+
+def _head(client: S3Client, obj: S3Object) -> ObjectReplication:
+    import botocore.exceptions as boto
+
+    version = {"VersionId": obj.version_id} if obj.version_id else {}
+    reading_begins()
+    sending_begins()
+    try:
+        response = client.head_object(Bucket=obj.bucket, Key=obj.key, **version)
+    except Exception as error:
+        if is_of_others(error, "HeadObject"):
+            raise not_asked(error, str(obj), "look up") from error
+        if isinstance(error, boto.HTTPClientError | boto.ConnectionError):
+            return without_answer(obj, f"no answer: {refusal(error) or error}")
+        if not isinstance(error, boto.ClientError):  # parsers raise plain ValueError and the like for a garbled answer
+            return without_answer(obj, f"unreadable answer: {type(error).__name__}: {error}")
+        response = error.response
+    metadata = response["ResponseMetadata"]
+    # http.client keeps the space behind a value, which is no part of it (RFC 9110, section 5.5).
+    headers = {name: value.rstrip(" \t") for name, value in metadata["HTTPHeaders"].items()}
+    return judge(obj, metadata["HTTPStatusCode"], headers)
+
+
+def judge(obj: S3Object, http_status: int, headers: Mapping[str, str]) -> ObjectReplication:
+    """
+    Return what an answer means, unless it is no whole answer of S3.
+
+    S3 describes each object with an ETag and a length: an answer without them was cut off, or is of somebody else. So
+    is one without the id of the request, which S3 and what resembles it give with every answer ("Common response
+    headers"), and a proxy's own page does not.
+    """
+    if http_status in (200, 404) and not is_of_s3(headers):
+        return without_answer(obj, _NOT_OF_S3)
+    if http_status == 200:
+        # A proxy that sends in chunks may leave the length out of the answer to a HEAD (RFC 9110, section 9.3.2).
+        length = headers.get("content-length", "0" if "transfer-encoding" in headers else None)
+        if length is None or "etag" not in headers:
+            return without_answer(obj, "HTTP 200 without ETag and Content-Length, which S3 always sends")
+        if not (length.isascii() and length.isdigit()):
+            return without_answer(obj, f"Content-Length is {length!r}")
+    return from_head(obj, http_status, headers)
+
+
+def is_of_s3(headers: Mapping[str, str]) -> bool:
+    """Return whether whoever answered speaks S3 at all; names in lower case."""
+    return any(name.startswith("x-amz") for name in headers)
+
+
+class BotoAsker:
+    """
+    Asks through boto3, a thread for each request under way.
+
+    :param client: a boto3 S3 client.
+    :param pacer: says when each attempt may leave, those of boto3's own retries included.
+    :param answers: where answers are put, if another asker shares them.
+    """
+
+    def __init__(self, client: S3Client, pacer: Pacer, answers: SimpleQueue[Any] | None = None) -> None:
+        pairing_of(client)
+        # More requests at once than pooled connections would open a new connection for most of them. Twice as many
+        # threads, for while an answer is held until its connection has shown that nothing follows, others ask.
+        at_once = min(MAX_THREADS, client.meta.config.max_pool_connections)
+        self.limit = 2 * at_once
+        self._turns = Semaphore(at_once)
+        self._client = client
+        self._answers: SimpleQueue[Any] = SimpleQueue() if answers is None else answers
+        self._under_way: set[Future[None]] = set()
+        self._pool = ThreadPoolExecutor(self.limit, thread_name_prefix="s3-head")
+        self._pacer = pacer
+        self._closed = Event()
+        self._guard = Guard(self._closed, current())
+        client.meta.events.register(_BEFORE_ATTEMPT, self._wait_for_turn)
+        client.meta.events.register(_AFTER_ATTEMPT, self._take_note)
+
+    def _wait_for_turn(self, **_: Any) -> None:
+        if getattr(_thread, "asker", None) is not self:  # somebody else's request through the same client
+            return
+        if self._closed.wait(self._pacer.claim()):
+            raise InterruptedError("the sweep was abandoned")
+
+    def _take_note(self, response_dict: dict[str, Any] | None, **_: Any) -> None:
+        if response_dict and getattr(_thread, "asker", None) is self:
+            self._pacer.answered(response_dict["status_code"])
+
+    def ask(self, obj: S3Object) -> None:
+        """Send one HEAD."""
+        future = self._pool.submit(self._head, obj)
+        self._under_way.add(future)
+        future.add_done_callback(self._under_way.discard)
+
+    def _head(self, obj: S3Object) -> None:
+        _thread.asker = self
+        try:
+            with self._guard.held():
+                found = head(self._client, obj, self._turns)
+            self._answers.put(found)
+        except BaseException as error:
+            self._answers.put(error)
+
+    def answer(self, timeout: float) -> ObjectReplication | None:
+        """Return one answer, or None if none came within ``timeout`` seconds."""
+        try:
+            found = self._answers.get(timeout=timeout) if timeout else self._answers.get_nowait()
+        except Empty:
+            return None
+        if isinstance(found, BaseException):
+            raise found
+        assert isinstance(found, ObjectReplication)
+        return found
+
+    def close(self) -> None:
+        """Drop what has not begun, and hang up what has."""
+        self._closed.set()
+        try:
+            self._guard.hang_up()
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._client.meta.events.unregister(_BEFORE_ATTEMPT, self._wait_for_turn)
+            self._client.meta.events.unregister(_AFTER_ATTEMPT, self._take_note)
+            if not wait(list(self._under_way), timeout=FAREWELL).not_done:
+                self._pool.shutdown(wait=True)
+        finally:  # also when a signal ends the wait
+            self._guard.close()

@@ -1,0 +1,127 @@
+"""
+Many HEADs at once: the one place that chooses how S3 is asked.
+
+Importing this module loads neither boto3 nor the AWS Common Runtime; clients are made by the process and in
+the call that uses them, because Airflow forks.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from functools import cache, partial
+from itertools import chain, islice
+from threading import Event
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from airflow_provider_crr.lookup.asker import Asker, sweep
+from airflow_provider_crr.lookup.boto3_asker import BotoAsker, S3Client, head
+from airflow_provider_crr.lookup.pace import Pacer
+from airflow_provider_crr.lookup.refusals import Reasons
+from airflow_provider_crr.replication.status import ObjectReplication
+from airflow_provider_crr.s3.deadline import each_until
+from airflow_provider_crr.s3.objects import S3Object
+
+log = logging.getLogger(__name__)
+
+
+class HeadLookup(Protocol):
+    """Asks S3 about objects."""
+
+    def __call__(self, objects: Iterable[S3Object], *, stop: Event | None = None) -> Iterator[ObjectReplication]:
+        """
+        Yield exactly one answer for each object, in any order.
+
+        :param objects: what to ask for, of any length; read only a few hundred ahead of the answers.
+        :param stop: once set, nothing more is asked.
+        :raises LookupFailed: if ``stop`` is set before every answer is in, or the connection can never work.
+        """
+
+
+def choose_lookup(client: S3Client, *, max_requests_per_second: float | None = None) -> HeadLookup:
+    """
+    Return the fastest lookup that honours everything the client is configured with.
+
+    :param client: boto3 S3 client.
+    :param max_requests_per_second: requests that may leave each second, retries included; None for as many as
+        possible. All calls for several objects share it, and what was learnt of S3's limits.
+    :raises InvalidArgument: if ``max_requests_per_second`` is not above zero.
+    """
+    pacer = Pacer(max_requests_per_second)
+
+    @cache
+    def asker() -> Callable[[], Asker]:
+        reason = why_not_crt(client)
+        if reason:
+            log.debug("Asking S3 through boto3: %s", reason)
+            return partial(BotoAsker, client, pacer)
+        from airflow_provider_crr.lookup.crt.asker import CrtAsker
+
+        log.debug("Asking S3 through the AWS Common Runtime")
+        return partial(CrtAsker, client, pacer)
+
+    def lookup(objects: Iterable[S3Object], *, stop: Event | None = None) -> Iterator[ObjectReplication]:
+        return each_until(stop, answers(objects, stop))
+
+    def answers(objects: Iterable[S3Object], stop: Event | None) -> Iterator[ObjectReplication]:
+        reasons = Reasons(client)
+        remaining = iter(objects)
+        first = list(islice(remaining, 2))
+        if len(first) < 2 and not (stop is not None and stop.is_set()):
+            if not first:
+                return
+            # boto3 is the authority, may have a connection open, and is sooner ready for one.
+            yield reasons.explain(head(client, first[0]))
+        else:
+            with closing(sweep(chain(first, remaining), asker(), stop)) as found:
+                yield from map(reasons.explain, found)
+
+    return lookup
+
+
+def head_one(client: S3Client, obj: S3Object) -> ObjectReplication:
+    """
+    Ask for one object through boto3.
+
+    :param client: boto3 S3 client.
+    :param obj: what to ask for.
+    :raises LookupFailed: if S3 could not be asked at all, such as without credentials.
+    """
+    return Reasons(client).explain(head(client, obj))
+
+
+def why_not_crt(client: S3Client) -> str | None:
+    """
+    Return what the AWS Common Runtime cannot honour about a client, or None.
+
+    What depends on the bucket (its signer, its endpoint) is found when the bucket is first asked.
+
+    :param client: boto3 S3 client.
+    """
+    from botocore.utils import get_environ_proxies
+
+    try:
+        import awscrt.http  # noqa: F401
+
+        from airflow_provider_crr.lookup.crt.session import forked_amid_sweep, tls_context
+    except ImportError as error:
+        return f"awscrt is not usable: {error}"
+    if forked_amid_sweep():
+        return "this process was forked amid a sweep"
+    config = client.meta.config
+    endpoint = client.meta.endpoint_url
+    proxies = get_environ_proxies(endpoint) if config.proxies is None else config.proxies
+    if proxies.get(urlsplit(endpoint).scheme):
+        return "a proxy is configured"
+    if config.client_cert:
+        return "a client certificate is configured"
+    if config.signature_version != "s3v4":
+        return f"requests are signed with {config.signature_version}"
+    try:
+        if urlsplit(endpoint).scheme == "https":
+            tls_context(client)
+    except Exception as error:  # boto3 reads more kinds of files, and says what is wrong with the others
+        return f"it does not take the trusted certificates: {type(error).__name__}: {error}"
+    return None

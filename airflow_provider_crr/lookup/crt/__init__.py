@@ -1,0 +1,1 @@
+"""The same through the AWS Common Runtime."""

@@ -1,0 +1,176 @@
+"""The connections of one sweep: opened as they are needed, rested after each answer, kept while it lasts."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from heapq import heappop, heappush
+from itertools import count
+from math import ceil
+from typing import Any
+
+from airflow_provider_crr.lookup.pairing import LONG_IDLE, Endpoint, Exchange, Pairing
+
+#: Connections that requests are under way on: what S3's 5,500 HEADs a second for a prefix need at 23 ms each.
+CONNECTIONS = 128
+#: Connections in all, with those that rest: a rest lasts as long as the slower answers take.
+_MOST = 3 * CONNECTIONS
+#: Connections that may be opened at the same time: a handshake costs more than many HEADs.
+OPENING = 32
+#: Rests end together, each so many seconds: who sweeps is woken once for all of them.
+_TICK = 0.005
+#: How the runtime calls bytes that nobody asked for; it closes the connection then.
+_SURPLUS = "AWS_ERROR_INVALID_STATE"
+
+
+class _Use:
+    """What a connection was used for last; without the connection, which is released once nothing refers to it."""
+
+    __slots__ = ("answered_at", "exchange", "waits")
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self.answered_at = 0.0
+        #: Whether a question is under way.
+        self.waits = False
+
+    def asks(self) -> None:
+        """Note a question."""
+        self.waits = True
+
+    def answers(self) -> None:
+        """Note its answer."""
+        self.waits, self.answered_at = False, time.monotonic()
+
+    def ended(self, shutdown: Future[Any]) -> None:
+        """Convict for surplus, in the runtime's thread; not for what some say on a connection that was long idle."""
+        idle = not self.waits and time.monotonic() - self.answered_at >= LONG_IDLE
+        if getattr(shutdown.exception(), "name", "") == _SURPLUS and not idle:
+            self.exchange.convict()
+
+
+class Connection:
+    """
+    One connection.
+
+    :param native: the runtime's.
+    :param endpoint: where it leads.
+    :param exchange: what is known of who answers there.
+    """
+
+    __slots__ = ("answers", "endpoint", "exchange", "native", "rests_until", "use")
+
+    def __init__(self, native: Any, endpoint: Endpoint, exchange: Exchange) -> None:
+        self.native = native
+        self.endpoint = endpoint
+        self.exchange = exchange
+        self.answers = 0
+        self.rests_until = 0.0
+        self.use = _Use(exchange)
+        native.shutdown_future.add_done_callback(self.use.ended)
+
+    def is_clean(self) -> bool:
+        """Return whether each question on it had one answer, as far as can be seen by now."""
+        return not self.exchange.convicted and bool(self.native.is_open())
+
+    def is_usable(self) -> bool:
+        """Return whether it may be used again by now, if it is clean."""
+        return self.exchange.usable_at(self.use.answered_at, self.rests_until) <= time.monotonic()
+
+
+class Connections:
+    """
+    A pool. Not thread-safe: all of it is used by the thread that sweeps.
+
+    :param connect: opens a connection; its callers' callbacks may run in other threads.
+    :param pairing: what is known of the endpoints.
+    """
+
+    def __init__(self, connect: Callable[[Endpoint], Future[Any]], pairing: Pairing) -> None:
+        self._connect = connect
+        self._pairing = pairing
+        self._idle: dict[Endpoint, deque[Connection]] = {}
+        self._resting: list[tuple[float, int, Connection, Any]] = []
+        self._order = count()
+        self._used: set[Connection] = set()
+        self._opening = 0
+
+    def take(self, endpoint: Endpoint) -> Connection | None:
+        """Return an idle connection, or None."""
+        idle = self._idle.get(endpoint)
+        while idle and not self._are_all_used():
+            connection = idle[0]  # the one that rested longest
+            clean = connection.is_clean()
+            if clean and not connection.is_usable():
+                return None
+            idle.popleft()
+            if clean:
+                connection.exchange.note_quiet(connection.use.answered_at)
+                self._used.add(connection)
+                return connection
+            connection.native.close()
+        return None
+
+    def open(self, endpoint: Endpoint) -> Future[Any] | None:
+        """Return a connection to be, which :meth:`opened` must be told of; None if there may be no more."""
+        if self._opening >= OPENING or self._are_all_used():
+            return None
+        idle = sum(map(len, self._idle.values()))
+        if self._opening + len(self._used) + len(self._resting) + idle >= _MOST:
+            unused = next((idle for idle in self._idle.values() if idle), None)
+            if unused is None:
+                return None
+            unused.pop().native.close()  # the older ones have something to say of who answers
+        self._opening += 1
+        return self._connect(endpoint)
+
+    def _are_all_used(self) -> bool:
+        return self._opening + len(self._used) >= CONNECTIONS
+
+    def opened(self, endpoint: Endpoint, future: Future[Any]) -> Connection:
+        """Return the connection, in use; raises what kept it from being opened."""
+        self._opening -= 1
+        connection = Connection(future.result(), endpoint, self._pairing.at(endpoint))
+        self._used.add(connection)
+        return connection
+
+    def rest(self, connection: Connection, until: float, held: Any) -> None:
+        """
+        Take back a connection that gave an answer, and let it rest.
+
+        :param connection: the connection.
+        :param until: how long, by ``time.monotonic``.
+        :param held: what :meth:`rested` returns along with it.
+        """
+        self._used.discard(connection)
+        connection.rests_until = until = ceil(until / _TICK) * _TICK
+        heappush(self._resting, (until, next(self._order), connection, held))
+
+    def rested(self) -> Iterator[tuple[Connection, Any]]:
+        """Yield the connections whose rest has ended, each with what was held; give each back."""
+        while self._resting and self._resting[0][0] <= time.monotonic():
+            _, _, connection, held = heappop(self._resting)
+            yield connection, held
+
+    def until_rested(self) -> float | None:
+        """Return the seconds until the next rest ends; None if none rests."""
+        return max(0.0, self._resting[0][0] - time.monotonic()) if self._resting else None
+
+    def give_back(self, connection: Connection, *, usable: bool) -> None:
+        """Take back what :meth:`take`, :meth:`opened` or :meth:`rested` gave."""
+        self._used.discard(connection)
+        if usable:
+            self._idle.setdefault(connection.endpoint, deque()).append(connection)
+        else:
+            connection.native.close()
+
+    def close(self) -> None:
+        """Close all; what is under way on them ends with an error."""
+        idle = (each for idle in self._idle.values() for each in idle)
+        for connection in [*self._used, *idle, *(resting[2] for resting in self._resting)]:
+            connection.native.close()
+        self._used.clear()
+        self._idle.clear()
+        self._resting.clear()

@@ -1,0 +1,157 @@
+"""
+Connections of the runtime with TLS: boto3 is the authority on whom to trust, and shakes hands first.
+
+The two do not judge certificates alike. The runtime takes an intermediate authority for a root, which OpenSSL does not;
+OpenSSL knows kinds of keys that the runtime does not, such as Ed25519. And where the runtime refuses whoever answers,
+it says so 10 to 30 seconds later ("Blinding" of s2n-tls's usage guide). So where boto3 gets no connection the runtime
+opens none, and where the runtime gets none in time, boto3 asks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from functools import partial
+from threading import Thread
+from typing import Any
+from weakref import ref
+
+from airflow_provider_crr.lookup.pairing import Endpoint, Pairing
+
+#: Seconds that boto3's handshake may take; after them boto3 asks, which has time-outs of its own.
+_SHAKING = 5.0
+#: Seconds that the runtime's may take: at least, and in the time that boto3's took.
+_LEAST, _TIMES = 2.0, 4.0
+#: Seconds for which a client keeps in mind how the handshakes at an endpoint ended.
+_KNOWN = 600.0
+
+
+class AskBoto3(Exception):
+    """The runtime has no connection: whatever there is to say of that is boto3's to say."""
+
+
+class _Opening(Future[Any]):
+    """A connection to be, and until when it is waited for."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        super().__init__()
+        self.endpoint = endpoint
+        self.until = time.monotonic() + _SHAKING
+
+    def fail(self, why: object) -> None:
+        """End it without a connection; too late is no matter."""
+        with suppress(InvalidStateError):
+            self.set_exception(AskBoto3(str(why)))
+
+
+class Handshakes:
+    """
+    Opens the connections of one sweep. Its futures may end in other threads; nothing here waits for them.
+
+    :param pairing: what the client knows of the endpoints.
+    :param shake: shakes hands as boto3 does, or raises.
+    :param connect: opens a connection of the runtime.
+    """
+
+    def __init__(
+        self, pairing: Pairing, shake: Callable[[Endpoint], None], connect: Callable[[Endpoint], Future[Any]]
+    ) -> None:
+        self._pairing = pairing
+        self._shake = shake
+        self._connect = connect
+        self._shaken: dict[Endpoint, Future[float]] = {}
+        self._refused: set[Endpoint] = set()
+        self._openings: set[_Opening] = set()
+        #: Connections that the runtime still tries to open, in time or not.
+        self._natives: set[Future[Any]] = set()
+
+    def refuses(self, endpoint: Endpoint) -> bool:
+        """Return whether the runtime gets no connection there."""
+        return endpoint in self._refused or time.monotonic() < self._pairing.at(endpoint).refused_until
+
+    def open(self, endpoint: Endpoint) -> Future[Any]:
+        """Return a connection to be, which ends with :class:`AskBoto3` if there is none in time."""
+        opening = _Opening(endpoint)
+        self._openings.add(opening)
+        opening.add_done_callback(self._openings.discard)  # type: ignore[arg-type]
+        if time.monotonic() < self._pairing.at(endpoint).trusted_until:
+            self._open(opening, 0.0)
+        else:
+            # The handshake is kept; were the opening kept along with it, its connection would never be released.
+            self._shaking(endpoint).add_done_callback(partial(self._go_on, ref(opening)))
+        return opening
+
+    def expire(self) -> None:
+        """Give up what takes too long."""
+        now = time.monotonic()
+        for opening in [each for each in list(self._openings) if each.until < now]:
+            if opening.endpoint in self._shaken and self._shaken[opening.endpoint].done():
+                self._refuse(opening.endpoint)
+            self._refused.add(opening.endpoint)
+            opening.fail("no handshake in time")
+
+    def close(self) -> bool:
+        """Give up all; return whether the runtime goes on trying to open connections for a while."""
+        for opening in list(self._openings):
+            opening.fail("the sweep has ended")
+        return bool(self._natives)
+
+    def _refuse(self, endpoint: Endpoint) -> None:
+        self._pairing.at(endpoint).refused_until = time.monotonic() + _KNOWN
+
+    def _shaking(self, endpoint: Endpoint) -> Future[float]:
+        shaken = self._shaken.get(endpoint)
+        if shaken is None:
+            shaken = self._shaken[endpoint] = Future()
+            # A daemon: it must not hold up the end of the process, and may last as long as boto3's connect_timeout.
+            Thread(target=_shake, args=(self._shake, endpoint, shaken), name="s3-handshake", daemon=True).start()
+        return shaken
+
+    def _go_on(self, kept: ref[_Opening], shaken: Future[float]) -> None:
+        opening = kept()
+        if opening is None:  # it was given up
+            return
+        if error := shaken.exception():
+            self._refused.add(opening.endpoint)
+            opening.fail(error)
+            return
+        self._pairing.at(opening.endpoint).trusted_until = time.monotonic() + _KNOWN
+        self._open(opening, shaken.result())
+
+    def _open(self, opening: _Opening, took: float) -> None:
+        if opening.done():
+            return
+        opening.until = time.monotonic() + max(_LEAST, _TIMES * took)
+        try:
+            native = self._connect(opening.endpoint)
+        except Exception as error:  # such as a file of authorities that was changed since
+            self._refused.add(opening.endpoint)
+            opening.fail(error)
+            return
+        self._natives.add(native)
+        native.add_done_callback(partial(self._opened, opening))
+
+    def _opened(self, opening: _Opening, native: Future[Any]) -> None:
+        self._natives.discard(native)
+        error = native.exception()
+        if error:
+            if str(getattr(error, "name", "")).startswith("AWS_IO_TLS"):
+                self._refuse(opening.endpoint)
+            opening.fail(error)
+            return
+        try:
+            opening.set_result(native.result())
+        except InvalidStateError:  # it was given up
+            native.result().close()
+
+
+def _shake(shake: Callable[[Endpoint], None], endpoint: Endpoint, shaken: Future[float]) -> None:
+    started = time.monotonic()
+    try:
+        shake(endpoint)
+    except BaseException as error:
+        shaken.set_exception(error)
+    else:
+        shaken.set_result(time.monotonic() - started)

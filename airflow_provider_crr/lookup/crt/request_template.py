@@ -1,0 +1,128 @@
+"""What botocore would put on the wire for a HEAD, learnt by letting it prepare one and stopping it there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from airflow_provider_crr.lookup.boto3_asker import S3Client
+from airflow_provider_crr.lookup.pairing import Endpoint
+from airflow_provider_crr.s3.client_errors import not_asked
+from airflow_provider_crr.s3.objects import S3Object
+
+_CREDENTIAL = re.compile(r"AWS4-HMAC-SHA256 Credential=[^,]+/\d{8}/([^/,]+)/s3/aws4_request,")
+#: Keys that need no encoding.
+_PLAIN = re.compile(r"[A-Za-z0-9/_.~-]*")
+#: Made anew for each request by whoever signs and sends it.
+_OF_ONE_REQUEST = {
+    "amz-sdk-invocation-id",
+    "amz-sdk-request",
+    "authorization",
+    "x-amz-content-sha256",
+    "x-amz-date",
+    "x-amz-security-token",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """
+    How every HEAD to one bucket looks.
+
+    :param endpoint: where it goes.
+    :param before_key: the path up to the key.
+    :param before_version: what stands between key and version id; None if the request is for no version.
+    :param region: the region that the request is signed for.
+    :param headers: headers that are alike for every key, ``host`` among them.
+    :param body_hash: what the signature says of the body, which a bucket's policy may look at
+        (``s3:x-amz-content-sha256``).
+    """
+
+    endpoint: Endpoint
+    before_key: str
+    before_version: str | None
+    region: str
+    headers: tuple[tuple[str, str], ...]
+    body_hash: str
+
+    def path(self, obj: S3Object) -> str:
+        """Return path and query for one object, encoded by botocore."""
+        from botocore.utils import percent_encode
+
+        key = obj.key if _PLAIN.fullmatch(obj.key) else percent_encode(obj.key, safe="/~")
+        path: str = self.before_key + key
+        if self.before_version is not None:
+            path += self.before_version + percent_encode(obj.version_id or "")
+        return path
+
+
+def prepare(client: S3Client, obj: S3Object) -> Wire | None:
+    """
+    Return how a HEAD to the bucket of ``obj`` looks; None if only boto3 can send it.
+
+    None means that it is not signed with Signature Version 4 for one region (unsigned, a multi-region access
+    point, a directory bucket), or that somebody answers in the place of S3, as test doubles for boto3 do.
+
+    :param client: a boto3 S3 client.
+    :param obj: an object of the bucket; its key and version id are not used.
+    """
+    from botocore.awsrequest import AWSResponse
+    from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+
+    key, version = uuid4().hex, uuid4().hex
+    caught: list[Any] = []
+    headers: Any = {"x-caught": key}
+
+    def catch(request: Any, **_: Any) -> Any:
+        if key not in request.url:
+            return None  # the client may be in use elsewhere too
+        caught.append(request)
+        return AWSResponse(request.url, 200, headers, _NoBody())
+
+    with_version = {"VersionId": version} if obj.version_id else {}
+    # The least specific event, last: if anybody else answers, theirs is the answer that botocore takes.
+    client.meta.events.register_last("before-send", catch)
+    try:
+        answer = client.head_object(Bucket=obj.bucket, Key=key, **with_version)
+    except (ClientError, HTTPClientError, ConnectionError):  # a directory bucket's session, or somebody's double
+        return None
+    except Exception as error:  # also what a source of credentials raises
+        raise not_asked(error, str(obj), "look up") from error
+    finally:
+        client.meta.events.unregister("before-send", catch)
+    if answer["ResponseMetadata"]["HTTPHeaders"].get("x-caught") != key:
+        return None
+    return _read(caught[0], key, version)
+
+
+class _NoBody:
+    def stream(self) -> Iterator[bytes]:
+        return iter(())
+
+
+def _read(request: Any, key: str, version: str) -> Wire | None:
+    url = urlsplit(request.url)
+    headers = {name.lower(): _text(value) for name, value in request.headers.items()}
+    signed = _CREDENTIAL.match(headers.get("authorization", ""))
+    if not signed or "host" not in headers or "x-amz-s3session-token" in headers:
+        return None
+    before_key, _, after_key = (f"{url.path}?{url.query}" if url.query else url.path).partition(key)
+    before_version, found, rest = after_key.partition(version)
+    if rest or (after_key and not found):
+        return None  # something that we do not know follows the key
+    return Wire(
+        endpoint=Endpoint(url.scheme, url.hostname or "", url.port or (443 if url.scheme == "https" else 80)),
+        before_key=before_key,
+        before_version=before_version if found else None,
+        region=signed.group(1),
+        headers=tuple((name, value) for name, value in headers.items() if name not in _OF_ONE_REQUEST),
+        body_hash=headers.get("x-amz-content-sha256", ""),
+    )
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value

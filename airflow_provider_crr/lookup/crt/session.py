@@ -1,0 +1,225 @@
+"""
+The AWS Common Runtime, made to do as a boto3 client does, for the length of one sweep: signs and connects.
+
+An event loop is made for each sweep and closed with it, which takes a few milliseconds. Its thread is joined before a
+fork, so a process that forks between sweeps, as Airflow does, hands nothing down to its child. The runtime does not
+survive a fork amid a sweep (the child would join threads that it does not have, and crash): boto3 is used there.
+
+Requests go over ``awscrt.http`` and not ``awscrt.s3.S3Client``, whose retries cannot be seen, counted or turned off:
+``max_requests_per_second`` would not hold.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import Future
+from functools import lru_cache, partial
+from typing import Any
+
+from airflow_provider_crr.lookup.boto3_asker import S3Client
+from airflow_provider_crr.lookup.boto3_connections import pairing_of, shake_hands
+from airflow_provider_crr.lookup.bounded_connections import renew
+from airflow_provider_crr.lookup.crt.handshakes import Handshakes
+from airflow_provider_crr.lookup.crt.request_template import Wire
+from airflow_provider_crr.lookup.pairing import Endpoint
+from airflow_provider_crr.s3.client_errors import no_credentials, not_asked
+from airflow_provider_crr.s3.error_origin import note_connection
+from airflow_provider_crr.s3.objects import S3Object
+
+#: Seconds for which credentials, and the time of a signature, are used before they are asked for again; botocore
+#: renews credentials minutes ahead, and S3 accepts a signature for 15 minutes.
+_SIGNING_AGE = 1.0
+#: How often boto3 asks by default in each retry mode ("Retries" of the boto3 guide); 3 in all others.
+_ATTEMPTS = {"legacy": 5, None: 5}
+#: Seconds that a fork waits for the threads of past sweeps to end.
+_JOIN = 2.0
+
+
+class Runtime:
+    """
+    Signs requests and opens connections.
+
+    :param client: the boto3 client whose credentials, certificates and timeouts are used.
+    :raises CredentialsNotFound: if the client has no credentials.
+    """
+
+    def __init__(self, client: S3Client) -> None:
+        from awscrt import auth, http, io
+
+        self._client = client
+        self._handshakes = Handshakes(pairing_of(client), partial(shake_hands, client), self._connect)
+        self._credentials = client._get_credentials()  # what boto3's own Common Runtime transfers use
+        if self._credentials is None:
+            raise no_credentials(None, "none are configured")
+        self._auth, self._http = auth, http
+        self._frozen: Any = None
+        self._provider: Any = None
+        self._signed_at = float("-inf")
+        self._signing: dict[tuple[str, str], Any] = {}
+        self._loop = io.EventLoopGroup(1)
+        self._bootstrap = io.ClientBootstrap(self._loop, io.DefaultHostResolver(self._loop))
+        self._socket = io.SocketOptions()
+        if client.meta.config.connect_timeout:
+            self._socket.connect_timeout_ms = int(1000 * client.meta.config.connect_timeout)
+        _forks.used = True
+        _forks.open.add(self)
+
+    def request(self, wire: Wire, obj: S3Object) -> Any:
+        """
+        Return a signed HEAD.
+
+        :raises LookupFailed: if there are no credentials any more.
+        """
+        request = self._http.HttpRequest("HEAD", wire.path(obj), self._http.HttpHeaders(wire.headers))
+        signing = self._signing_for(wire, obj)
+        try:
+            return self._auth.aws_sign_request(request, signing).result()
+        except Exception as error:  # the runtime's own
+            raise not_asked(error, str(obj), "look up") from error
+
+    def _signing_for(self, wire: Wire, obj: S3Object) -> Any:
+        now = time.monotonic()
+        if now - self._signed_at > _SIGNING_AGE:
+            try:
+                renew(self._credentials)
+                frozen = self._credentials.get_frozen_credentials()
+            except Exception as error:
+                note_connection(self._client, error)
+                raise not_asked(error, str(obj), "look up") from error
+            if frozen != self._frozen:
+                self._frozen = frozen
+                self._provider = self._auth.AwsCredentialsProvider.new_static(
+                    frozen.access_key, frozen.secret_key, frozen.token
+                )
+            self._signing.clear()
+            self._signed_at = now
+        kind = (wire.region, wire.body_hash)
+        if kind not in self._signing:
+            self._signing[kind] = _signing_config(wire, self._provider)
+        return self._signing[kind]
+
+    def refuses(self, endpoint: Endpoint) -> bool:
+        """Return whether only boto3 gets a connection there."""
+        return self._handshakes.refuses(endpoint)
+
+    def connect(self, endpoint: Endpoint) -> Future[Any]:
+        """Return a connection to be; with TLS it ends with :class:`.AskBoto3` if there is none in time."""
+        return self._handshakes.open(endpoint) if endpoint.scheme == "https" else self._connect(endpoint)
+
+    def expire(self) -> None:
+        """Give up connections that take too long to open."""
+        self._handshakes.expire()
+
+    def _connect(self, endpoint: Endpoint) -> Future[Any]:
+        options = None
+        if endpoint.scheme == "https":
+            options = tls_context(self._client).new_connection_options()
+            options.set_server_name(endpoint.host)
+        future: Future[Any] = self._http.HttpClientConnection.new(
+            endpoint.host, endpoint.port, self._bootstrap, self._socket, options
+        )
+        return future
+
+    def give_up(self) -> bool:
+        """End what waits for a connection with TLS; return whether threads need long to end, for handshakes do."""
+        return self._handshakes.close()
+
+    def close(self, deadline: float) -> None:
+        """
+        Wait until threads and sockets are released; nothing else may refer to a connection any more.
+
+        :param deadline: until when to wait, by ``time.monotonic``.
+        """
+        try:
+            loop_ended = self._loop.shutdown_event
+            del self._bootstrap, self._loop
+            loop_ended.wait(max(0.0, deadline - time.monotonic()))
+        finally:  # also when a signal ends the wait: the rest ends by itself
+            _forks.open.discard(self)
+
+
+class _Forks:
+    """Keeps what a forked process would inherit to what it can bear."""
+
+    def __init__(self) -> None:
+        self.open: set[Runtime] = set()
+        self.used = False
+        self.inherited = False
+
+    def before(self) -> None:
+        """Join the threads of past sweeps, in the parent."""
+        if self.used and not self.open:
+            from awscrt.common import join_all_native_threads
+
+            self.used = not join_all_native_threads(timeout_sec=_JOIN)
+
+    def after(self) -> None:
+        """Note in the child what could not be joined; it stays referenced, for releasing it would wait for ever."""
+        self.inherited = self.inherited or self.used
+
+
+_forks = _Forks()
+os.register_at_fork(before=_forks.before, after_in_child=_forks.after)
+
+
+def forked_amid_sweep() -> bool:
+    """Return whether this process inherited threads of the runtime that it does not have."""
+    return _forks.inherited
+
+
+def certificates(client: S3Client) -> bool | str:
+    """
+    Return how a client checks certificates: False, True, or the file of the authorities that it trusts.
+
+    :param client: a boto3 S3 client.
+    :raises AttributeError: if this botocore keeps it elsewhere.
+    """
+    verify: bool | str = client._endpoint.http_session._verify
+    return verify
+
+
+def attempts(client: S3Client) -> int:
+    """Return how often boto3 would ask at most, the first time included."""
+    configured = client.meta.config.retries or {}
+    return int(configured.get("total_max_attempts") or _ATTEMPTS.get(configured.get("mode"), 3))
+
+
+def _signing_config(wire: Wire, provider: Any) -> Any:
+    from awscrt import s3
+
+    config = s3.create_default_s3_signing_config(region=wire.region, credential_provider=provider)
+    return config.replace(signed_body_value=wire.body_hash) if wire.body_hash else config
+
+
+def tls_context(client: S3Client) -> Any:
+    """
+    Return whom a client trusts, as the runtime reads it; kept, for reading it takes longer than many HEADs.
+
+    :param client: a boto3 S3 client.
+    :raises Exception: whatever the runtime, or the file of authorities, is not made for.
+    """
+    path = _authorities(client)
+    found = os.stat(path) if path else None
+    return _read_context(path, found and (found.st_mtime_ns, found.st_size, found.st_ino), os.getpid())
+
+
+def _authorities(client: S3Client) -> str | None:
+    """Return the file with the authorities that boto3 trusts, which slim images often do not have system-wide."""
+    from botocore.httpsession import get_cert_path
+
+    verify: Any = certificates(client)
+    return os.path.expanduser(str(get_cert_path(verify))) if verify else None  # as urllib3 does
+
+
+@lru_cache(maxsize=4)
+def _read_context(path: str | None, stamp: Any, process: int) -> Any:
+    from awscrt import io
+
+    options = io.TlsContextOptions()
+    options.min_tls_ver = io.TlsVersion.TLSv1_2  # Python's own, and therefore boto3's
+    if path is None:
+        options.verify_peer = False
+    else:
+        options.override_default_trust_store_from_path(ca_filepath=path)
+    return io.ClientTlsContext(options)

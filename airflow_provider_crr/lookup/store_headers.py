@@ -1,0 +1,64 @@
+"""What a store must be asked with, put into each question by a botocore event: both clients send what it makes."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from threading import local
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow_provider_crr.lookup.pairing import Pairing
+from airflow_provider_crr.s3.stores import MINIO
+
+#: Questions about an object: HEAD, and the GET of its first byte that says why a HEAD was refused.
+_EVENTS = ("before-sign.s3.HeadObject", "before-sign.s3.GetObject")
+_FIRST_BYTE = "bytes=0-0"
+_thread = local()
+
+
+def send_store_headers(client: Any, pairing: Pairing) -> None:
+    """
+    Send what MinIO must be asked with, signed, wherever Amazon does not answer: a proxy may hide who does.
+
+    :param client: a boto3 S3 client.
+    :param pairing: says whether MinIO was met at an endpoint of Amazon's name.
+    """
+    for event in _EVENTS:
+        client.meta.events.register(event, partial(_add, pairing), unique_id=f"crr-{event}")
+
+
+def sending_begins() -> None:
+    """Forget what this thread sent last."""
+    _thread.sent = False
+
+
+def were_sent() -> bool:
+    """Return whether this thread's last question had them."""
+    return getattr(_thread, "sent", False)
+
+
+def _add(pairing: Pairing, request: Any, **_: Any) -> None:
+    if request.method == "GET" and _text(request.headers.get("Range")) != _FIRST_BYTE:
+        return
+    _thread.sent = pairing.at_minio or not _is_amazons(urlsplit(request.url).hostname or "")
+    if _thread.sent:
+        for name, value in MINIO.asked_with.items():
+            del request.headers[name]
+            request.headers[name] = value
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _is_amazons(host: str) -> bool:
+    return host.endswith(amazons_suffixes())
+
+
+@cache
+def amazons_suffixes() -> tuple[str, ...]:
+    """Return what the names of Amazon's endpoints end with, in all its partitions, as botocore knows them."""
+    from botocore.loaders import Loader
+
+    outputs = [partition["outputs"] for partition in Loader().load_data("partitions")["partitions"]]
+    return tuple(f".{each[name]}" for each in outputs for name in ("dnsSuffix", "dualStackDnsSuffix"))

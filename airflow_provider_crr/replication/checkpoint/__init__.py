@@ -1,0 +1,1 @@
+"""What a gate found done, kept between processes."""

@@ -1,0 +1,212 @@
+"""What the operators and sensors share in reading their arguments."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow_provider_crr.errors import InvalidArgument
+from airflow_provider_crr.replication.targets import Targets
+from airflow_provider_crr.s3.objects import account_id
+
+#: Templated fields that say how to reach S3.
+HOOK_FIELDS = ("aws_conn_id", "region_name", "verify", "expected_bucket_owner")
+#: Templated fields that name objects.
+TARGET_FIELDS = ("bucket_key", "bucket_name", "version_id")
+
+
+class TargetArguments:
+    """The arguments by which a task names objects; they mean the same in each."""
+
+    bucket_name: str | None
+    wildcard_match: bool
+    version_id: str | None
+    #: Returns an argument in its type: that of :class:`~airflow_provider_crr.tasks.templated.Templated`.
+    _read: Callable[[str], Any]
+
+    @property
+    def bucket_key(self) -> Any:
+        """What the user named, or a template of it."""
+        return self._bucket_key
+
+    @bucket_key.setter
+    def bucket_key(self, value: Any) -> None:
+        # It is read several times, and whoever reads must see all of it. Rendered to native objects, the Jinja filters
+        # map, select and unique yield their elements only once.
+        self._bucket_key = list(value) if isinstance(value, Iterator) else value
+
+    def _names_are_known(self) -> bool:
+        """Return whether the names are known when the DAG is parsed."""
+        return all(is_known(self, field) for field in TARGET_FIELDS)
+
+    def _targets(self) -> Targets:
+        return Targets.parse(
+            self._read("bucket_key"),
+            bucket_name=self._read("bucket_name"),
+            wildcard_match=self.wildcard_match,
+            version_id=self._read("version_id"),
+        )
+
+
+def hook_arguments(task: Any, *, for_trigger: bool = False) -> dict[str, Any]:
+    """
+    Return the keyword arguments of the task's :class:`~airflow_provider_crr.hooks.replication.S3ReplicationHook`.
+
+    :param task: an operator or sensor with the fields of the AWS connection.
+    :param for_trigger: whether they will be stored as JSON.
+    :raises InvalidArgument: if they cannot be stored, or one of them can never work.
+    """
+    limit = getattr(task, "max_requests_per_second", None)
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float) or not limit > 0):
+        raise InvalidArgument(
+            f"max_requests_per_second is {limit!r}", remedy="Give a number above 0, or None for no limit"
+        )
+    if for_trigger and task.botocore_config is not None:
+        try:
+            json.dumps(task.botocore_config)
+        except TypeError as error:
+            raise InvalidArgument(
+                f"botocore_config cannot be stored for a deferrable task: {error}",
+                remedy="Give its settings as a mapping of plain values",
+            ) from error
+
+    def read(name: str, checked: Callable[[Any], Any]) -> Any:
+        value = getattr(task, name)
+        return checked(value) if value is not None and is_known(task, name) else value
+
+    return {
+        "aws_conn_id": read("aws_conn_id", connection),
+        "region_name": read("region_name", region),
+        "verify": read("verify", verification),
+        "config": task.botocore_config,
+        "expected_bucket_owner": read("expected_bucket_owner", account_id),
+        "requester_pays": task.requester_pays,
+        "max_requests_per_second": limit,
+    }
+
+
+def is_known(task: Any, name: str) -> bool:
+    """Return whether an argument is known when the DAG is parsed."""
+    return not is_expanded(task) and not is_template(getattr(task, name))
+
+
+def is_expanded(task: Any) -> bool:
+    """Return whether a task is one of a mapped task's, made when it runs: other tasks may have given its arguments."""
+    return bool(getattr(task, "_BaseOperator__from_mapped", False))  # Airflow offers no other way to know
+
+
+def is_template(value: object) -> bool:
+    """Return whether a value is known only after rendering: a Jinja template, an XComArg, a function, or holds one."""
+    if isinstance(value, str):
+        return "{{" in value or "{%" in value or "{#" in value
+    if isinstance(value, Mapping):
+        return any(map(is_template, value.values()))
+    if isinstance(value, list | tuple | set):
+        return any(map(is_template, value))
+    return hasattr(value, "iter_references") or callable(value)  # Airflow's ResolveMixin; a function from 3.1 on
+
+
+#: What a timedelta can hold, in seconds.
+_LONGEST = timedelta.max.total_seconds() - 1
+
+
+def seconds(value: timedelta | float | None, name: str) -> float | None:
+    """
+    Return a duration in seconds.
+
+    :raises InvalidArgument: if it is negative or not a duration.
+    """
+    found = value.total_seconds() if isinstance(value, timedelta) else value
+    if found is not None and (
+        isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found <= _LONGEST
+    ):
+        raise InvalidArgument(f"{name} is {value!r}", remedy="Give seconds or a timedelta, 0 or more, or None")
+    return found
+
+
+def one_of(value: str, name: str, choices: tuple[str, ...]) -> str:
+    """
+    Return the value if it is one of the choices.
+
+    :raises InvalidArgument: if it is not.
+    """
+    if value not in choices:
+        raise InvalidArgument(f"{name} is {value!r}", remedy=f"Use one of {', '.join(map(repr, choices))}")
+    return value
+
+
+def number(value: int, name: str, most: int | None = None) -> int:
+    """
+    Return the value if it is a whole number of 0 or more, and not above ``most``.
+
+    :raises InvalidArgument: if it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0 or (most is not None and value > most):
+        remedy = "Give a whole number of 0 or more" if most is None else f"Give a whole number from 0 to {most}"
+        raise InvalidArgument(f"{name} is {value!r}", remedy=remedy)
+    return value
+
+
+def connection(value: object) -> str:
+    """
+    Return the id of an Airflow connection.
+
+    :raises InvalidArgument: if it is none.
+    """
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidArgument(
+            f"aws_conn_id is {value!r}", remedy="Give the id of a connection, or None for boto3's own credentials"
+        )
+    return value
+
+
+def region(value: object) -> str | None:
+    """
+    Return the name of an AWS Region; None for an empty one.
+
+    :raises InvalidArgument: if it is none, such as the text of None.
+    """
+    if not isinstance(value, str) or value == "None":
+        raise InvalidArgument(
+            f"region_name is {value!r}", remedy="Give text, such as eu-west-1, or None for the connection's"
+        )
+    return value.strip() or None
+
+
+def verification(value: object) -> bool | str:
+    """
+    Return how certificates are checked: True, False, or the path of a CA bundle.
+
+    :param value: the same, as text or as a path too.
+    :raises InvalidArgument: if it is something else.
+    """
+    found = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(found, bool | str) or found == "None":
+        raise InvalidArgument(
+            f"verify is {value!r}", remedy="Give True, False or the path of a CA bundle, or None for the connection's"
+        )
+    return {"true": True, "false": False}.get(found.strip().lower(), found) if isinstance(found, str) else found
+
+
+def moment(value: datetime | str | None, name: str) -> datetime | None:
+    """
+    Return a moment with its time zone; text without one is UTC.
+
+    :raises InvalidArgument: if it is no moment, or a datetime without time zone.
+    """
+    if value is None:
+        return None
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else value
+        if isinstance(value, str) and found.tzinfo is None:
+            found = found.replace(tzinfo=UTC)
+        # The first and the last day of the calendar have no UTC in every zone.
+        aware = found.tzinfo is not None and found.astimezone(UTC) is not None
+    except (AttributeError, ValueError, OverflowError):
+        aware = False
+    if not aware:
+        raise InvalidArgument(f"{name} is {value!r}", remedy="Give a datetime with time zone, or its ISO 8601 text")
+    return found

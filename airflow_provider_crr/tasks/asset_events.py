@@ -1,0 +1,88 @@
+"""Asset events: what a finished task tells of itself to whoever waits for its outlets."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from airflow_provider_crr.errors import CrrError
+from airflow_provider_crr.replication import rules
+from airflow_provider_crr.replication.gate import MAX_SAMPLE
+from airflow_provider_crr.replication.status import ObjectState
+from airflow_provider_crr.replication.targets import Targets
+from airflow_provider_crr.s3.patterns import literal_prefix
+
+log = logging.getLogger(__name__)
+
+#: What is told of an inventory summary.
+_SUMMARY = ("manifest", "source_bucket", "created_at", "objects", "bytes", "statuses", "report_uri")
+
+
+class Rules(Protocol):
+    """Where the replication rules of a bucket are read; the hook is one."""
+
+    def get_replication_rules(self, bucket_name: str) -> tuple[rules.ReplicationRule, ...]:
+        """Return them, or raise a CrrError."""
+
+
+def announce(task: Any, context: Any, extra: Callable[[], Mapping[str, Any]]) -> None:
+    """
+    Give the asset events of a task their ``extra``; Airflow sends them if the task succeeds.
+
+    :param task: operator or sensor.
+    :param context: Airflow's context of this run.
+    :param extra: returns it, plain JSON; not called if the task has no outlets.
+    """
+    if not task.outlets:
+        return
+    from airflow.sdk.definitions.asset import BaseAsset
+
+    try:
+        found = dict(extra())
+        for outlet in task.outlets:
+            if isinstance(outlet, BaseAsset):  # and not what another tool keeps there
+                # This asks Airflow for what is named by reference.
+                context["outlet_events"][outlet].extra.update(found)
+    except Exception:  # the task has succeeded, whatever can be told of it
+        log.warning("the asset events go without their details", exc_info=True)
+
+
+def gate_event(summary: Mapping[str, Any], targets: Targets, source: Rules) -> dict[str, Any]:
+    """
+    Return what is told of an open gate.
+
+    :param summary: its XCom value.
+    :param targets: what it waited for.
+    :param source: where the rules are read; asked for each key, so it should read them once.
+    :return: ``{"total", "statuses", "targets": [up to ten URIs], "destinations": [names of the buckets with the
+        replicas]}``; without ``destinations`` if the rules cannot be read or name none, or not all is COMPLETED.
+    """
+    asked = (*targets.patterns, *targets.objects)
+    found = {
+        "total": summary["total"],
+        "statuses": dict(summary["statuses"]),
+        "targets": [str(target) for target in asked[:MAX_SAMPLE]],
+    }
+    if set(found["statuses"]) != {ObjectState.COMPLETED.value}:
+        return found
+    beginnings = [(pattern.bucket, literal_prefix(pattern.key)) for pattern in targets.patterns]
+    keys = {*beginnings, *((target.bucket, target.key) for target in targets.objects)}
+    try:
+        named = {
+            destination
+            for bucket, key in keys
+            for destination in rules.destinations(source.get_replication_rules(bucket), key)
+        }
+    except CrrError:  # usually for want of s3:GetReplicationConfiguration; the gate is open all the same
+        return found
+    return {**found, "destinations": sorted(named)} if named else found
+
+
+def summary_event(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return what is told of an inventory summary within its limits.
+
+    :param summary: its XCom value.
+    """
+    return {name: summary[name] for name in _SUMMARY}

@@ -1,0 +1,143 @@
+"""
+What tasks measure of themselves, through Airflow's metrics: StatsD, OpenTelemetry, or whatever it is set to.
+
+All names are here. Gauges keep their last value, so that each is sent at every poll, 0 included. A metric that cannot
+be sent is no reason for a task to fail.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from functools import wraps
+from threading import Event
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
+from airflow_provider_crr.s3.objects import S3Object
+
+if TYPE_CHECKING:
+    from airflow_provider_crr.inventory.summary import Summary
+    from airflow_provider_crr.replication.poller import Source
+
+log = logging.getLogger(__name__)
+
+_P = ParamSpec("_P")
+
+
+def _harmless(send: Callable[_P, None]) -> Callable[_P, None]:
+    """Let a function raise nothing."""
+
+    @wraps(send)
+    def guarded(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        try:
+            send(*args, **kwargs)
+        except Exception:
+            log.debug("cannot send metrics", exc_info=True)
+
+    return guarded
+
+
+class Metered:
+    """
+    Where a gate asks, with its answers counted; everything else is the source's own.
+
+    :param source: the hook.
+    :param ti: task instance that asks, None if it is not known.
+    """
+
+    def __init__(self, source: Source, ti: Any) -> None:
+        self._source = source
+        self._ti = ti
+
+    def get_replication_statuses(
+        self, objects: Iterable[S3Object], *, stop: Event | None = None
+    ) -> Iterator[ObjectReplication]:
+        """Yield the source's answers; what came is counted also if not all came."""
+        answers = 0
+        try:
+            for answer in self._source.get_replication_statuses(objects, stop=stop):
+                answers += 1
+                yield answer
+        finally:
+            if answers:
+                _looked_up(self._ti, answers)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+
+@_harmless
+def _looked_up(ti: Any, answers: int) -> None:
+    _send(ti, [("incr", "gate.lookups", answers)])
+
+
+@_harmless
+def polled(ti: Any, value: Any) -> None:
+    """
+    Send what a poll found; nothing if it was not a gate's.
+
+    :param ti: task instance, None if it is not known.
+    :param value: what goes to XCom, as far as it is known.
+    """
+    if not _is_gate(value):
+        return
+    statuses = value["statuses"]
+    gauges = {
+        "gate.objects": value["total"],
+        "gate.pending": statuses.get(ObjectState.PENDING.value, 0),
+        "gate.failed": statuses.get(ObjectState.FAILED.value, 0),
+        "gate.oldest_pending_seconds": max(0.0, value["oldest_pending_seconds"] or 0.0),
+        "gate.waited_seconds": value["waited_seconds"],
+    }
+    _send(ti, [("gauge", *gauge) for gauge in gauges.items()])
+
+
+@_harmless
+def ended(ti: Any, event: Mapping[str, Any]) -> None:
+    """
+    Send how long a gate took to be decided; nothing if it was not a gate.
+
+    :param ti: task instance.
+    :param event: one of :mod:`airflow_provider_crr.tasks.endings`.
+    """
+    value: Any = event.get("value")
+    if _is_gate(value):
+        _send(ti, [("timing", "gate.waited", timedelta(seconds=value["waited_seconds"]))], outcome=event["status"])
+
+
+@_harmless
+def summarized(ti: Any, summary: Summary, now: datetime) -> None:
+    """
+    Send what an inventory report says.
+
+    :param ti: task instance.
+    :param summary: the report's summary.
+    :param now: the current time, UTC.
+    """
+    from airflow_provider_crr.inventory.summary import total, unsettled
+
+    gauges = {
+        "inventory.report_age_seconds": summary.age(now).total_seconds(),
+        "inventory.objects": summary.volume.objects,
+        "inventory.not_replicated": unsettled(summary.statuses).objects,
+        "inventory.pending": total(summary.statuses, only=[ObjectState.PENDING.value]).objects,
+        "inventory.failed": total(summary.statuses, only=[ObjectState.FAILED.value]).objects,
+        "inventory.oldest_pending_seconds": summary.oldest_pending.age_seconds if summary.oldest_pending else 0.0,
+    }
+    _send(ti, [("gauge", *gauge) for gauge in gauges.items()], bucket=summary.source_bucket)
+
+
+def _is_gate(value: Any) -> bool:
+    return isinstance(value, Mapping) and "statuses" in value
+
+
+def _send(ti: Any, metrics: Iterable[tuple[str, str, Any]], **tags: str) -> None:
+    """Send metrics, each (kind, name, value), with the tags that Airflow gives to those of its own tasks."""
+    from airflow_provider_crr.tasks.compat import Stats
+
+    # From Airflow 3.3 on it says itself what they are, the team's among them.
+    own = getattr(ti, "stats_tags", None) or (ti and {"dag_id": ti.dag_id, "task_id": ti.task_id}) or {}
+    for kind, name, value in metrics:
+        getattr(Stats, kind)(f"crr.{name}", value, tags={**own, **tags})

@@ -1,0 +1,1 @@
+"""How numbers, times and the text of strangers are shown."""

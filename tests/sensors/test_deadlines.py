@@ -1,0 +1,228 @@
+"""A gate's time: its sensors and triggers end with it, or with a cancel, and say what they were waiting for."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from airflow.exceptions import AirflowRescheduleException
+
+from airflow_provider_crr.hooks.replication import S3ReplicationHook
+from airflow_provider_crr.sensors.base import PollingSensor
+from airflow_provider_crr.sensors.inventory import S3InventorySensor
+from airflow_provider_crr.sensors.replication import S3ReplicationSensor
+from airflow_provider_crr.tasks import endings
+from airflow_provider_crr.tasks.compat import AirflowSensorTimeout, TaskDeferred
+from airflow_provider_crr.triggers.inventory_report import S3InventoryReportTrigger
+from tests.support.polling import until
+from tests.support.s3_server import S3Server, stored
+from tests.support.stuck import DRIP, StuckServer
+
+#: Seconds that a gate has here, and by which it has ended on a loaded machine.
+TIME, END = 0.5, 2.5
+SENSORS: dict[str, Callable[..., PollingSensor]] = {
+    "one": lambda **more: S3ReplicationSensor(task_id="gate", bucket_key="s3://b/k", **more),
+    "many": lambda **more: S3ReplicationSensor(task_id="gate", bucket_key=["s3://b/1", "s3://b/2"], **more),
+    "pattern": lambda **more: S3ReplicationSensor(task_id="gate", bucket_key="s3://b/*", wildcard_match=True, **more),
+    "report": lambda **more: S3InventorySensor(task_id="gate", inventory="s3://b/p/source/config/", **more),
+}
+
+
+class Instance:
+    """A task instance that remembers its XComs, and since when it is rescheduled."""
+
+    def __init__(self, first: datetime | None = None) -> None:
+        self.pushed: dict[str, Any] = {}
+        self._first = first
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.pushed[key] = value
+
+    def get_first_reschedule_date(self, context: Any) -> datetime | None:
+        return self._first
+
+
+@pytest.fixture(params=["silent", "one byte at a time"])
+def stuck(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[StuckServer]:
+    with StuckServer(b"" if request.param == "silent" else DRIP) as server:
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
+        S3ReplicationHook().get_conn()  # loads boto3, which is nobody's answer
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def _short_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look that begins when the time is nearly up takes no longer here, and the tests less."""
+    monkeypatch.setattr(endings, "LEAST", TIME)
+    monkeypatch.setattr(endings, "LATE", TIME)
+
+
+def threads() -> list[str]:
+    names = ("crr-", "s3-head")
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith(names)]
+
+
+def tells(message: str, kind: str) -> bool:
+    """Return whether a message says what was awaited."""
+    found = "no complete inventory report" if kind == "report" else "no sweep has ended"
+    return bool(re.search(rf"the whole timeout: {found}.*At last S3 could not be asked: .*stopped", message))
+
+
+@pytest.mark.parametrize("kind", SENSORS)
+@pytest.mark.parametrize("mode", ["poke", "reschedule"])
+def test_a_poke_ends_with_the_timeout(stuck: StuckServer, mode: str, kind: str) -> None:
+    """A poke that gets no answer ends soon after the timeout, with what it was waiting for."""
+    instance, began = Instance(), time.monotonic()
+    with pytest.raises(AirflowSensorTimeout) as caught:
+        SENSORS[kind](mode=mode, timeout=TIME).execute({"ti": instance})
+    assert time.monotonic() - began < END
+    assert tells(str(caught.value), kind), caught.value
+    until(lambda: not threads(), "no thread is left", seconds=3)
+
+
+def test_a_later_poke_has_what_is_left(stuck: StuckServer) -> None:
+    """With mode="reschedule" a poke ends with the timeout that began with the first one."""
+    began = time.monotonic()
+    first = datetime.now(UTC) - timedelta(seconds=3600)
+    with pytest.raises(AirflowSensorTimeout, match="waited 1h, the whole"):
+        SENSORS["one"](mode="reschedule", timeout=3600).execute({"ti": Instance(first)})
+    assert time.monotonic() - began < END
+
+
+def test_a_poke_in_time_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A poke that begins when the time is nearly up has time for one look."""
+    monkeypatch.setattr(endings, "LEAST", 10.0)
+    with S3Server() as server:
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
+        server.answers["b", "k"] = stored("COMPLETED", delay=0.3)
+        value = SENSORS["one"](mode="poke", timeout=0.01).execute({"ti": Instance()})
+        assert value["statuses"] == {"COMPLETED": 1}
+        server.answers["b", "k"] = stored("PENDING")
+        with pytest.raises(AirflowRescheduleException):
+            SENSORS["one"](mode="reschedule", timeout=60).execute({"ti": Instance()})
+
+
+def test_without_a_timeout_a_poke_looks_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """timeout=0 gives the only look the time that finding the way to S3 takes."""
+    monkeypatch.setattr(endings, "LATE", 10.0)
+    with S3Server() as server:
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
+        server.answers["b", "k"] = stored("COMPLETED", delay=2 * TIME)
+        assert SENSORS["one"](mode="poke", timeout=0).execute({"ti": Instance()})["statuses"] == {"COMPLETED": 1}
+
+
+def test_what_came_before_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first sweep that is cut tells how many answers had come; XCom has the evidence."""
+    opened = threading.Event()
+    with S3Server() as server:
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
+        server.default = lambda bucket, key, version: stored("PENDING", gate=opened)
+        server.answers["b", "1"] = stored("COMPLETED")
+        instance = Instance()
+        with pytest.raises(AirflowSensorTimeout, match="no sweep has ended, 1 answers came"):
+            SENSORS["many"](timeout=TIME).execute({"ti": instance})
+        opened.set()
+    assert instance.pushed["return_value"]["head_requests"] == 1
+
+
+def triggered(sensor: PollingSensor) -> Any:
+    with pytest.raises(TaskDeferred) as caught:
+        sensor.execute({"ti": Instance()})
+    return caught.value.trigger
+
+
+@pytest.mark.parametrize("kind", SENSORS)
+def test_a_trigger_ends_with_the_timeout(stuck: StuckServer, kind: str) -> None:
+    """A trigger that gets no answer sends its event soon after the timeout, with what it was waiting for."""
+    trigger = triggered(SENSORS[kind](deferrable=True, timeout=TIME))
+
+    async def run() -> tuple[list[Any], float]:
+        began = time.monotonic()
+        return [event.payload async for event in trigger.run()], time.monotonic() - began
+
+    (event,), took = asyncio.run(run())
+    assert took < END
+    assert event["status"] == endings.TIMEOUT
+    assert tells(event["message"], kind), event["message"]
+    until(lambda: not threads(), "no thread is left", seconds=3)
+
+
+def report_trigger(**_: Any) -> Any:
+    return S3InventoryReportTrigger(inventory="s3://b/p/source/config/")
+
+
+@pytest.mark.parametrize("kind", [*SENSORS, "watched reports"])
+def test_a_cancel_ends_a_trigger(stuck: StuckServer, kind: str) -> None:
+    """A trigger that is cancelled amid a request is gone at once, and its thread soon after."""
+    trigger = report_trigger() if kind == "watched reports" else triggered(SENSORS[kind](deferrable=True, timeout=600))
+
+    async def cancel() -> float:
+        running = asyncio.ensure_future(anext(trigger.run()))
+        while not stuck.connections:  # noqa: ASYNC110 - the server is a thread
+            await asyncio.sleep(0.01)
+        began = time.monotonic()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        return time.monotonic() - began
+
+    assert asyncio.run(cancel()) < 1
+    until(lambda: not threads(), "no thread is left", seconds=3)
+
+
+def test_a_poll_that_cannot_be_ended_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that hangs outside of S3 does not keep a trigger from telling that its time is up."""
+    hanging = threading.Event()
+    trigger = triggered(SENSORS["one"](deferrable=True, timeout=TIME))
+    monkeypatch.setattr(type(trigger), "poller", lambda self: hanging.wait(30))
+
+    async def run() -> list[Any]:
+        events = [event.payload async for event in trigger.run()]
+        hanging.set()
+        return events
+
+    began = time.monotonic()
+    (event,) = asyncio.run(run())
+    assert time.monotonic() - began < END + 1  # for the thread that does not end
+    assert "did not end in time" in event["message"]
+
+
+@pytest.mark.parametrize("stuck", ["silent"], indirect=True)
+def test_a_process_that_ends_waits_for_nothing(stuck: StuckServer) -> None:
+    """A process that ends amid a poll, as a triggerer that is told to, does not wait for S3."""
+    script = f"""
+import asyncio, sys, time
+from airflow_provider_crr.triggers.replication import S3ReplicationTrigger
+trigger = S3ReplicationTrigger(
+    targets={_targets()!r}, policy={{}}, hook={{}}, poke_interval=1,
+    started_at=time.time(), deadline=time.time() + 600, form=1,
+)
+async def main():
+    running = asyncio.ensure_future(anext(trigger.run()))
+    await asyncio.to_thread(sys.stdin.readline)
+    running.cancel()
+asyncio.run(main())
+"""
+    with subprocess.Popen([sys.executable, "-W", "ignore", "-c", script], stdin=subprocess.PIPE) as process:
+        assert process.stdin
+        until(lambda: stuck.connections or process.poll() is not None, "it asks")
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        began = time.monotonic()
+        assert process.wait(60) == 0
+    assert time.monotonic() - began < 6
+
+
+def _targets() -> dict[str, Any]:
+    from airflow_provider_crr.replication.targets import Targets
+    from airflow_provider_crr.s3.objects import S3Object
+
+    return Targets(objects=(S3Object("b", "k"),)).to_stored()

@@ -1,0 +1,123 @@
+"""What earlier releases stored of a waiting gate, word for word, and what it means today."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from airflow_provider_crr.sensors.inventory import S3InventorySensor
+from airflow_provider_crr.sensors.replication import S3ReplicationSensor
+from airflow_provider_crr.tasks.compat import TaskDeferred
+from airflow_provider_crr.triggers.replication import S3ReplicationTrigger
+from tests.support.s3_server import Listed, S3Server, stored
+
+PATH = "airflow_provider_crr.triggers.replication.S3ReplicationTrigger"
+#: As stored before there was a form number: `bucket_key="s3://landing/orders/*", wildcard_match=True`.
+PATTERN = """{"hook": {"aws_conn_id": "aws_default", "region_name": null, "verify": null, "config": null,
+ "expected_bucket_owner": null, "requester_pays": false, "max_requests_per_second": 1000}, "poke_interval": 60.0,
+ "started_at": 1795680029.935065, "deadline": 1796284829.935065, "not_before": 1795680039.935065,
+ "exponential_backoff": false, "max_wait": null, "silent_fail": false,
+ "targets": {"objects": "", "patterns": [{"bucket": "landing", "key": "orders/*"}]},
+ "policy": {"on_failed": "fail", "on_none": "fail", "on_missing": "wait", "on_replica": "done",
+  "max_pending_age": null}, "pin_versions": false}"""
+#: The same for `bucket_key=["s3://landing/a", {"bucket": "landing", "key": "b", "version_id": "v"}]`.
+OBJECTS = {
+    **json.loads(PATTERN),
+    "targets": {"objects": "T>t=p0RR90|NsC0{{StFhoGnJNU|~*sPl(*JP&1Df~AK|`ky2M?!EPApa1`S1ONa", "patterns": []},
+}
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+    with S3Server() as server:
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
+        server.listings["landing"] = {"orders/1": Listed()}
+        server.default = lambda bucket, key, version: stored(
+            "REPLICA", headers={"x-amz-version-id": version} if version else {}
+        )
+        yield server
+
+
+def ended(kwargs: dict[str, Any]) -> str:
+    """Return how a trigger ends that a triggerer makes of what is stored."""
+    now = time.time()
+    trigger = S3ReplicationTrigger(**{**kwargs, "started_at": now, "deadline": now, "not_before": now})
+
+    async def run() -> list[Any]:
+        return [event.payload async for event in trigger.run()]
+
+    (event,) = asyncio.run(run())
+    return str(event["status"])
+
+
+def deferred(sensor: type = S3ReplicationSensor, **arguments: Any) -> tuple[str, dict[str, Any]]:
+    """Return what is stored of a sensor that defers."""
+
+    class Instance:
+        def xcom_push(self, **_: Any) -> None: ...
+
+    with pytest.raises(TaskDeferred) as caught:
+        sensor(task_id="gate", deferrable=True, **arguments).execute({"ti": Instance()})
+    path, kwargs = caught.value.trigger.serialize()
+    return path, json.loads(json.dumps(kwargs))
+
+
+def with_policy(kwargs: dict[str, Any], **policy: Any) -> dict[str, Any]:
+    return {**kwargs, "policy": {**kwargs["policy"], **policy}}
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "end"),
+    [
+        (json.loads(PATTERN), "failed"),
+        (with_policy(json.loads(PATTERN), on_replica="fail"), "failed"),
+        (OBJECTS, "done"),
+        (with_policy(OBJECTS, on_replica="fail"), "failed"),
+    ],
+    ids=["pattern", "pattern, fail", "objects", "objects, fail"],
+)
+def test_trigger_of_before_reads_done_as_not_said(s3: S3Server, kwargs: dict[str, Any], end: str) -> None:
+    """Without form number "done" was the default: for replicas of a pattern it fails now; "fail" stays "fail"."""
+    assert ended(kwargs) == end
+
+
+@pytest.mark.parametrize(
+    ("arguments", "end"),
+    [
+        ({}, "failed"),
+        ({"on_replica": "done"}, "done"),
+        ({"on_replica": "fail"}, "failed"),
+        ({"on_failed": "fail", "on_none": "wait"}, "failed"),
+    ],
+)
+def test_trigger_of_today_reads_what_the_author_said(s3: S3Server, arguments: dict[str, str], end: str) -> None:
+    """With form number "done" is what the author wrote; what is not said is not stored."""
+    path, kwargs = deferred(bucket_key="s3://landing/orders/*", wildcard_match=True, **arguments)
+    assert (path, kwargs["form"]) == (PATH, 1)
+    assert kwargs["policy"] == {"on_missing": "wait", "max_pending_age": None} | arguments
+    assert ended(kwargs) == end
+
+
+def test_trigger_of_before_is_stored_as_one_of_today() -> None:
+    """What is made of stored kwargs without form number stores the same meaning, and is a fixed point then."""
+    for kwargs in (json.loads(PATTERN), with_policy(json.loads(PATTERN), on_replica="fail"), OBJECTS):
+        path, again = S3ReplicationTrigger(**kwargs).serialize()
+        assert (path, again["form"]) == (PATH, 1)
+        assert again["policy"].get("on_replica") == {"fail": "fail"}.get(kwargs["policy"]["on_replica"])
+        assert S3ReplicationTrigger(**again).serialize() == (path, again)
+        assert {**again, "policy": None, "form": None} == {**kwargs, "policy": None, "form": None}
+
+
+def test_kwargs_that_came_later_are_stored_only_where_they_say_something() -> None:
+    """A triggerer of before reads what is stored today: the same kwargs, and a form number that it passes on."""
+    before = json.loads(PATTERN)
+    _, kwargs = deferred(bucket_key="s3://landing/orders/*", wildcard_match=True)
+    assert set(kwargs) - set(before) == {"form"}
+    assert set(kwargs["policy"]) < set(before["policy"])
+    _, kwargs = deferred(S3InventorySensor, inventory="s3://inventory/landing/daily/")
+    assert "form" not in kwargs
