@@ -38,7 +38,6 @@ from tests.support.credential_sources import Connect, Source  # noqa: E402
 from tests.support.s3_server import S3Server  # noqa: E402
 from tests.support.versioned_s3 import VersionedS3  # noqa: E402
 
-
 #: What takes longest is begun first: where tests run in several processes, these then end at about the same time.
 _LONGEST_FIRST = ("e2e", "ui", "packaging", "airflow")
 
