@@ -2,6 +2,9 @@
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
+# Processes that run tests: most tests wait for something, so two on each of two processors.
+WORKERS ?= 4
+PYTEST = -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 MIN_COVERAGE = 95
 
 # What a contributor waits for; `make test` runs the rest, too.
@@ -33,10 +36,10 @@ demo: $(VENV)/.project $(AWS)/.packages ## See the gate and the inventory summar
 
 test: lint docs browser $(AWS)/.packages ## Lint, build the documentation, then run all tests on the newest Airflow, with coverage
 	@echo "== Tests on the newest Airflow"
-	@$(BIN)/python -m pytest -q --cov --cov-branch --cov-report=term --cov-fail-under=$(MIN_COVERAGE) $(PYTEST_ARGS)
+	@$(BIN)/python $(PYTEST) --cov --cov-branch --cov-report=term --cov-fail-under=$(MIN_COVERAGE) $(PYTEST_ARGS)
 
 unit: $(VENV)/.project $(AWS)/.packages ## Run what needs no Airflow processes, no browser and no slow server (under two minutes)
-	@$(BIN)/python -m pytest -q $(UNIT) $(PYTEST_ARGS)
+	@$(BIN)/python $(PYTEST) $(UNIT) $(PYTEST_ARGS)
 
 test-oldest: ## Run $(TESTS) on the oldest Airflow that is supported
 test-floors: ## ... on the oldest release of each dependency
@@ -44,10 +47,10 @@ test-mwaa-3.0.6: ## ... on what Amazon MWAA's image of Airflow 3.0.6 pins; also 
 test-newest: ## ... on the newest releases that pyproject.toml allows today
 $(SETS:%=test-%): test-%: .venv-%/.project $(AWS)/.packages
 	@echo "== Tests on the set $*"
-	@.venv-$*/bin/python -m pytest -q $(TESTS) $(PYTEST_ARGS)
+	@.venv-$*/bin/python $(PYTEST) $(TESTS) $(PYTEST_ARGS)
 
 e2e: $(VENV)/.project $(AWS)/.packages browser ## Run only the tests with real Airflow processes and a browser (six minutes)
-	@$(BIN)/python -m pytest -q tests/e2e tests/ui $(PYTEST_ARGS)
+	@$(BIN)/python $(PYTEST) tests/e2e tests/ui $(PYTEST_ARGS)
 
 bench: $(BENCHES)/.project ## Measure beside what one would use instead: BENCH=full for all sizes, ONLY=lookups for one
 	@sh benchmarks/nginx.sh

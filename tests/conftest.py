@@ -38,6 +38,15 @@ from tests.support.credential_sources import Connect, Source  # noqa: E402
 from tests.support.s3_server import S3Server  # noqa: E402
 from tests.support.versioned_s3 import VersionedS3  # noqa: E402
 
+#: What takes longest is begun first: where tests run in several processes, these then end at about the same time.
+_LONGEST_FIRST = ("e2e", "ui", "packaging", "airflow")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the folders by :data:`_LONGEST_FIRST`."""
+    rank = {name: number for number, name in enumerate(_LONGEST_FIRST)}
+    items.sort(key=lambda item: rank.get(item.path.parent.name, len(rank)))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _descriptions_of_aws() -> Iterator[None]:

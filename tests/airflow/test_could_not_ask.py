@@ -189,7 +189,7 @@ def test_waiting_for_a_report_follows_the_same_table(run_task, s3: S3Server, con
     for run in waits(run_task, S3InventorySensor, inventory=inventory, timeout=0.4):
         assert type(run.error).__name__ == "AirflowSensorTimeout"
         assert "no complete inventory report" in str(run.error)
-        assert "STS answered Throttling" in str(run.error)
+        assert "At last S3 could not be asked: cannot connect by the connection 'aws_default'" in str(run.error)
     source.refuse("denied")
     for run in waits(run_task, S3InventorySensor, inventory=inventory):
         assert type(run.error) is errors.LookupFailed

@@ -9,7 +9,7 @@ from typing import TypeVar
 Found = TypeVar("Found")
 
 
-def until(condition: Callable[[], Found], what: str, seconds: float = 240) -> Found:
+def until(condition: Callable[[], Found], what: str, seconds: float = 480) -> Found:
     """
     Ask for a condition, often, until it holds; return what it returned.
 

@@ -161,6 +161,7 @@ def test_a_denied_file_says_what_to_allow(store: Store, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [b"", b"no gzip", gzip.compress(GOOD.encode())[:-9], gzip.compress(GOOD.encode()) + b"more", b"\x1f\x8b"],
+    ids=["empty", "text", "cut", "followed", "magic alone"],
 )
 def test_a_file_that_is_no_gzip_is_refused(store: Store, tmp_path: Path, content: bytes) -> None:
     """A file whose MD5 is right but that does not unpack to its end is refused."""
