@@ -28,7 +28,7 @@ BELOW["failures"] = {"errors"}
 BELOW["provider_info"] = set()
 #: The rooms of Airflow's faces: each may import whatever is below them, and the other faces.
 FACES = ("sensors", "triggers", "operators", "cli", "links", "plugins")
-BELOW |= dict.fromkeys(FACES, {"tasks", *BELOW["tasks"], *FACES})
+BELOW |= {face: {"tasks", *BELOW["tasks"], *FACES} for face in FACES}
 
 #: Modules that rooms beside theirs may import; these themselves know nothing but text. Module -> who may import it.
 LEAVES = {

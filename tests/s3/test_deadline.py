@@ -17,9 +17,10 @@ from airflow_provider_crr.errors import CrrError, LookupFailed
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.lookup import choice
 from airflow_provider_crr.replication.deletion.requests import DeleteRequests, Said
-from airflow_provider_crr.s3.deadline import Deadline, current, until, waited
+from airflow_provider_crr.s3.deadline import Deadline, current, until
 from airflow_provider_crr.s3.listing import list_matching, list_versions
 from airflow_provider_crr.s3.objects import S3Object
+from airflow_provider_crr.s3.uninterruptible import waited
 from tests.support.polling import until as polled
 from tests.support.s3_server import Answer, S3Server, stored
 from tests.support.stuck import DRIP, DRIPPING_BODY, StuckServer

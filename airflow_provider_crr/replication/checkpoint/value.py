@@ -20,7 +20,7 @@ from typing import Any
 
 from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.replication.gate import GatePolicy, Outcome
-from airflow_provider_crr.replication.packed import pack, unpack
+from airflow_provider_crr.replication.packed_objects import pack, unpack
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.s3.objects import S3Object

@@ -28,7 +28,7 @@ from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication.checkpoint.store import MAX_PART, Store
 from airflow_provider_crr.replication.deletion.deletion import Deletion, named_version, refusal
 from airflow_provider_crr.replication.deletion.plan import Place, place
-from airflow_provider_crr.replication.packed import pack, unpack
+from airflow_provider_crr.replication.packed_objects import pack, unpack
 from airflow_provider_crr.replication.status import ObjectReplication
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.s3.objects import S3Object
