@@ -18,8 +18,9 @@ from airflow_provider_crr.errors import CrrError
 from airflow_provider_crr.lookup.choice import head_one
 from airflow_provider_crr.replication.deletion.requests import UNMET, DeleteRequests, Said
 from airflow_provider_crr.replication.deletion.rules import DeleteRules
-from airflow_provider_crr.replication.gate import MAX_REASON, MAX_SAMPLE, reason_of
+from airflow_provider_crr.replication.reasons import MAX_REASON, reason_of
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
+from airflow_provider_crr.replication.verdict import MAX_SAMPLE
 from airflow_provider_crr.s3.listing import ListedObject
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.text.legible import told

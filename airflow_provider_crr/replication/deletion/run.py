@@ -10,7 +10,7 @@ from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication.deletion import deletion as deletions
 from airflow_provider_crr.replication.deletion.plan import DeletePlan
 from airflow_provider_crr.replication.deletion.progress import DeleteProgress
-from airflow_provider_crr.replication.gate import REASONS
+from airflow_provider_crr.replication.reasons import REASONS
 from airflow_provider_crr.replication.status import ObjectState
 
 _T = TypeVar("_T")
