@@ -30,7 +30,7 @@ class CrrError(Exception):
         self.message = legible.message(message)
         # A key may look like a URL with a password, and stays what it is.
         uri = uri and uri[:_LONGEST_URI]
-        self.uri = uri if not uri or uri.startswith("s3://") else legible.without_userinfo(uri)
+        self.uri = uri if not uri or uri.startswith("s3://") else legible.mask_userinfo(uri)
         self.remedy = remedy and legible.message(remedy)
         super().__init__(self.message)
 

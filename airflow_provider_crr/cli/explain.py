@@ -11,9 +11,11 @@ from airflow_provider_crr.cli.objects import ask, connect, parse
 from airflow_provider_crr.cli.process import ExitCode, command, exit_code, to_json
 from airflow_provider_crr.cli.status import entry
 from airflow_provider_crr.errors import BucketNotFound, LookupFailed
-from airflow_provider_crr.replication.gate import REASONS, GatePolicy, Outcome, Tally
+from airflow_provider_crr.replication.gate import GatePolicy, Outcome
+from airflow_provider_crr.replication.reasons import REASONS
 from airflow_provider_crr.replication.rules import ReadOnce, ReplicationRule, destinations
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
+from airflow_provider_crr.replication.verdict import Tally
 from airflow_provider_crr.s3.stores import store_of
 from airflow_provider_crr.text import humanize
 from airflow_provider_crr.text.legible import legible

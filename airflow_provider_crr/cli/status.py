@@ -9,9 +9,10 @@ from typing import Any, TextIO
 
 from airflow_provider_crr.cli.objects import ask, connect, named
 from airflow_provider_crr.cli.process import ExitCode, command, exit_code, to_json
-from airflow_provider_crr.replication.gate import GatePolicy, Outcome, Tally
+from airflow_provider_crr.replication.gate import GatePolicy, Outcome
 from airflow_provider_crr.replication.rules import ReadOnce
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
+from airflow_provider_crr.replication.verdict import Tally
 from airflow_provider_crr.text.humanize import utc_text
 from airflow_provider_crr.text.legible import legible
 

@@ -17,12 +17,14 @@ from airflow_provider_crr.lookup.boto3_connections import pairing_of
 from airflow_provider_crr.lookup.choice import HeadLookup, choose_lookup, head_one
 from airflow_provider_crr.replication import rules
 from airflow_provider_crr.replication.status import ObjectReplication
-from airflow_provider_crr.s3.client_errors import is_of_others, no_credentials, no_such_bucket, not_asked, translated
-from airflow_provider_crr.s3.deadline import Deadline, until, waited
+from airflow_provider_crr.s3.caller_errors import no_credentials
+from airflow_provider_crr.s3.client_errors import is_of_others, no_such_bucket, not_asked, translated
+from airflow_provider_crr.s3.deadline import Deadline, until
 from airflow_provider_crr.s3.endpoint import ask_without_userinfo, without_userinfo
 from airflow_provider_crr.s3.error_origin import name_connection
 from airflow_provider_crr.s3.listing import ListedObject, list_matching, list_versions
 from airflow_provider_crr.s3.objects import S3Object, account_id, is_arn
+from airflow_provider_crr.s3.uninterruptible import waited
 from airflow_provider_crr.text.legible import told
 
 #: Seconds after which a question that a task can do without is given up; it is asked twice.

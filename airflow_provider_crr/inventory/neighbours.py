@@ -14,8 +14,8 @@ from typing import Any
 from airflow_provider_crr.errors import CrrError, InvalidArgument
 from airflow_provider_crr.inventory.location import InventoryLocation, report_time
 from airflow_provider_crr.inventory.objects import s3_errors
+from airflow_provider_crr.s3.listing_requests import list_objects
 from airflow_provider_crr.s3.objects import is_bucket, is_s3_uri, split
-from airflow_provider_crr.s3.page_requests import list_objects
 from airflow_provider_crr.s3.redirects import follow_once
 
 #: What S3 puts beside the folders of reports: ``data/`` with files, and ``hive/`` with a folder for each report.

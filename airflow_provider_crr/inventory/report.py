@@ -11,8 +11,8 @@ from airflow_provider_crr.inventory.location import InventoryLocation, is_manife
 from airflow_provider_crr.inventory.manifest import Manifest
 from airflow_provider_crr.inventory.neighbours import check_place, parse_or_name
 from airflow_provider_crr.inventory.objects import read_object, s3_errors
+from airflow_provider_crr.s3.listing_requests import list_objects
 from airflow_provider_crr.s3.objects import split_uri
-from airflow_provider_crr.s3.page_requests import list_objects
 from airflow_provider_crr.s3.redirects import follow_once
 
 #: S3 names about 250 bytes a data file: this is a report of over 200,000 files.

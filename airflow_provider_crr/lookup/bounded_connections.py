@@ -11,8 +11,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from airflow_provider_crr.s3.deadline import current, waited
+from airflow_provider_crr.s3.deadline import current
 from airflow_provider_crr.s3.redirects import follow_once
+from airflow_provider_crr.s3.uninterruptible import waited
 
 #: The id under which botocore registers what decides on another attempt (``botocore.client``, ``retries.standard``).
 _RETRIES = "retry-config-s3"

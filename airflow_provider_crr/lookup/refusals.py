@@ -22,9 +22,11 @@ from typing import Any
 
 from airflow_provider_crr.lookup.boto3_asker import S3Client
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
-from airflow_provider_crr.s3.client_errors import is_of_others, not_asked, passes, proxy_refused, refused_caller
+from airflow_provider_crr.s3.caller_errors import proxy_refused, refused_caller
+from airflow_provider_crr.s3.client_errors import is_of_others, not_asked
 from airflow_provider_crr.s3.error_origin import answered
 from airflow_provider_crr.s3.freshness import cached
+from airflow_provider_crr.s3.transient_errors import passes
 
 _REFUSED = frozenset({ObjectState.FORBIDDEN, ObjectState.UNREADABLE})
 _FORBIDDEN = frozenset({"AccessDenied", "AllAccessDisabled", "InvalidPayer"})

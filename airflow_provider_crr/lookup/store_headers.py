@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import partial
 from threading import local
 from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_crr.lookup.pairing import Pairing
+from airflow_provider_crr.s3.endpoint import is_amazons
 from airflow_provider_crr.s3.stores import MINIO
 
 #: Questions about an object: HEAD, and the GET of its first byte that says why a HEAD was refused.
@@ -40,7 +41,7 @@ def were_sent() -> bool:
 def _add(pairing: Pairing, request: Any, **_: Any) -> None:
     if request.method == "GET" and _text(request.headers.get("Range")) != _FIRST_BYTE:
         return
-    _thread.sent = pairing.at_minio or not _is_amazons(urlsplit(request.url).hostname or "")
+    _thread.sent = pairing.at_minio or not is_amazons(urlsplit(request.url).hostname or "")
     if _thread.sent:
         for name, value in MINIO.asked_with.items():
             del request.headers[name]
@@ -49,16 +50,3 @@ def _add(pairing: Pairing, request: Any, **_: Any) -> None:
 
 def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _is_amazons(host: str) -> bool:
-    return host.endswith(amazons_suffixes())
-
-
-@cache
-def amazons_suffixes() -> tuple[str, ...]:
-    """Return what the names of Amazon's endpoints end with, in all its partitions, as botocore knows them."""
-    from botocore.loaders import Loader
-
-    outputs = [partition["outputs"] for partition in Loader().load_data("partitions")["partitions"]]
-    return tuple(f".{each[name]}" for each in outputs for name in ("dnsSuffix", "dualStackDnsSuffix"))

@@ -9,7 +9,7 @@ from airflow_provider_crr import errors, failures
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.operators.base import HookOperator
 from airflow_provider_crr.replication.deletion import run
-from airflow_provider_crr.replication.deletion.deletion import NOT_DELETED, Deletion
+from airflow_provider_crr.replication.deletion.batches import NOT_DELETED, Deletion
 from airflow_provider_crr.replication.deletion.plan import DeletePlan
 from airflow_provider_crr.replication.deletion.progress import DeleteProgress
 from airflow_provider_crr.replication.deletion.rules import DeleteRules
@@ -100,19 +100,24 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
         targets = self._targets()
         for bucket in sorted({obj.bucket for obj in (*targets.objects, *targets.patterns)}):
             hook.check_bucket(bucket)
-        client, ask = hook.get_conn(), hook.get_replication_statuses
+        client = hook.get_conn()
         progress = self._progress(context, targets, hook)
         deletion = Deletion(
             client,
+            hook.get_replication_statuses,
             self.only_check,
-            ask=ask,
             rules=DeleteRules(client),
-            intend=lambda batch: progress.intend(batch, deletion),
+            intend=lambda batch: progress.intend(batch, deletion.counts),
             sent_before=progress.sent_before,
         )
         try:
-            progress.load(deletion, retried=self._is_retried(context.get("ti")))
-            run.run(DeletePlan(client, targets), progress, deletion, ask)
+            if unknown := progress.load(deletion.counts, retried=self._is_retried(context.get("ti"))):
+                raise failures.ObjectsNotDeleted(
+                    'nothing was deleted: with versions="current" a second try could take older versions for those that'
+                    f" the first was about to delete ({unknown}). Clear the task to delete what is current now, or name"
+                    " the versions"
+                )
+            run.run(DeletePlan(client, targets), progress, deletion)
         except BaseException:  # also Airflow's execution_timeout: deletes cannot be asked for again
             evidence.push(context, deletion.to_dict())
             raise

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from threading import Event
 
 from airflow_provider_crr.errors import LookupFailed
-from airflow_provider_crr.replication.gate import Tally
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
+from airflow_provider_crr.replication.verdict import Tally
 from airflow_provider_crr.s3.listing import ListedObject
 from airflow_provider_crr.s3.objects import S3Object
 

@@ -16,10 +16,11 @@ from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication.checkpoint.store import Kept
 from airflow_provider_crr.replication.checkpoint.value import MARK, Checkpoint, Question
 from airflow_provider_crr.replication.collect import Collect, Listing
-from airflow_provider_crr.replication.gate import GatePolicy, Outcome, Tally, Verdict
+from airflow_provider_crr.replication.gate import GatePolicy, Outcome
 from airflow_provider_crr.replication.rules import ReadOnce, ReplicationRule
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
 from airflow_provider_crr.replication.targets import Targets
+from airflow_provider_crr.replication.verdict import Tally, Verdict
 from airflow_provider_crr.s3.deadline import until
 from airflow_provider_crr.s3.listing import ListedObject
 from airflow_provider_crr.s3.objects import S3Object

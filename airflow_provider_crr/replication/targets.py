@@ -13,7 +13,7 @@ from itertools import chain, islice
 from typing import Any, TypeVar
 
 from airflow_provider_crr.errors import InvalidArgument
-from airflow_provider_crr.replication.packed import pack, unpack
+from airflow_provider_crr.replication.packed_objects import pack, unpack
 from airflow_provider_crr.s3.objects import S3Object
 
 #: Longest stored form of a list of objects, in characters. Airflow encrypts a trigger's kwargs, which adds a third,

@@ -13,84 +13,19 @@ errors and those of AssumeRole and AssumeRoleWithWebIdentity in the `STS API ref
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.client import HTTPException
 from typing import Any
 
 from airflow_provider_crr.errors import BucketNotFound, CredentialsNotFound, CrrError, InvalidArgument, LookupFailed
 from airflow_provider_crr.s3 import error_origin
+from airflow_provider_crr.s3.caller_errors import no_credentials, proxy_refused, refused_caller
 from airflow_provider_crr.s3.deadline import TimeUp
+from airflow_provider_crr.s3.transient_errors import error_passes, is_unanswered, passes
 from airflow_provider_crr.text.legible import told
 
 _DENIED = frozenset({"AccessDenied", "AllAccessDisabled"})
 _MISSING = frozenset({"NoSuchKey", "NoSuchVersion"})
-
-#: What passes by itself, beside what botocore lists as throttled or transient.
-_PASSING = frozenset(
-    {
-        # Credentials that are not renewed yet, and clocks that are off.
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "RequestExpired",
-        "RequestInTheFuture",
-        "RequestTimeTooSkewed",
-        "TokenRefreshRequired",
-        # STS could not reach the identity provider: "often a transient error" (AssumeRoleWithWebIdentity).
-        "IDPCommunicationError",
-        "Busy",
-        "InternalError",
-        "InternalFailure",
-        "InternalServerException",
-        "OperationAborted",
-        "ServiceUnavailable",
-        "ServiceUnavailableException",
-    }
-)
-#: Request Timeout, Too Many Requests.
-_PASSING_STATUS = frozenset({408, 429})
-#: Not Implemented, HTTP Version Not Supported: the only errors of a server that a later try cannot change.
-_LASTING_STATUS = frozenset({501, 505})
-#: With these STS and SSO refuse a signature of another time ("Signature expired: ... is now earlier than ...").
-_SIGNATURE = frozenset({"SignatureDoesNotMatch", "InvalidSignatureException"})
-_OFF_CLOCK = re.compile(r"signature (expired|not yet current)", re.IGNORECASE)
-
-#: What S3 refuses of the caller, whatever the object is.
-_CALLER = {
-    **dict.fromkeys(("InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClientException"), "the access key"),
-    **dict.fromkeys(("InvalidToken", "TokenCodeInvalidError"), "the session token"),
-    **dict.fromkeys(("InvalidSecurity", "CredentialsNotSupported", "AuthFailure"), "the credentials"),
-    **dict.fromkeys(
-        (
-            "AuthorizationQueryParametersError",
-            "IncompleteSignature",
-            "InvalidSignature",
-            "InvalidSignatureException",
-            "MissingAuthenticationToken",
-            "MissingSecurityHeader",
-            "SignatureDoesNotMatch",
-            "UnsupportedSignature",
-            "XAmzContentSHA256Mismatch",
-        ),
-        "the signature",
-    ),
-    **dict.fromkeys(
-        # The last two: China's Regions, and Ceph.
-        ("AccountProblem", "NotSignedUp", "OptInRequired", "UnauthorizedAccess", "UserSuspended"),
-        "the account",
-    ),
-    **dict.fromkeys(("AuthorizationHeaderMalformed", "IllegalLocationConstraintException"), "the Region"),
-}
-_MEND_CALLER = {
-    "the account": "Look at the state of the connection's account",
-    "the Region": "Set the bucket's Region as region_name, in the connection or the argument",
-}
-_MEND_KEYS = "Mend access key, secret and session token of the connection"
-
-#: What botocore has of a container's credential endpoint is a sentence.
-_STATUS_IN_WORDS = re.compile(r"non 200 response (\d{3}) ")
-_NO_CLEAR_WORD = ("Received error when attempting to retrieve", "Unable to parse JSON")
 
 
 @contextmanager
@@ -176,81 +111,22 @@ def not_asked(error: Exception, uri: str | None, action: str) -> CrrError:
     if isinstance(error, boto.ClientError):
         return _refused_by_another(error, uri, begun)
     who = error_origin.who(error)
-    passing = _passes(error)
+    passing = error_passes(error)
     said = _said(error)
     if not who:
         remedy = "Run the task again; if it stays, check the connection's endpoint and the network"
         return LookupFailed(f"{begun}: {said}", uri=uri, remedy=remedy, passing=passing)
-    if _is_unanswered(error):
+    if is_unanswered(error):
         message = f"{begun}: no answer of {who}: {said}"
         return LookupFailed(message, uri=uri, remedy=f"Look at the way to {who}", passing=passing)
     message = f"{begun}: {who} gave no credentials: {said}"
     return CredentialsNotFound(message, uri=uri, remedy=_remedy(who, passing), passing=passing)
 
 
-def refused_caller(error: Exception, uri: str, action: str) -> LookupFailed | None:
-    """
-    Return our error if S3 refused the caller rather than what was asked; None if it did not.
-
-    :param error: a ClientError of S3's.
-    :param uri: what was asked about.
-    :param action: what was to be done.
-    """
-    code, message, _ = error_origin.answered(error)
-    refused = _CALLER.get(code)
-    if code == "InvalidRequest" and "AWS4-HMAC-SHA256" in message:  # signed in another way than the Region takes
-        refused = "the signature"
-    if refused is None or passes(code, message=message):
-        return None
-    connection = error_origin.connection(error)
-    said = f"S3 refused {refused}: {code}: {told(message).rstrip('.')}"
-    return LookupFailed(
-        f"cannot {action}{connection and f' by {connection}'}: {said}",
-        uri=uri,
-        remedy=_MEND_CALLER.get(refused, _MEND_KEYS),
-    )
-
-
-def passes(code: str, http_status: int = 0, message: str = "") -> bool:
-    """
-    Return whether a refusal passes by itself.
-
-    :param code: the error code.
-    :param http_status: status of the answer; 0 if it does not matter.
-    :param message: what goes with the code.
-    """
-    from botocore.retries.standard import RetryContext, ThrottledRetryableChecker, TransientRetryableChecker
-
-    if code in _PASSING or http_status in _PASSING_STATUS or (code in _SIGNATURE and _OFF_CLOCK.search(message)):
-        return True
-    if http_status >= 500 and http_status not in _LASTING_STATUS:
-        return True
-    context = RetryContext(1, parsed_response={"Error": {"Code": code}})
-    return any(checker.is_retryable(context) for checker in (ThrottledRetryableChecker(), TransientRetryableChecker()))
-
-
 def no_such_bucket(uri: str) -> BucketNotFound:
     """Return the error for a bucket that is not there."""
     return BucketNotFound(
         "there is no such bucket", uri=uri, remedy="Check its name, and the connection's account and endpoint"
-    )
-
-
-def no_credentials(uri: str | None, detail: str, connection: str = "") -> CredentialsNotFound:
-    """Return the error for a connection that cannot sign."""
-    return CredentialsNotFound(
-        f"{connection or 'the connection'} yields no AWS credentials ({told(detail).rstrip('.')})",
-        uri=uri,
-        remedy="Put them into the connection that aws_conn_id names, or give worker and triggerer a role",
-    )
-
-
-def proxy_refused(uri: str | None, begun: str = "cannot look up") -> LookupFailed:
-    """Return the error for a proxy that lets nobody through without a password (RFC 9110, 407)."""
-    return LookupFailed(
-        f"{begun}: the proxy asks for a name and a password (HTTP 407)",
-        uri=uri,
-        remedy="Put them into the proxy's URL: http://name:password@host:port",
     )
 
 
@@ -320,38 +196,3 @@ def _said(error: Exception) -> str:
     if not isinstance(error, BotoCoreError | TimeUp):
         said = f"{type(error).__name__}: {said}"
     return told(said).rstrip(".")
-
-
-def _passes(error: Exception) -> bool:
-    """Return whether an error without an answer of AWS's passes by itself."""
-    import botocore.exceptions as boto
-    from botocore.parsers import ResponseParserError
-
-    if _is_unanswered(error) or isinstance(error, boto.CapacityNotAvailableError | ResponseParserError):
-        return True
-    of_boto3 = isinstance(error, boto.BotoCoreError | boto.ClientError)
-    if not of_boto3 and not error_origin.who(error) and error_origin.is_of_an_answer(error):  # which cannot be read
-        return True
-    status = getattr(getattr(error, "response", None), "status_code", None)  # of requests, which asks a SAML provider
-    if isinstance(status, int):
-        return passes("", status)
-    said = str(error)
-    if found := _STATUS_IN_WORDS.search(said):
-        return passes("", int(found[1]))
-    if any(words in said for words in _NO_CLEAR_WORD) or bool(getattr(error, "retryable", False)):  # Google's
-        return True
-    if isinstance(error, boto.CredentialRetrievalError) and "refresh failed" in said:
-        return True  # whoever gave credentials before has none at the moment
-    return "expired" in said and bool(error_origin.who(error))
-
-
-def _is_unanswered(error: Exception) -> bool:
-    import botocore.exceptions as boto
-
-    lost = boto.HTTPClientError | boto.ConnectionError | boto.IncompleteReadError | HTTPException
-    if isinstance(error, lost) or error_origin.is_of_a_socket(error):
-        return True
-    module = type(error).__module__
-    return module.startswith(("urllib3.", "awscrt.")) or (
-        module.startswith("requests.") and getattr(error, "response", None) is None
-    )

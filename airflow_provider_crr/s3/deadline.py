@@ -2,16 +2,15 @@
 Until when a thread waits for AWS: a moment, or an event that another thread sets.
 
 What waits asks the guard of its thread (:func:`current`), so that nothing has to be handed through boto3: sockets are
-shut down when the time is up, and what cannot be interrupted (a name's address, a connection's opening, credentials)
-is waited for in a thread that may be left behind. A thread without a guard waits as boto3 does.
+shut down when the time is up; what cannot be interrupted is waited for by
+:func:`airflow_provider_crr.s3.uninterruptible.waited`. A thread without a guard waits as boto3 does.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import copy_context
 from threading import Event, Lock, Thread, local
 from typing import Any, Protocol, TypeVar, cast
 from weakref import WeakSet
@@ -220,61 +219,3 @@ def each_until(stop: Event | None, found: Iterator[T]) -> Iterator[T]:
                 cast("Any", found).close()
         finally:
             guard.close()
-
-
-def waited(function: Callable[[], T], awaited: str, too_late: Callable[[T], None] = lambda found: None) -> T:
-    """
-    Return what a function returns, or end without it: where there is a guard it runs in a thread of its own.
-
-    :param function: what cannot be interrupted.
-    :param awaited: what is waited for, as "the wait was stopped before ..." goes on.
-    :param too_late: takes what nobody waits for any longer.
-    :raises TimeUp: once the time is up.
-    """
-    guard = current()
-    if guard is None:
-        return function()
-    answer = _Answer(too_late)
-    run = copy_context().run
-    Thread(target=lambda: answer.find(lambda: run(function)), name="crr-waited", daemon=True).start()
-    while not answer.came.wait(_TICK):
-        if guard.is_over():
-            answer.give_up()
-            raise guard.ended(awaited)
-    return cast("T", answer.taken())
-
-
-class _Answer:
-    """What a thread finds for another one, which may not wait for it any longer."""
-
-    def __init__(self, too_late: Callable[[Any], None]) -> None:
-        self.came = Event()
-        self._too_late = too_late
-        self._given_up = False
-        self._lock = Lock()
-        self._found: Any = None
-        self._error: BaseException | None = None
-
-    def find(self, function: Callable[[], Any]) -> None:
-        found, error = None, None
-        try:
-            found = function()
-        except BaseException as raised:
-            error = raised
-        with self._lock:
-            self._found, self._error, given_up = found, error, self._given_up
-            self.came.set()
-        if given_up and error is None:
-            self._too_late(found)
-
-    def give_up(self) -> None:
-        with self._lock:
-            self._given_up = True
-            unseen = self.came.is_set() and self._error is None
-        if unseen:
-            self._too_late(self._found)
-
-    def taken(self) -> Any:
-        if self._error is not None:
-            raise self._error
-        return self._found

@@ -1,7 +1,8 @@
-"""The endpoint that a client was given, without the name and password that somebody may have put into its URL."""
+"""The endpoint that a client asks: whether it is Amazon's, and its URL without a name and a password."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -39,3 +40,17 @@ def _leave_out(builtins: dict[str, Any], **_: Any) -> None:
     given = builtins.get(_GIVEN)
     if isinstance(given, str):
         builtins[_GIVEN] = without_userinfo(given)
+
+
+def is_amazons(host: str) -> bool:
+    """Return whether a host is an endpoint of Amazon's, in any of its partitions."""
+    return host.endswith(_amazons_suffixes())
+
+
+@cache
+def _amazons_suffixes() -> tuple[str, ...]:
+    """Return what the names of Amazon's endpoints end with, in all its partitions, as botocore knows them."""
+    from botocore.loaders import Loader
+
+    outputs = [partition["outputs"] for partition in Loader().load_data("partitions")["partitions"]]
+    return tuple(f".{each[name]}" for each in outputs for name in ("dnsSuffix", "dualStackDnsSuffix"))

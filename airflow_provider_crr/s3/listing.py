@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from airflow_provider_crr.s3.client_errors import translated
+from airflow_provider_crr.s3.listing_requests import list_object_versions, list_objects
 from airflow_provider_crr.s3.objects import S3Object
-from airflow_provider_crr.s3.page_requests import list_object_versions, list_objects
 from airflow_provider_crr.s3.patterns import literal_prefix, matches
 
 

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 from airflow_provider_crr.errors import CrrError
 from airflow_provider_crr.replication import rules
-from airflow_provider_crr.replication.gate import MAX_SAMPLE
 from airflow_provider_crr.replication.status import ObjectState
 from airflow_provider_crr.replication.targets import Targets
+from airflow_provider_crr.replication.verdict import MAX_SAMPLE
 from airflow_provider_crr.s3.patterns import literal_prefix
 
 log = logging.getLogger(__name__)

@@ -81,7 +81,7 @@ def told(text: object, longest: int = MAX_TOLD) -> str:
     :param text: the text, or an exception that has it.
     :param longest: most characters of the answer; the middle of a longer text is left out.
     """
-    said = without_userinfo(_looked_at(str(text), longest))
+    said = mask_userinfo(_looked_at(str(text), longest))
     return shortened(" ".join(said.split()), longest)
 
 
@@ -91,11 +91,11 @@ def message(text: str) -> str:
 
     :param text: the message; of one that is longer than :data:`MAX_MESSAGE` characters the middle is left out.
     """
-    lines = without_userinfo(_looked_at(text, MAX_MESSAGE)).split("\n")
+    lines = mask_userinfo(_looked_at(text, MAX_MESSAGE)).split("\n")
     return _without_middle("\n".join(map(_line, lines)), MAX_MESSAGE)
 
 
-def without_userinfo(text: str) -> str:
+def mask_userinfo(text: str) -> str:
     """Return the text with ``***`` in the place of each name and password in a URL."""
     return _USERINFO.sub(r"\1***@", text) if "@" in text else text
 

@@ -25,7 +25,7 @@ NAMED: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[VersionedS3]:
-    monkeypatch.setattr("airflow_provider_crr.replication.deletion.deletion.BATCH", 2)
+    monkeypatch.setattr("airflow_provider_crr.replication.deletion.batches.BATCH", 2)
     with VersionedS3() as server:
         monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
         for key in KEYS:

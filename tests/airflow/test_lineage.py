@@ -16,7 +16,7 @@ import pytest
 
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.operators.deletion import S3DeleteReplicatedObjectsOperator
-from airflow_provider_crr.replication.deletion.deletion import Deletion
+from airflow_provider_crr.replication.deletion.batches import Deletion
 from airflow_provider_crr.replication.rules import ReplicationRule
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from airflow_provider_crr.replication.gate import REASONS
+from airflow_provider_crr.replication.reasons import REASONS
 from airflow_provider_crr.replication.status import ObjectState
 from local_aws.buckets import replicated_pair, replication_rule
 from tests.cli.test_status import ANSWERS

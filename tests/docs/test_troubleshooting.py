@@ -13,7 +13,7 @@ import airflow_provider_crr
 from airflow_provider_crr import errors
 from airflow_provider_crr.inventory.engines.duckdb_sql import DEFECTS
 from airflow_provider_crr.replication import rules
-from airflow_provider_crr.replication.gate import REASONS, UNCOVERED
+from airflow_provider_crr.replication.reasons import REASONS, UNCOVERED
 from airflow_provider_crr.s3 import stores
 from tests.docs.pages import words
 

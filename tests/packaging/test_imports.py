@@ -33,7 +33,7 @@ PURE = [
     "airflow_provider_crr.inventory.summary",
     "airflow_provider_crr.inventory.render",
     "airflow_provider_crr.s3.listing",
-    "airflow_provider_crr.s3.page",
+    "airflow_provider_crr.s3.listing_page",
 ]
 SCRIPT = """
 import importlib, json, sys

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_crr.errors import InvalidArgument
-from airflow_provider_crr.replication.gate import CHOICES, GatePolicy, Outcome, Tally
+from airflow_provider_crr.replication.gate import CHOICES, GatePolicy, Outcome
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
+from airflow_provider_crr.replication.verdict import Tally
 from airflow_provider_crr.s3.objects import S3Object
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from airflow_provider_crr.errors import LookupFailed
-from airflow_provider_crr.replication.gate import GatePolicy, Outcome, Tally
+from airflow_provider_crr.replication.gate import GatePolicy, Outcome
 from airflow_provider_crr.replication.rules import ReadOnce, ReplicationRule, why_no_status
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, from_head
+from airflow_provider_crr.replication.verdict import Tally
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.s3.stores import AMAZON_S3, CEPH, MINIO, RUSTFS, STORAGEGRID, UNNAMED, Store, store_of
 from tests.replication.recorded import ANSWERS, head

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_crr.errors import InvalidArgument
-from airflow_provider_crr.replication.packed import pack, unpack
+from airflow_provider_crr.replication.packed_objects import pack, unpack
 from airflow_provider_crr.replication.targets import MAX_STORED, Targets
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.s3.patterns import literal_prefix, matches

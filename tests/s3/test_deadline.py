@@ -16,10 +16,12 @@ import pytest
 from airflow_provider_crr.errors import CrrError, LookupFailed
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.lookup import choice
-from airflow_provider_crr.replication.deletion.requests import DeleteRequests, Said
-from airflow_provider_crr.s3.deadline import Deadline, current, until, waited
+from airflow_provider_crr.lookup.boto3_connections import pairing_of
+from airflow_provider_crr.replication.deletion.requests import DeleteRequests, DeleteResult
+from airflow_provider_crr.s3.deadline import Deadline, current, until
 from airflow_provider_crr.s3.listing import list_matching, list_versions
 from airflow_provider_crr.s3.objects import S3Object
+from airflow_provider_crr.s3.uninterruptible import waited
 from tests.support.polling import until as polled
 from tests.support.s3_server import Answer, S3Server, stored
 from tests.support.stuck import DRIP, DRIPPING_BODY, StuckServer
@@ -44,6 +46,7 @@ def by_boto3(client: Any, stop: threading.Event, monkeypatch: pytest.MonkeyPatch
 
 
 def under_guard(function: Callable[[Any], object], client: Any, stop: threading.Event, _: object) -> object:
+    pairing_of(client)  # as the hook does before anything is asked through it
     with until(stop):
         return function(client)
 
@@ -102,10 +105,11 @@ def test_a_body_that_never_ends_is_not_waited_for() -> None:
     """A listing, rules and a deletion whose answers come a byte at a time end with the time."""
     with StuckServer(DRIPPING_BODY, at_once=90) as server:
         client = server.client()
+        pairing_of(client)
         version = S3Object("b", "k", "v")
         for ask in (
             lambda: list(list_matching(client, S3Object("b", "x/*"))),
-            lambda: DeleteRequests(client).send([version], {}, Said()),
+            lambda: DeleteRequests(client).send([version], {}, DeleteResult()),
         ):
             with in_time(), pytest.raises(LookupFailed, match="stopped"), until(Deadline(TIME)):
                 ask()

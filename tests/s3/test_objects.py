@@ -13,7 +13,7 @@ from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.inventory.location import InventoryLocation, is_manifest_uri
 from airflow_provider_crr.inventory.output import check_destination
 from airflow_provider_crr.links.console import S3ConsoleLink
-from airflow_provider_crr.replication.packed import pack, unpack
+from airflow_provider_crr.replication.packed_objects import pack, unpack
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.s3 import objects as s3_uri
 from airflow_provider_crr.s3.objects import S3Object, split_uri

@@ -14,7 +14,7 @@ import pytest
 
 from airflow_provider_crr.errors import CrrError, InvalidArgument, LookupFailed, from_dict
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
-from airflow_provider_crr.replication.deletion.deletion import Deletion
+from airflow_provider_crr.replication.deletion.counts import DeleteCounts
 from airflow_provider_crr.replication.gate import GatePolicy
 from airflow_provider_crr.replication.poller import Watch
 from airflow_provider_crr.replication.status import ObjectState
@@ -136,10 +136,10 @@ def test_rules_are_told_within_bounds(s3: S3Server) -> None:
 
 def test_refusal_of_a_delete_is_told_within_bounds() -> None:
     """What a delete's XCom says of an object is short, wherever it comes from."""
-    deletion = Deletion(None, dry_run=False)
-    deletion.refuse("s3://b/k", "NOT_DELETED", f"S3 did not delete it: {LONG}")
-    assert len(json.dumps(deletion.to_dict())) < 2000
-    assert not HOSTILE & set(deletion.refused_sample[0]["reason"])
+    counts = DeleteCounts()
+    counts.add_refused("s3://b/k", "NOT_DELETED", f"S3 did not delete it: {LONG}")
+    assert len(json.dumps(counts.to_dict())) < 2000
+    assert not HOSTILE & set(counts.refused_sample[0]["reason"])
 
 
 @pytest.mark.parametrize("key", ["k\x1b[2J\nFAILED: s3://b/other", "k\u202egpj.exe", "k\x9b31m"])

@@ -23,7 +23,8 @@ from airflow_provider_crr.lookup.bounded_connections import renew
 from airflow_provider_crr.lookup.crt.handshakes import Handshakes
 from airflow_provider_crr.lookup.crt.request_template import Wire
 from airflow_provider_crr.lookup.pairing import Endpoint
-from airflow_provider_crr.s3.client_errors import no_credentials, not_asked
+from airflow_provider_crr.s3.caller_errors import no_credentials
+from airflow_provider_crr.s3.client_errors import not_asked
 from airflow_provider_crr.s3.error_origin import note_connection
 from airflow_provider_crr.s3.objects import S3Object
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any, Protocol
 
+from airflow_provider_crr.replication.checkpoint.packed import from_text, to_text
 from airflow_provider_crr.replication.checkpoint.value import Checkpoint, Question
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.text import humanize
@@ -31,7 +32,7 @@ MAX_PART = 60_000
 MAX_PARTS = 16
 MAX_TEXT = MAX_PART * MAX_PARTS
 
-_NOTHING = Checkpoint().to_text(Targets(), MAX_TEXT)
+_NOTHING = to_text(Checkpoint(), Targets(), MAX_TEXT)
 
 
 class Store(Protocol):
@@ -100,7 +101,7 @@ class Kept:
         :param waits: whether the gate waits for another poll.
         :raises InvalidArgument: if each poll is a process of its own, and the next would not know the pinned versions.
         """
-        text = known.to_text(self._targets, MAX_TEXT, all_pinned=self._each_poll and waits)
+        text = to_text(known, self._targets, MAX_TEXT, all_pinned=self._each_poll and waits)
         if not text or (text == self._text and not self._each_poll):
             return
         parts, before = _split(text), _split(self._text)
@@ -154,7 +155,7 @@ class Kept:
         if head["question"] != self._question:
             log.info("what was kept of earlier polls is of other arguments or another connection, asking anew")
             return None
-        known = Checkpoint.from_text(text, question.targets, question.done_states())
+        known = from_text(text, question.targets, question.done_states())
         if head["round"] == self._round:
             known.head_requests = head["head_requests"]
             known.started_at = datetime.fromisoformat(head["started_at"]) if head["started_at"] else None

@@ -64,7 +64,7 @@ class _Refused(Exception):
 
 
 @dataclass(slots=True)
-class Said:
+class DeleteResult:
     """
     What a store said of the versions that it was asked to delete; of the others it said nothing.
 
@@ -87,33 +87,33 @@ class DeleteRequests:
         self._client = client
         self._takes_etags = True
 
-    def send(self, versions: Sequence[S3Object], etags: Mapping[S3Object, str], said: Said) -> None:
+    def send(self, versions: Sequence[S3Object], etags: Mapping[S3Object, str], result: DeleteResult) -> None:
         """
         Ask to delete versions of one bucket, at most 1,000.
 
         :param versions: what to delete, each with its version id.
         :param etags: ETags without quotes, of those to delete only if they have it.
-        :param said: where it is put what the store says, also of a request before one that fails.
+        :param result: gets what the store says, also what it said before a request that fails.
         :raises LookupFailed: if the store cannot be asked.
         """
         if not self._takes_etags:
             etags = {}
         together = [obj for obj in versions if not _NOT_IN_XML.search(obj.key)]
         if together:
-            self._together(together, etags, said)
+            self._together(together, etags, result)
         for obj in versions:
             if _NOT_IN_XML.search(obj.key):
-                self._alone(obj, etags.get(obj), said)
-        again = [obj for obj in versions if obj in etags and said.errors.get(obj) in _OF_THE_CONDITION]
+                self._alone(obj, etags.get(obj), result)
+        again = [obj for obj in versions if obj in etags and result.errors.get(obj) in _OF_THE_CONDITION]
         if again:
-            before = len(said.deleted)
+            before = len(result.deleted)
             for obj in again:
-                del said.errors[obj]
-            self.send(again, {}, said)
-            if len(said.deleted) > before:
+                del result.errors[obj]
+            self.send(again, {}, result)
+            if len(result.deleted) > before:
                 self._takes_etags = False
 
-    def _together(self, versions: Sequence[S3Object], etags: Mapping[S3Object, str], said: Said) -> None:
+    def _together(self, versions: Sequence[S3Object], etags: Mapping[S3Object, str], result: DeleteResult) -> None:
         conditional = any(obj in etags for obj in versions)
         for conditions in (etags, {}) if conditional else ({},):
             try:
@@ -123,10 +123,10 @@ class DeleteRequests:
                 continue
             if conditional and not conditions:
                 self._takes_etags = False
-            _read(response, versions, said)
+            _read(response, versions, result)
             return
         for obj in versions:  # so that none of them can hold up the others
-            self._alone(obj, etags.get(obj) if self._takes_etags else None, said)
+            self._alone(obj, etags.get(obj) if self._takes_etags else None, result)
 
     def _delete_objects(self, versions: Sequence[S3Object], etags: Mapping[S3Object, str]) -> Mapping[str, Any]:
         names = [
@@ -138,7 +138,7 @@ class DeleteRequests:
             found.update(self._client.delete_objects(Bucket=versions[0].bucket, Delete={"Objects": names}))
         return found
 
-    def _alone(self, obj: S3Object, etag: str | None, said: Said) -> None:
+    def _alone(self, obj: S3Object, etag: str | None, result: DeleteResult) -> None:
         condition = {"IfMatch": f'"{etag}"'} if etag else {}
         response: Mapping[str, Any] = {}
         try:
@@ -147,9 +147,9 @@ class DeleteRequests:
                     Bucket=obj.bucket, Key=obj.key, VersionId=obj.version_id, **condition
                 )
         except _Refused as refusal:
-            said.errors[obj] = refusal.code
+            result.errors[obj] = refusal.code
         if response.get("VersionId") == obj.version_id and not response.get("DeleteMarker"):
-            said.deleted.add(obj)
+            result.deleted.add(obj)
 
 
 @contextmanager
@@ -180,7 +180,7 @@ def _asking(versions: Sequence[S3Object], operation: str, codes: Collection[str]
             raise
 
 
-def _read(response: Mapping[str, Any], versions: Sequence[S3Object], said: Said) -> None:
+def _read(response: Mapping[str, Any], versions: Sequence[S3Object], result: DeleteResult) -> None:
     """
     Note what an answer of DeleteObjects says of versions that were asked for, by key and version.
 
@@ -194,12 +194,12 @@ def _read(response: Mapping[str, Any], versions: Sequence[S3Object], said: Said)
         if obj is None or marker:
             log.warning("the answer to a delete does not tell that it is done: %s", told(line))
         else:
-            said.deleted.add(obj)
+            result.deleted.add(obj)
     for line in errors:
         for obj in versions:
             if line.get("Key") != obj.key:
                 continue
             # One that names no version is about one of the key's, and not about those that are deleted.
-            if line.get("VersionId") == obj.version_id or (not line.get("VersionId") and obj not in said.deleted):
-                said.errors[obj] = str(line.get("Code"))
-                said.deleted.discard(obj)
+            if line.get("VersionId") == obj.version_id or (not line.get("VersionId") and obj not in result.deleted):
+                result.errors[obj] = str(line.get("Code"))
+                result.deleted.discard(obj)

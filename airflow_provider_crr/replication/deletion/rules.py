@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 from airflow_provider_crr.errors import BucketNotFound, LookupFailed
-from airflow_provider_crr.lookup.store_headers import amazons_suffixes
 from airflow_provider_crr.replication.rules import ReplicationRule
 from airflow_provider_crr.s3.client_errors import translated
+from airflow_provider_crr.s3.endpoint import is_amazons
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.s3.stores import store_of
 
@@ -157,7 +157,7 @@ def _keep_raw(response_dict: Mapping[str, Any], customized_response_dict: dict[s
 
 def _at_aws(endpoint_url: str) -> bool:
     url = urlsplit(endpoint_url)
-    return url.scheme == "https" and (url.hostname or "").endswith(amazons_suffixes())
+    return url.scheme == "https" and is_amazons(url.hostname or "")
 
 
 def _understood(body: bytes, parsed: Iterable[Mapping[str, Any]]) -> _Rules:

@@ -17,6 +17,7 @@ import pytest
 
 from airflow_provider_crr.errors import BucketNotFound, InvalidArgument
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
+from airflow_provider_crr.replication.checkpoint.packed import from_text, to_text
 from airflow_provider_crr.replication.checkpoint.store import KEY, MAX_PARTS, Kept
 from airflow_provider_crr.replication.checkpoint.value import Checkpoint, Question
 from airflow_provider_crr.replication.gate import GatePolicy
@@ -334,30 +335,30 @@ def test_text_that_cannot_be_true_is_refused(name: str) -> None:
     """Well-formed text that no gate could have written, or that would open it without a question, is refused."""
     targets, known = UNBELIEVABLE[name]
     with pytest.raises(ValueError):
-        Checkpoint.from_text(known.to_text(targets, 60_000), targets, DONE)
+        from_text(to_text(known, targets, 60_000), targets, DONE)
 
 
 def test_text_of_more_or_fewer_targets_is_refused() -> None:
     """Marks of one list are no marks of another, also if a fingerprint of the question ever failed to tell them."""
-    text = KNOWN.to_text(TARGETS, 60_000)
-    assert Checkpoint.from_text(text, TARGETS, DONE) == KNOWN
+    text = to_text(KNOWN, TARGETS, 60_000)
+    assert from_text(text, TARGETS, DONE) == KNOWN
     for count in (1, 2, 9, 300):
         other = Targets(objects=tuple(S3Object("b", f"z{number}") for number in range(count)))
         with pytest.raises(ValueError):
-            Checkpoint.from_text(text, other, DONE)
+            from_text(text, other, DONE)
 
 
 def test_mutated_text_never_tells_of_what_was_not_done() -> None:
     """Of 2,000 damaged texts, each is refused, or leaves something to ask and tells of targets only."""
     chance = random.Random(7)
-    text = KNOWN.to_text(TARGETS, 60_000)
+    text = to_text(KNOWN, TARGETS, 60_000)
     refused = 0
     for _ in range(2000):
         letters = list(text)
         for _ in range(chance.randint(1, 3)):
             letters[chance.randrange(len(letters))] = chr(chance.randrange(32, 127))
         try:
-            found = Checkpoint.from_text("".join(letters), TARGETS, DONE)
+            found = from_text("".join(letters), TARGETS, DONE)
         except ValueError:
             refused += 1
             continue
@@ -497,11 +498,11 @@ def test_pins_beyond_the_bound_are_not_kept(caplog: pytest.LogCaptureFixture) ->
     """Pinned versions that take more than the bound are not kept for a retry, and the log says so; all else is."""
     pins = [S3Object("b", str(uuid.uuid4()), str(uuid.uuid4())) for _ in range(2000)]
     marks = {number.to_bytes(16, "big"): ObjectState.COMPLETED for number in range(100)}
-    text = Checkpoint({}, marks, pins).to_text(PATTERNS, 10_000)
+    text = to_text(Checkpoint({}, marks, pins), PATTERNS, 10_000)
     assert "a retry takes the current ones" in caplog.text
-    found = Checkpoint.from_text(text, PATTERNS, frozenset({ObjectState.COMPLETED}))
+    found = from_text(text, PATTERNS, frozenset({ObjectState.COMPLETED}))
     assert (found.listed, found.pinned) == (marks, [])
-    assert Checkpoint({}, marks, pins).to_text(PATTERNS, 100) == ""
+    assert to_text(Checkpoint({}, marks, pins), PATTERNS, 100) == ""
 
 
 def test_gate_whose_pins_the_next_poke_would_not_know_fails(store: Store) -> None:
@@ -519,7 +520,7 @@ def test_gate_without_pins_never_fails_for_them() -> None:
     """Where not even what is done fits, nothing is kept, and nothing is said of versions."""
     done = [S3Object("b", f"k{number}") for number in range(2000)]
     known = Checkpoint({ObjectState.COMPLETED: done[::3]})
-    assert known.to_text(Targets(objects=tuple(done)), 100, all_pinned=True) == ""
+    assert to_text(known, Targets(objects=tuple(done)), 100, all_pinned=True) == ""
 
 
 def test_waited_time_counts_from_the_first_process(s3: S3Server, store: Store) -> None:

@@ -14,7 +14,7 @@ from airflow_provider_crr.failures import ObjectsNotDeleted
 from airflow_provider_crr.lookup.choice import head_one
 from airflow_provider_crr.replication.checkpoint.store import MAX_PART
 from airflow_provider_crr.replication.deletion import run
-from airflow_provider_crr.replication.deletion.deletion import Deletion
+from airflow_provider_crr.replication.deletion.batches import Deletion
 from airflow_provider_crr.replication.deletion.plan import DeletePlan
 from airflow_provider_crr.replication.deletion.progress import KEY, DeleteProgress
 from airflow_provider_crr.replication.targets import Targets
@@ -65,12 +65,12 @@ class Process:
             self._memory.before_set = self._memory.after_set = self._tick
         try:
             progress = DeleteProgress(self._memory, round, targets, versions, {"aws_conn_id": "x"})
-            deletion = Deletion(self._client, dry_run=False)
-            deletion.intend = partial(progress.intend, deletion=deletion)
+            deletion = Deletion(self._client, partial(map, partial(head_one, self._client)), dry_run=False)
+            deletion.intend = partial(progress.intend, counts=deletion.counts)
             deletion.sent_before = progress.sent_before
-            progress.load(deletion, retried=retried)
-            ask = partial(map, partial(head_one, self._client))
-            run.run(DeletePlan(self._client, targets), progress, deletion, ask)
+            if unknown := progress.load(deletion.counts, retried=retried):
+                raise ObjectsNotDeleted(f"{unknown}. Clear the task")  # as the operator does
+            run.run(DeletePlan(self._client, targets), progress, deletion)
         finally:
             for name in ("before-send.s3", "response-received.s3"):
                 events.unregister(name, unique_id=name)
@@ -87,7 +87,7 @@ def server() -> Iterator[tuple[VersionedS3, Any]]:
 
 @pytest.fixture
 def s3(server: tuple[VersionedS3, Any], monkeypatch: pytest.MonkeyPatch) -> VersionedS3:
-    monkeypatch.setattr("airflow_provider_crr.replication.deletion.deletion.BATCH", 2)
+    monkeypatch.setattr("airflow_provider_crr.replication.deletion.batches.BATCH", 2)
     found, _ = server
     fill(found)
     found.backwards = False
@@ -286,7 +286,7 @@ def test_changed_arguments_stop_a_second_try_for_what_is_current(s3: VersionedS3
 
 def test_record_stays_within_one_value(s3: VersionedS3, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """What does not fit into one value is deleted in smaller portions, and each value stays below the limit."""
-    monkeypatch.setattr("airflow_provider_crr.replication.deletion.deletion.BATCH", 100)
+    monkeypatch.setattr("airflow_provider_crr.replication.deletion.batches.BATCH", 100)
     s3.objects.clear()
     keys = [
         f"{number:03}" + "".join(chr(0x4E00 + (number * 7919 + n * n * 31) % 20000) for n in range(330))

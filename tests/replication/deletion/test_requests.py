@@ -98,7 +98,7 @@ def test_failed_request_names_what_was_asked_and_what_is_deleted(
     s3: VersionedS3, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error of a request that fails as a whole names its first and last object, and counts what is deleted."""
-    monkeypatch.setattr("airflow_provider_crr.replication.deletion.deletion.BATCH", 2)
+    monkeypatch.setattr("airflow_provider_crr.replication.deletion.batches.BATCH", 2)
     for key in "abcd":
         s3.put("b", key, "v")
     turn = count()
@@ -159,7 +159,7 @@ def test_store_that_refuses_conditions_is_asked_without_from_then_on(
     s3: VersionedS3, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
     """Where a store refuses ETags, versions are deleted by their ids alone, and only the first request is repeated."""
-    monkeypatch.setattr("airflow_provider_crr.replication.deletion.deletion.BATCH", 2)
+    monkeypatch.setattr("airflow_provider_crr.replication.deletion.batches.BATCH", 2)
     s3.conditions = code
     for key in "abcd":
         s3.put("b", key, "v")

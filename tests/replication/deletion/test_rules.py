@@ -163,7 +163,7 @@ def test_dry_run_says_so_too(s3: VersionedS3) -> None:
 
 def test_rules_that_change_between_two_batches_are_seen(s3: VersionedS3, monkeypatch: pytest.MonkeyPatch) -> None:
     """At a store that is not S3 the rules are read before each batch."""
-    monkeypatch.setattr("airflow_provider_crr.replication.deletion.deletion.BATCH", 1)
+    monkeypatch.setattr("airflow_provider_crr.replication.deletion.batches.BATCH", 1)
     s3.server, s3.replication["b"] = "MinIO", MINIO.replace(ENABLED, DISABLED)
 
     def switch(objects: Any) -> None:

@@ -14,9 +14,9 @@ from datetime import datetime
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
-from airflow_provider_crr.s3.answer import Answer, NotAPage, leaves, parsed, time
 from airflow_provider_crr.s3.etags import opaque
 from airflow_provider_crr.s3.freshness import cached
+from airflow_provider_crr.s3.listing_xml import Answer, NotAPage, leaves, parsed, time
 
 
 class Row(NamedTuple):

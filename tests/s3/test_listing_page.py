@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_crr.s3.answer import NotAPage
-from airflow_provider_crr.s3.page import OBJECTS, VERSIONS, Page, Request
+from airflow_provider_crr.s3.listing_page import OBJECTS, VERSIONS, Page, Request
+from airflow_provider_crr.s3.listing_xml import NotAPage
 
 ROWS = (
     "<Contents><Key>w/1</Key><ETag>&quot;e&quot;</ETag><LastModified>2026-10-05T20:00:00.000Z</LastModified>"

@@ -5,11 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import lzma
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
 from airflow_provider_crr.s3.objects import S3Object
+
+
+def in_order(objects: Iterable[S3Object]) -> list[S3Object]:
+    """Return objects sorted by bucket, key and version."""
+    return sorted(objects, key=lambda obj: (obj.bucket, obj.key, obj.version_id or ""))
 
 
 def pack(objects: Sequence[S3Object]) -> str:
@@ -21,7 +26,7 @@ def pack(objects: Sequence[S3Object]) -> str:
     """
     if not objects:
         return ""
-    ordered = sorted(objects, key=lambda obj: (obj.bucket, obj.key, obj.version_id or ""))
+    ordered = in_order(objects)
     lines: list[list[Any]] = [[len(ordered)]]
     for bucket, members in groupby(ordered, key=lambda obj: obj.bucket):
         lines.append([bucket])
@@ -36,9 +41,9 @@ def pack(objects: Sequence[S3Object]) -> str:
 
 def unpack(text: str) -> Iterator[S3Object]:
     """
-    Yield the objects that :func:`pack` stored, sorted; raises an error of some kind if it is another text.
+    Yield the objects that :func:`pack` stored, sorted. Any other text raises an error of some kind.
 
-    Line by line, for one JSON text of 100,000 objects is read in one piece, and stops every other trigger meanwhile.
+    They are read line by line: while one JSON text of 100,000 objects is read, no other trigger could run.
     """
     if not text:
         return

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from airflow_provider_crr.errors import LookupFailed
-from airflow_provider_crr.s3.answer import NotAPage, parsed
 from airflow_provider_crr.s3.fork_lock import ForkLock
-from airflow_provider_crr.s3.page import OBJECTS, VERSIONS, Page, Request
+from airflow_provider_crr.s3.listing_page import OBJECTS, VERSIONS, Page, Request
+from airflow_provider_crr.s3.listing_xml import NotAPage, parsed
 
 #: The page that this thread asks for; None if it asks for something else.
 _ASKED: ContextVar[Request | None] = ContextVar("page", default=None)

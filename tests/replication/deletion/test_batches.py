@@ -8,8 +8,9 @@ import pytest
 
 from airflow_provider_crr.errors import BucketNotFound, InvalidArgument, LookupFailed
 from airflow_provider_crr.failures import ObjectsNotDeleted
+from airflow_provider_crr.lookup.choice import head_one
 from airflow_provider_crr.operators.deletion import S3DeleteReplicatedObjectsOperator
-from airflow_provider_crr.replication.deletion.deletion import BATCH, Deletion
+from airflow_provider_crr.replication.deletion.batches import BATCH, Deletion
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
 from airflow_provider_crr.s3.objects import S3Object
 from local_aws.buckets import ReplicatedPair
@@ -102,10 +103,14 @@ def test_object_that_changes_between_check_and_delete_is_kept(pair: ReplicatedPa
 
     from airflow_provider_crr.hooks.replication import S3ReplicationHook
 
-    deletion = Deletion(Overwriting(), dry_run=False)
+    deletion = deleting(Overwriting())
     deletion.run([S3ReplicationHook().get_replication_status(f"s3://{pair.source}/a")])
-    assert deletion.deleted == 1
+    assert deletion.counts.deleted == 1
     assert versions(pair) == {("a", new[0])}
+
+
+def deleting(client: Any) -> Deletion:
+    return Deletion(client, lambda objects: [head_one(client, obj) for obj in objects], dry_run=False)
 
 
 def completed(version_id: str | None) -> ObjectReplication:
@@ -115,19 +120,19 @@ def completed(version_id: str | None) -> ObjectReplication:
 @pytest.mark.parametrize(("version_id", "says"), [(None, "named no version"), ("null", "replaced in place")])
 def test_version_that_can_be_replaced_is_refused(version_id: str | None, says: str) -> None:
     """COMPLETED without a version id of its own is refused: what is deleted could differ from what was checked."""
-    deletion = Deletion(None, dry_run=False)
+    deletion = deleting(None)
     deletion.run([completed(version_id)])
-    assert deletion.deleted == 0
-    assert says in deletion.refused_sample[0]["reason"]
+    assert deletion.counts.deleted == 0
+    assert says in deletion.counts.refused_sample[0]["reason"]
 
 
 @pytest.mark.parametrize("state", [state for state in ObjectState if state is not ObjectState.COMPLETED])
 def test_only_completed_is_deleted(state: ObjectState) -> None:
     """No state but COMPLETED leads to a delete, and each refusal has a reason."""
-    deletion = Deletion(None, dry_run=False)
+    deletion = deleting(None)
     deletion.run([ObjectReplication(S3Object("b", "k", "v"), state)])
-    assert (deletion.deleted, deletion.refused_sample[0]["status"]) == (0, state.value)
-    assert deletion.refused_sample[0]["reason"]
+    assert (deletion.counts.deleted, deletion.counts.refused_sample[0]["status"]) == (0, state.value)
+    assert deletion.counts.refused_sample[0]["reason"]
 
 
 class Answering:
@@ -145,12 +150,12 @@ class Answering:
 def test_batches_are_bounded_and_errors_counted() -> None:
     """Deletes go out in batches of at most 1,000, and what S3 did not delete is refused, not deleted."""
     client = Answering()
-    deletion = Deletion(client, dry_run=False)
+    deletion = deleting(client)
     deletion.run(
         ObjectReplication(S3Object("b", f"k{n}", "v"), ObjectState.COMPLETED, version_id="v") for n in range(BATCH + 5)
     )
     assert client.sizes == [BATCH, 5]
-    assert (deletion.deleted, deletion.refused) == (BATCH + 3, {"NOT_DELETED": 2})
+    assert (deletion.counts.deleted, deletion.counts.refused) == (BATCH + 3, {"NOT_DELETED": 2})
     assert deletion.to_dict()["refused_sample"][0]["reason"].endswith("AccessDenied")
 
 
@@ -161,15 +166,15 @@ def test_only_what_s3_says_is_deleted_counts_as_deleted() -> None:
         def delete_objects(self, **request: Any) -> Any:
             return {"Errors": [{"Key": "k", "Code": "AccessDenied"}]}
 
-    deletion = Deletion(Vague(), dry_run=False)
+    deletion = deleting(Vague())
     deletion.run([ObjectReplication(S3Object("b", "k", "v"), ObjectState.COMPLETED, version_id="v")])
-    assert (deletion.deleted, deletion.refused) == (0, {"NOT_DELETED": 1})
+    assert (deletion.counts.deleted, deletion.counts.refused) == (0, {"NOT_DELETED": 1})
 
 
 def test_what_s3_did_not_delete_fails_even_a_report(aws_conn, pair: ReplicatedPair, monkeypatch) -> None:
     """A version that S3 did not delete fails the task also with on_refused="report"."""
     put(pair, "a")
-    monkeypatch.setattr(Deletion, "_ask", lambda self, batch: set())
+    monkeypatch.setattr(Deletion, "_send", lambda *_: None)
     with pytest.raises(ObjectsNotDeleted, match="did not say that it is deleted"):
         delete(bucket_key=f"s3://{pair.source}/a", on_refused="report")
 
@@ -177,17 +182,17 @@ def test_what_s3_did_not_delete_fails_even_a_report(aws_conn, pair: ReplicatedPa
 def test_evidence_of_deletes_survives_an_error(aws_conn, pair: ReplicatedPair, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was deleted before an error is in the XCom of the failed task."""
     put(pair, "a", "b")
-    monkeypatch.setattr("airflow_provider_crr.replication.deletion.deletion.BATCH", 1)
+    monkeypatch.setattr("airflow_provider_crr.replication.deletion.batches.BATCH", 1)
     asked: list[Any] = []
-    ask = Deletion._ask
+    send = Deletion._send
 
-    def fail_later(self: Deletion, batch: list[S3Object]) -> set[S3Object]:
+    def fail_later(self: Deletion, batch: list[S3Object], *rest: Any) -> None:
         asked.append(batch)
         if len(asked) == 2:
             raise LookupFailed("the network is gone")
-        return ask(self, batch)
+        send(self, batch, *rest)
 
-    monkeypatch.setattr(Deletion, "_ask", fail_later)
+    monkeypatch.setattr(Deletion, "_send", fail_later)
     context = Context()
     operator = S3DeleteReplicatedObjectsOperator(task_id="d", bucket_key=["a", "b"], bucket_name=pair.source)
     with pytest.raises(LookupFailed):
@@ -249,6 +254,6 @@ def test_failed_delete_request_is_an_error() -> None:
         def delete_objects(self, **request: Any) -> Any:
             raise ClientError({"Error": {"Code": "AccessDenied"}}, "DeleteObjects")
 
-    deletion = Deletion(Denying(), dry_run=False)
+    deletion = deleting(Denying())
     with pytest.raises(LookupFailed, match="s3:DeleteObjectVersion"):
         deletion.run([completed("v")])

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from airflow_provider_crr.errors import LookupFailed
-from airflow_provider_crr.s3.page_requests import list_object_versions, list_objects
+from airflow_provider_crr.s3.listing_requests import list_object_versions, list_objects
 from tests.support.pages import cases, spoil
 from tests.support.s3_server import Answer, Listed, Request, S3Server
 

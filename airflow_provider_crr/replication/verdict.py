@@ -1,0 +1,186 @@
+"""
+What a sweep decided, with its evidence: the outcomes of all its answers, counted, and a sample of them.
+
+The gate opens only if there were answers and all of them are done; a sweep without answers waits.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_crr.replication.gate import Covered, Outcome, may_come, unread
+from airflow_provider_crr.replication.reasons import MAX_REASON, UNCOVERED, reason_of
+from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
+from airflow_provider_crr.s3.stores import store_of
+from airflow_provider_crr.text import humanize
+from airflow_provider_crr.text.legible import legible, told
+
+#: How many objects a verdict names, and how many bytes of text they may take: events and XComs stay small.
+MAX_SAMPLE = 10
+MAX_SAMPLE_BYTES = 6000
+#: States whose own words from S3 stand beside the general reason.
+_EXPLAINED = frozenset({ObjectState.FORBIDDEN, ObjectState.UNREADABLE})
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """
+    What a sweep decided, with its evidence.
+
+    :param outcome: whether the gate opens, waits or fails.
+    :param total: objects counted.
+    :param done: objects that the policy calls done.
+    :param statuses: state -> number of objects.
+    :param deciding: state -> number of objects that make the gate fail.
+    :param oldest_pending_seconds: age of the oldest PENDING object, None if nothing is PENDING.
+    :param sample: up to ten objects, those that decide first: ``{"uri", "status", "reason"}``.
+    :param note: what is waited for, if that is no object's status.
+    :param deciders: how many of the sample make the gate fail.
+    """
+
+    outcome: Outcome
+    total: int
+    done: int
+    statuses: dict[str, int]
+    deciding: dict[str, int]
+    oldest_pending_seconds: float | None
+    sample: tuple[dict[str, str], ...]
+    note: str = ""
+    deciders: int = 0
+
+    def progress(self) -> str:
+        """Return one line for the log of a wait, such as ``replicated 9,412 of 10,000, 588 pending, oldest 3m12s``."""
+        parts = [f"replicated {humanize.count(self.done)} of {humanize.count(self.total)}"]
+        for state in ObjectState:
+            waiting = state not in (ObjectState.COMPLETED, ObjectState.REPLICA) and self.statuses.get(state.value)
+            if waiting:
+                parts.append(f"{humanize.count(waiting)} {state.value.lower()}")
+                if state is ObjectState.PENDING and self.oldest_pending_seconds is not None:
+                    parts.append(f"oldest {humanize.age(self.oldest_pending_seconds)}")
+        return ", ".join([*parts, *([self.note] if self.note else [])])
+
+    def warnings(self) -> list[str]:
+        """Return a line for each object named whose answer nobody can read; the gate waits for those."""
+        unknown = ObjectState.UNKNOWN.value
+        return [f"{legible(named['uri'])}: {named['reason']}" for named in self.sample if named["status"] == unknown]
+
+    def failure(self) -> str:
+        """Return the message of a failed gate, which names the objects that decided it."""
+        counts = ", ".join(f"{humanize.count(count)} {state}" for state, count in self.deciding.items())
+        lines = [f"the gate stays shut: {counts}; {self.progress()}"]
+        named = self.sample[: self.deciders]
+        lines += [f"  {legible(entry['uri'])} {entry['status']}: {entry['reason']}" for entry in named]
+        unnamed = sum(self.deciding.values()) - len(named)
+        if unnamed > 0:
+            lines.append(f"  and {humanize.count(unnamed)} more")
+        return "\n".join(lines)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the plain JSON that goes to XCom, bounded in size."""
+        return {
+            "total": self.total,
+            "statuses": self.statuses,
+            **({"deciding": self.deciding} if self.deciding else {}),
+            "oldest_pending_seconds": self.oldest_pending_seconds,
+            "sample": list(self.sample),
+        }
+
+
+@dataclass(slots=True)
+class Tally:
+    """
+    The answers of one sweep, counted; what finished in earlier sweeps is counted in.
+
+    :param now: the time of the sweep.
+    :param listed: whether patterns matched the objects, rather than that they were named.
+    """
+
+    now: datetime
+    states: Counter[ObjectState] = field(default_factory=Counter)
+    deciding: Counter[ObjectState] = field(default_factory=Counter)
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    samples: dict[Outcome, list[ObjectReplication]] = field(default_factory=dict)
+    oldest_pending: datetime | None = None
+    listed: bool = False
+
+    def add(self, answer: ObjectReplication, outcome: Outcome) -> None:
+        """Count one answer."""
+        self.states[answer.state] += 1
+        self.outcomes[outcome] += 1
+        if outcome is Outcome.FAIL:
+            self.deciding[answer.state] += 1
+        sample = self.samples.setdefault(outcome, [])
+        if len(sample) < MAX_SAMPLE:
+            sample.append(answer)
+        if answer.state is ObjectState.PENDING and answer.last_modified is not None:
+            self.oldest_pending = min(self.oldest_pending or answer.last_modified, answer.last_modified)
+
+    def add_finished(self, states: Counter[ObjectState]) -> None:
+        """Count objects that earlier sweeps found finished."""
+        self.states.update(states)
+        self.outcomes[Outcome.DONE] += states.total()
+
+    @property
+    def outcome(self) -> Outcome:
+        """FAIL if any answer fails, DONE only if there were answers and all are done."""
+        if self.outcomes[Outcome.FAIL]:
+            return Outcome.FAIL
+        total = self.outcomes.total()
+        return Outcome.DONE if total and self.outcomes[Outcome.DONE] == total else Outcome.WAIT
+
+    def verdict(self, explain: Callable[[ObjectReplication], str], covered: Covered = unread) -> Verdict:
+        """
+        Return the verdict of the sweep.
+
+        :param explain: why an object has no status; asked only for the objects that the verdict names.
+        :param covered: asked only for those of them that are FAILED on a store that tries again.
+        """
+        sample: list[dict[str, str]] = []
+        used = deciders = 0
+        for outcome in (Outcome.FAIL, Outcome.WAIT, Outcome.DONE):
+            for answer in self.samples.get(outcome, ()):
+                entry = _named(answer, outcome, explain, covered, self.listed)
+                used += len(json.dumps(entry))
+                if len(sample) < MAX_SAMPLE and (used <= MAX_SAMPLE_BYTES or not sample):
+                    sample.append(entry)
+                    deciders += outcome is Outcome.FAIL
+        return Verdict(
+            outcome=self.outcome,
+            total=self.outcomes.total(),
+            done=self.outcomes[Outcome.DONE],
+            statuses={state.value: self.states[state] for state in ObjectState if self.states[state]},
+            deciding={state.value: self.deciding[state] for state in ObjectState if self.deciding[state]},
+            oldest_pending_seconds=((self.now - self.oldest_pending).total_seconds() if self.oldest_pending else None),
+            sample=tuple(sample),
+            deciders=deciders,
+        )
+
+
+def _named(
+    answer: ObjectReplication,
+    outcome: Outcome,
+    explain: Callable[[ObjectReplication], str],
+    covered: Covered,
+    listed: bool,
+) -> dict[str, str]:
+    entry = {"uri": answer.uri, "status": answer.state.value}
+    if answer.state is ObjectState.NONE and (outcome is Outcome.FAIL or _waits_by_itself(answer, outcome)):
+        entry["reason"] = explain(answer)
+    elif answer.state in _EXPLAINED and answer.detail:
+        entry["reason"] = f"{reason_of(answer)} ({answer.detail})"
+    elif may_come(answer) and outcome is Outcome.FAIL and not covered(answer):
+        entry["reason"] = UNCOVERED.format(store_of(answer.server).doer, answer.object.bucket)
+    elif outcome is Outcome.FAIL or answer.state is ObjectState.UNKNOWN or _waits_by_itself(answer, outcome):
+        entry["reason"] = answer.detail or reason_of(answer, listed=listed)
+    if "reason" in entry:  # it may quote the bucket's rules, and what S3 said
+        entry["reason"] = told(entry["reason"], MAX_REASON)
+    return entry
+
+
+def _waits_by_itself(answer: ObjectReplication, outcome: Outcome) -> bool:
+    return outcome is Outcome.WAIT and may_come(answer)

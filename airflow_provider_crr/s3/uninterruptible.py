@@ -1,0 +1,77 @@
+"""
+What cannot be interrupted: finding the address of a name, opening a connection, fetching credentials.
+
+It runs in a thread of its own, which is left behind when the time of whoever waits for it is up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import copy_context
+from threading import Event, Lock, Thread
+from typing import Any, TypeVar, cast
+
+from airflow_provider_crr.s3.deadline import current
+
+T = TypeVar("T")
+
+#: Seconds within which the end of the time is noticed.
+_TICK = 0.1
+
+
+def waited(function: Callable[[], T], awaited: str, too_late: Callable[[T], None] = lambda found: None) -> T:
+    """
+    Return what a function returns, or end without it: where there is a guard it runs in a thread of its own.
+
+    :param function: what cannot be interrupted.
+    :param awaited: what is waited for, as "the wait was stopped before ..." goes on.
+    :param too_late: takes what nobody waits for any longer.
+    :raises TimeUp: once the time is up.
+    """
+    guard = current()
+    if guard is None:
+        return function()
+    answer = _Answer(too_late)
+    run = copy_context().run
+    Thread(target=lambda: answer.find(lambda: run(function)), name="crr-waited", daemon=True).start()
+    while not answer.came.wait(_TICK):
+        if guard.is_over():
+            answer.give_up()
+            raise guard.ended(awaited)
+    return cast("T", answer.taken())
+
+
+class _Answer:
+    """What a thread finds for another one, which may not wait for it any longer."""
+
+    def __init__(self, too_late: Callable[[Any], None]) -> None:
+        self.came = Event()
+        self._too_late = too_late
+        self._given_up = False
+        self._lock = Lock()
+        self._found: Any = None
+        self._error: BaseException | None = None
+
+    def find(self, function: Callable[[], Any]) -> None:
+        found, error = None, None
+        try:
+            found = function()
+        except BaseException as raised:
+            error = raised
+        with self._lock:
+            self._found, self._error, given_up = found, error, self._given_up
+            self.came.set()
+        if given_up and error is None:
+            self._too_late(found)
+
+    def give_up(self) -> None:
+        with self._lock:
+            self._given_up = True
+            unseen = self.came.is_set() and self._error is None
+        if unseen:
+            self._too_late(self._found)
+
+    def taken(self) -> Any:
+        if self._error is not None:
+            raise self._error
+        return self._found
