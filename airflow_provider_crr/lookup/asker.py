@@ -1,4 +1,4 @@
-"""One sweep: objects in, one answer for each out, with a bounded number of requests under way."""
+"""Asking for many objects: one answer for each, with a bounded number of requests under way."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Asker(Protocol):
         """Abandon what is under way, and release threads and sockets."""
 
 
-def sweep(
+def ask_all(
     objects: Iterable[S3Object], open_asker: Callable[[], Asker], stop: Event | None
 ) -> Generator[ObjectReplication]:
     """
@@ -44,7 +44,7 @@ def sweep(
     :param open_asker: returns the way of asking, in the process that will use it.
     :param stop: once set, nothing more is asked.
     :raises LookupFailed: if ``stop`` is set before every answer is in: an end without an error would look
-        like a finished sweep.
+        like a finished lookup.
     """
     process = os.getpid()
     under_way = answered = 0

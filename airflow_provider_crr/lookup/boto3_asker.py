@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from queue import Empty, SimpleQueue
 from threading import Event, Semaphore, local
 from typing import Any, TypeAlias
 
-from airflow_provider_crr.lookup.boto3_connections import keeping, on_a_fresh_connection, pairing_of
+from airflow_provider_crr.lookup.client_pairing import pairing_of
+from airflow_provider_crr.lookup.head_answers import NOT_OF_S3, from_whole_head
+from airflow_provider_crr.lookup.held_connections import holding, on_a_fresh_connection
 from airflow_provider_crr.lookup.http_answers import reading_begins, refusal, was_read_whole
 from airflow_provider_crr.lookup.pace import Pacer
 from airflow_provider_crr.lookup.store_headers import sending_begins, were_sent
-from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, from_head, without_answer
+from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, without_answer
 from airflow_provider_crr.s3.client_errors import is_of_others, not_asked
 from airflow_provider_crr.s3.deadline import Guard, current
 from airflow_provider_crr.s3.objects import S3Object
@@ -29,7 +31,6 @@ FAREWELL = 1.0
 #: botocore's events around each attempt to send a HEAD.
 _BEFORE_ATTEMPT = "before-send.s3.HeadObject"
 _AFTER_ATTEMPT = "response-received.s3.HeadObject"
-_NOT_OF_S3 = "an answer without x-amz-request-id, which S3 always sends: somebody else's, such as a proxy's"
 #: Whose request a thread is sending.
 _thread = local()
 
@@ -48,12 +49,12 @@ def head(client: S3Client, obj: S3Object, turns: AbstractContextManager[Any] | N
     :raises LookupFailed: if somebody else refused, such as STS or a proxy, or the connection can never work.
     """
     pairing_of(client)
-    with keeping(single=turns is None) as kept:
+    with holding(single=turns is None) as held:
         try:
             with turns or nullcontext():
                 found = _ask(client, obj)
         finally:
-            settled = kept.settle()
+            settled = held.settle()
     if settled or not found.http_status:
         return found
     with turns or nullcontext(), on_a_fresh_connection():
@@ -72,7 +73,7 @@ def _ask(client: S3Client, obj: S3Object) -> ObjectReplication:
     if store_of(found.server).asked_with and not were_sent():
         pairing.at_minio = True
         found = _head(client, obj)
-    seems_cut = found.state is ObjectState.NONE or found.detail == _NOT_OF_S3
+    seems_cut = found.state is ObjectState.NONE or found.detail == NOT_OF_S3
     return _head(client, obj) if seems_cut and not was_read_whole() else found
 
 
@@ -95,32 +96,7 @@ def _head(client: S3Client, obj: S3Object) -> ObjectReplication:
     metadata = response["ResponseMetadata"]
     # http.client keeps the space behind a value, which is no part of it (RFC 9110, section 5.5).
     headers = {name: value.rstrip(" \t") for name, value in metadata["HTTPHeaders"].items()}
-    return judge(obj, metadata["HTTPStatusCode"], headers)
-
-
-def judge(obj: S3Object, http_status: int, headers: Mapping[str, str]) -> ObjectReplication:
-    """
-    Return what an answer means, unless it is no whole answer of S3.
-
-    S3 describes each object with an ETag and a length: an answer without them was cut off, or is of somebody else. So
-    is one without the id of the request, which S3 and what resembles it give with every answer ("Common response
-    headers"), and a proxy's own page does not.
-    """
-    if http_status in (200, 404) and not is_of_s3(headers):
-        return without_answer(obj, _NOT_OF_S3)
-    if http_status == 200:
-        # A proxy that sends in chunks may leave the length out of the answer to a HEAD (RFC 9110, section 9.3.2).
-        length = headers.get("content-length", "0" if "transfer-encoding" in headers else None)
-        if length is None or "etag" not in headers:
-            return without_answer(obj, "HTTP 200 without ETag and Content-Length, which S3 always sends")
-        if not (length.isascii() and length.isdigit()):
-            return without_answer(obj, f"Content-Length is {length!r}")
-    return from_head(obj, http_status, headers)
-
-
-def is_of_s3(headers: Mapping[str, str]) -> bool:
-    """Return whether whoever answered speaks S3 at all; names in lower case."""
-    return any(name.startswith("x-amz") for name in headers)
+    return from_whole_head(obj, metadata["HTTPStatusCode"], headers)
 
 
 class BotoAsker:
@@ -129,10 +105,12 @@ class BotoAsker:
 
     :param client: a boto3 S3 client.
     :param pacer: says when each attempt may leave, those of boto3's own retries included.
-    :param answers: where answers are put, if another asker shares them.
+    :param put: what is done with each answer or error; None if :meth:`answer` is to return it.
     """
 
-    def __init__(self, client: S3Client, pacer: Pacer, answers: SimpleQueue[Any] | None = None) -> None:
+    def __init__(
+        self, client: S3Client, pacer: Pacer, put: Callable[[ObjectReplication | BaseException], None] | None = None
+    ) -> None:
         pairing_of(client)
         # More requests at once than pooled connections would open a new connection for most of them. Twice as many
         # threads, for while an answer is held until its connection has shown that nothing follows, others ask.
@@ -140,7 +118,8 @@ class BotoAsker:
         self.limit = 2 * at_once
         self._turns = Semaphore(at_once)
         self._client = client
-        self._answers: SimpleQueue[Any] = SimpleQueue() if answers is None else answers
+        self._answers: SimpleQueue[ObjectReplication | BaseException] = SimpleQueue()
+        self._put = put or self._answers.put
         self._under_way: set[Future[None]] = set()
         self._pool = ThreadPoolExecutor(self.limit, thread_name_prefix="s3-head")
         self._pacer = pacer
@@ -170,9 +149,9 @@ class BotoAsker:
         try:
             with self._guard.held():
                 found = head(self._client, obj, self._turns)
-            self._answers.put(found)
+            self._put(found)
         except BaseException as error:
-            self._answers.put(error)
+            self._put(error)
 
     def answer(self, timeout: float) -> ObjectReplication | None:
         """Return one answer, or None if none came within ``timeout`` seconds."""
@@ -182,7 +161,6 @@ class BotoAsker:
             return None
         if isinstance(found, BaseException):
             raise found
-        assert isinstance(found, ObjectReplication)
         return found
 
     def close(self) -> None:

@@ -16,10 +16,10 @@ from threading import Event
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from airflow_provider_crr.lookup.asker import Asker, sweep
+from airflow_provider_crr.lookup.asker import Asker, ask_all
 from airflow_provider_crr.lookup.boto3_asker import BotoAsker, S3Client, head
 from airflow_provider_crr.lookup.pace import Pacer
-from airflow_provider_crr.lookup.refusals import Reasons
+from airflow_provider_crr.lookup.refusals import Refusals
 from airflow_provider_crr.replication.status import ObjectReplication
 from airflow_provider_crr.s3.deadline import each_until
 from airflow_provider_crr.s3.objects import S3Object
@@ -66,17 +66,17 @@ def choose_lookup(client: S3Client, *, max_requests_per_second: float | None = N
         return each_until(stop, answers(objects, stop))
 
     def answers(objects: Iterable[S3Object], stop: Event | None) -> Iterator[ObjectReplication]:
-        reasons = Reasons(client)
+        refusals = Refusals(client)
         remaining = iter(objects)
         first = list(islice(remaining, 2))
         if len(first) < 2 and not (stop is not None and stop.is_set()):
             if not first:
                 return
             # boto3 is the authority, may have a connection open, and is sooner ready for one.
-            yield reasons.explain(head(client, first[0]))
+            yield refusals.explain(head(client, first[0]))
         else:
-            with closing(sweep(chain(first, remaining), asker(), stop)) as found:
-                yield from map(reasons.explain, found)
+            with closing(ask_all(chain(first, remaining), asker(), stop)) as found:
+                yield from map(refusals.explain, found)
 
     return lookup
 
@@ -89,7 +89,7 @@ def head_one(client: S3Client, obj: S3Object) -> ObjectReplication:
     :param obj: what to ask for.
     :raises LookupFailed: if S3 could not be asked at all, such as without credentials.
     """
-    return Reasons(client).explain(head(client, obj))
+    return Refusals(client).explain(head(client, obj))
 
 
 def why_not_crt(client: S3Client) -> str | None:
@@ -105,10 +105,10 @@ def why_not_crt(client: S3Client) -> str | None:
     try:
         import awscrt.http  # noqa: F401
 
-        from airflow_provider_crr.lookup.crt.session import forked_amid_sweep, tls_context
+        from airflow_provider_crr.lookup.crt.session import forked_amid_lookup, tls_context
     except ImportError as error:
         return f"awscrt is not usable: {error}"
-    if forked_amid_sweep():
+    if forked_amid_lookup():
         return "this process was forked amid a sweep"
     config = client.meta.config
     endpoint = client.meta.endpoint_url

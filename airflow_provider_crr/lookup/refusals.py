@@ -34,7 +34,7 @@ _OF_KEY = ("kms:", "customer master key")
 _TRIES = 3
 
 
-class Reasons:
+class Refusals:
     """
     Adds to answers what S3 says about refusing them, for one sweep.
 

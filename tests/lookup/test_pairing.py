@@ -16,8 +16,8 @@ import pytest
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.lookup import pairing
 from airflow_provider_crr.lookup.boto3_asker import head
-from airflow_provider_crr.lookup.boto3_connections import pairing_of
 from airflow_provider_crr.lookup.choice import choose_lookup, head_one
+from airflow_provider_crr.lookup.client_pairing import pairing_of
 from airflow_provider_crr.lookup.crt import session
 from airflow_provider_crr.lookup.pairing import Exchange
 from airflow_provider_crr.s3.objects import S3Object

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from heapq import heappop, heappush
 from itertools import count
@@ -84,18 +84,20 @@ class Connections:
     """
     A pool. Not thread-safe: all of it is used by the thread that sweeps.
 
-    :param connect: opens a connection; its callers' callbacks may run in other threads.
     :param pairing: what is known of the endpoints.
     """
 
-    def __init__(self, connect: Callable[[Endpoint], Future[Any]], pairing: Pairing) -> None:
-        self._connect = connect
+    def __init__(self, pairing: Pairing) -> None:
         self._pairing = pairing
         self._idle: dict[Endpoint, deque[Connection]] = {}
-        self._resting: list[tuple[float, int, Connection, Any]] = []
+        self._resting: list[tuple[float, int, Connection]] = []
         self._order = count()
         self._used: set[Connection] = set()
         self._opening = 0
+
+    def __repr__(self) -> str:
+        idle = sum(map(len, self._idle.values()))
+        return f"connections: opening={self._opening} used={len(self._used)} resting={len(self._resting)} idle={idle}"
 
     def take(self, endpoint: Endpoint) -> Connection | None:
         """Return an idle connection, or None."""
@@ -113,18 +115,18 @@ class Connections:
             connection.native.close()
         return None
 
-    def open(self, endpoint: Endpoint) -> Future[Any] | None:
-        """Return a connection to be, which :meth:`opened` must be told of; None if there may be no more."""
+    def reserve(self) -> bool:
+        """Count a connection that is to be opened, and told to :meth:`opened`; return False if there may be no more."""
         if self._opening >= OPENING or self._are_all_used():
-            return None
+            return False
         idle = sum(map(len, self._idle.values()))
         if self._opening + len(self._used) + len(self._resting) + idle >= _MOST:
             unused = next((idle for idle in self._idle.values() if idle), None)
             if unused is None:
-                return None
+                return False
             unused.pop().native.close()  # the older ones have something to say of who answers
         self._opening += 1
-        return self._connect(endpoint)
+        return True
 
     def _are_all_used(self) -> bool:
         return self._opening + len(self._used) >= CONNECTIONS
@@ -136,30 +138,43 @@ class Connections:
         self._used.add(connection)
         return connection
 
-    def rest(self, connection: Connection, until: float, held: Any) -> None:
+    def answered(self, connection: Connection, sent_at: float, came_at: float, request_id: str | None) -> bool | None:
         """
-        Take back a connection that gave an answer, and let it rest.
+        Take back a connection that gave an answer, and return whether the answer is its question's.
 
-        :param connection: the connection.
-        :param until: how long, by ``time.monotonic``.
-        :param held: what :meth:`rested` returns along with it.
+        :param connection: the connection, which rests now if it may be used again.
+        :param sent_at: when the question was sent, by ``time.monotonic``.
+        :param came_at: when the answer came.
+        :param request_id: the answer's ``x-amz-request-id``.
+        :return: False if it may be another question's; None if :meth:`rested` will tell.
         """
+        connection.answers += 1
+        connection.use.answers()
+        is_first, exchange = connection.answers == 1, connection.exchange
+        until = exchange.rest_until(sent_at, came_at)
+        repeats = exchange.repeats(request_id, is_first=is_first)
+        if exchange.convicted or repeats:
+            self.give_back(connection, usable=False)
+            return is_first
         self._used.discard(connection)
         connection.rests_until = until = ceil(until / _TICK) * _TICK
-        heappush(self._resting, (until, next(self._order), connection, held))
+        heappush(self._resting, (until, next(self._order), connection))
+        return True if is_first else None
 
-    def rested(self) -> Iterator[tuple[Connection, Any]]:
-        """Yield the connections whose rest has ended, each with what was held; give each back."""
+    def rested(self) -> Iterator[tuple[Connection, bool]]:
+        """Yield each connection whose rest has ended, and whether its latest answer was its question's."""
         while self._resting and self._resting[0][0] <= time.monotonic():
-            _, _, connection, held = heappop(self._resting)
-            yield connection, held
+            connection = heappop(self._resting)[2]
+            clean = connection.is_clean()
+            self.give_back(connection, usable=clean)
+            yield connection, clean
 
     def until_rested(self) -> float | None:
         """Return the seconds until the next rest ends; None if none rests."""
         return max(0.0, self._resting[0][0] - time.monotonic()) if self._resting else None
 
     def give_back(self, connection: Connection, *, usable: bool) -> None:
-        """Take back what :meth:`take`, :meth:`opened` or :meth:`rested` gave."""
+        """Take back what :meth:`take` or :meth:`opened` gave."""
         self._used.discard(connection)
         if usable:
             self._idle.setdefault(connection.endpoint, deque()).append(connection)

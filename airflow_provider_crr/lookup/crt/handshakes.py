@@ -147,6 +147,29 @@ class Handshakes:
             native.result().close()
 
 
+def shake_hands(client: Any, endpoint: Endpoint) -> None:
+    """
+    Open a connection with TLS as a boto3 client does, and leave it to the client's pool; an idle one is as good.
+
+    :param client: a boto3 S3 client.
+    :param endpoint: where to.
+    """
+    session = client._endpoint.http_session
+    host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+    url = f"{endpoint.scheme}://{host}:{endpoint.port}"
+    pool = session._manager.connection_from_url(url)
+    session._setup_ssl_cert(pool, url, session._verify)
+    connection = pool._get_conn()
+    try:
+        connection.timeout = pool.timeout.connect_timeout
+        pool._validate_conn(connection)
+    except BaseException:
+        connection.close()
+        raise
+    finally:
+        pool._put_conn(connection)
+
+
 def _shake(shake: Callable[[Endpoint], None], endpoint: Endpoint, shaken: Future[float]) -> None:
     started = time.monotonic()
     try:

@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from airflow_provider_crr.lookup.boto3_asker import S3Client
-from airflow_provider_crr.lookup.pairing import Endpoint
+from airflow_provider_crr.lookup.pairing import Endpoint, Pairing
 from airflow_provider_crr.s3.client_errors import not_asked
 from airflow_provider_crr.s3.objects import S3Object
+from airflow_provider_crr.s3.stores import store_of
 
 _CREDENTIAL = re.compile(r"AWS4-HMAC-SHA256 Credential=[^,]+/\d{8}/([^/,]+)/s3/aws4_request,")
 #: Keys that need no encoding.
@@ -29,7 +30,7 @@ _OF_ONE_REQUEST = {
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
+class RequestTemplate:
     """
     How every HEAD to one bucket looks.
 
@@ -60,7 +61,7 @@ class Wire:
         return path
 
 
-def prepare(client: S3Client, obj: S3Object) -> Wire | None:
+def prepare(client: S3Client, obj: S3Object) -> RequestTemplate | None:
     """
     Return how a HEAD to the bucket of ``obj`` looks; None if only boto3 can send it.
 
@@ -99,12 +100,64 @@ def prepare(client: S3Client, obj: S3Object) -> Wire | None:
     return _read(caught[0], key, version)
 
 
+class RequestTemplates:
+    """
+    A template for each bucket that is asked, one for its keys and one for their versions, made when it is needed.
+
+    :param client: a boto3 S3 client.
+    :param pairing: what is known of the endpoints.
+    """
+
+    def __init__(self, client: S3Client, pairing: Pairing) -> None:
+        self._client = client
+        self._pairing = pairing
+        self._made: dict[tuple[str, bool], RequestTemplate | None] = {}
+
+    def of(self, obj: S3Object) -> RequestTemplate | None:
+        """Return how an object is asked for, see :func:`prepare`."""
+        kind = _kind(obj)
+        if kind not in self._made:
+            self._made[kind] = prepare(self._client, obj)
+        return self._made[kind]
+
+    def is_current(self, template: RequestTemplate, obj: S3Object) -> bool:
+        """Return whether an object is still asked for by a template."""
+        return self._made.get(_kind(obj)) is template
+
+    def renew_for_region(self, obj: S3Object) -> bool:
+        """Make those of the bucket of an object anew; return whether the one for the object is another one now."""
+        bucket, has_version = _kind(obj)
+        known = self._made.pop((bucket, has_version))
+        self._made.pop((bucket, not has_version), None)
+        return self.of(obj) != known
+
+    def renew_for_store(self, template: RequestTemplate, obj: S3Object, server: str) -> bool:
+        """
+        Return whether a store speaks of its own objects only if it is asked so, and was not; it will be from now on.
+
+        :param template: what was sent.
+        :param obj: what was asked for.
+        :param server: who answered.
+        """
+        needed = store_of(server).asked_with
+        if not needed or needed.keys() <= dict(template.headers).keys():
+            return False
+        self._pairing.at_minio = True
+        if self.is_current(template, obj):
+            self._made[_kind(obj)] = prepare(self._client, obj)
+        return True
+
+
+def _kind(obj: S3Object) -> tuple[str, bool]:
+    return obj.bucket, obj.version_id is not None
+
+
 class _NoBody:
     def stream(self) -> Iterator[bytes]:
         return iter(())
 
 
-def _read(request: Any, key: str, version: str) -> Wire | None:
+def _read(request: Any, key: str, version: str) -> RequestTemplate | None:
     url = urlsplit(request.url)
     headers = {name.lower(): _text(value) for name, value in request.headers.items()}
     signed = _CREDENTIAL.match(headers.get("authorization", ""))
@@ -114,7 +167,7 @@ def _read(request: Any, key: str, version: str) -> Wire | None:
     before_version, found, rest = after_key.partition(version)
     if rest or (after_key and not found):
         return None  # something that we do not know follows the key
-    return Wire(
+    return RequestTemplate(
         endpoint=Endpoint(url.scheme, url.hostname or "", url.port or (443 if url.scheme == "https" else 80)),
         before_key=before_key,
         before_version=before_version if found else None,

@@ -18,10 +18,10 @@ from functools import lru_cache, partial
 from typing import Any
 
 from airflow_provider_crr.lookup.boto3_asker import S3Client
-from airflow_provider_crr.lookup.boto3_connections import pairing_of, shake_hands
 from airflow_provider_crr.lookup.bounded_connections import renew
-from airflow_provider_crr.lookup.crt.handshakes import Handshakes
-from airflow_provider_crr.lookup.crt.request_template import Wire
+from airflow_provider_crr.lookup.client_pairing import pairing_of
+from airflow_provider_crr.lookup.crt.handshakes import Handshakes, shake_hands
+from airflow_provider_crr.lookup.crt.request_template import RequestTemplate
 from airflow_provider_crr.lookup.pairing import Endpoint
 from airflow_provider_crr.s3.client_errors import no_credentials, not_asked
 from airflow_provider_crr.s3.error_origin import note_connection
@@ -30,8 +30,6 @@ from airflow_provider_crr.s3.objects import S3Object
 #: Seconds for which credentials, and the time of a signature, are used before they are asked for again; botocore
 #: renews credentials minutes ahead, and S3 accepts a signature for 15 minutes.
 _SIGNING_AGE = 1.0
-#: How often boto3 asks by default in each retry mode ("Retries" of the boto3 guide); 3 in all others.
-_ATTEMPTS = {"legacy": 5, None: 5}
 #: Seconds that a fork waits for the threads of past sweeps to end.
 _JOIN = 2.0
 
@@ -65,20 +63,20 @@ class Runtime:
         _forks.used = True
         _forks.open.add(self)
 
-    def request(self, wire: Wire, obj: S3Object) -> Any:
+    def request(self, template: RequestTemplate, obj: S3Object) -> Any:
         """
         Return a signed HEAD.
 
         :raises LookupFailed: if there are no credentials any more.
         """
-        request = self._http.HttpRequest("HEAD", wire.path(obj), self._http.HttpHeaders(wire.headers))
-        signing = self._signing_for(wire, obj)
+        request = self._http.HttpRequest("HEAD", template.path(obj), self._http.HttpHeaders(template.headers))
+        signing = self._signing_for(template, obj)
         try:
             return self._auth.aws_sign_request(request, signing).result()
         except Exception as error:  # the runtime's own
             raise not_asked(error, str(obj), "look up") from error
 
-    def _signing_for(self, wire: Wire, obj: S3Object) -> Any:
+    def _signing_for(self, template: RequestTemplate, obj: S3Object) -> Any:
         now = time.monotonic()
         if now - self._signed_at > _SIGNING_AGE:
             try:
@@ -94,9 +92,9 @@ class Runtime:
                 )
             self._signing.clear()
             self._signed_at = now
-        kind = (wire.region, wire.body_hash)
+        kind = (template.region, template.body_hash)
         if kind not in self._signing:
-            self._signing[kind] = _signing_config(wire, self._provider)
+            self._signing[kind] = _signing_config(template, self._provider)
         return self._signing[kind]
 
     def refuses(self, endpoint: Endpoint) -> bool:
@@ -163,7 +161,7 @@ _forks = _Forks()
 os.register_at_fork(before=_forks.before, after_in_child=_forks.after)
 
 
-def forked_amid_sweep() -> bool:
+def forked_amid_lookup() -> bool:
     """Return whether this process inherited threads of the runtime that it does not have."""
     return _forks.inherited
 
@@ -179,17 +177,11 @@ def certificates(client: S3Client) -> bool | str:
     return verify
 
 
-def attempts(client: S3Client) -> int:
-    """Return how often boto3 would ask at most, the first time included."""
-    configured = client.meta.config.retries or {}
-    return int(configured.get("total_max_attempts") or _ATTEMPTS.get(configured.get("mode"), 3))
-
-
-def _signing_config(wire: Wire, provider: Any) -> Any:
+def _signing_config(template: RequestTemplate, provider: Any) -> Any:
     from awscrt import s3
 
-    config = s3.create_default_s3_signing_config(region=wire.region, credential_provider=provider)
-    return config.replace(signed_body_value=wire.body_hash) if wire.body_hash else config
+    config = s3.create_default_s3_signing_config(region=template.region, credential_provider=provider)
+    return config.replace(signed_body_value=template.body_hash) if template.body_hash else config
 
 
 def tls_context(client: S3Client) -> Any:
