@@ -11,12 +11,12 @@ from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication.status import ObjectReplication
 from airflow_provider_crr.s3.objects import S3Object
 
-#: How long one wait may last, in seconds. A stop is noticed, and a signal is served, within this time.
+#: Seconds that one wait for an answer may last. A stop is noticed within this time, and a signal is handled.
 PATIENCE = 0.1
 
 
 class Asker(Protocol):
-    """A way of asking S3, at its own pace. ``ask`` never waits; each question gets one answer, in any order."""
+    """A way of asking S3, at its own pace. :meth:`ask` never waits. Each question gets one answer, in any order."""
 
     #: Questions that may be under way at once.
     limit: int
@@ -37,14 +37,14 @@ def ask_all(
     """
     Yield one answer for each object, in the order of arrival.
 
-    The caller's thread feeds the questions, between answers: there is no thread to leak, an error of the
-    input reaches the caller as it is, and a caller that takes no answers stops the questions too.
+    The caller's own thread asks the questions, between two answers. So no thread can be left behind, an error of the
+    input reaches the caller as it is, and nothing more is asked while the caller takes no answers.
 
     :param objects: what to ask for; read only as far as questions can be sent.
-    :param open_asker: returns the way of asking, in the process that will use it.
+    :param open_asker: returns the way of asking; called once, by the process that will use it.
     :param stop: once set, nothing more is asked.
-    :raises LookupFailed: if ``stop`` is set before every answer is in: an end without an error would look
-        like a finished lookup.
+    :raises LookupFailed: if ``stop`` is set before every answer is in, for an end without an error would look like
+        a finished lookup; or if this process is a fork of the one that began.
     """
     process = os.getpid()
     under_way = answered = 0

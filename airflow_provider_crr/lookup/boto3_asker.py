@@ -1,4 +1,4 @@
-"""HEAD through boto3: the authority for one object, and the way for connections that need all of boto3."""
+"""HEAD through boto3: for one object, and for many where the AWS Common Runtime cannot do what the client asks for."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ from airflow_provider_crr.s3.stores import store_of
 #: A boto3 S3 client, whose methods botocore makes at run time.
 S3Client: TypeAlias = Any
 
-#: Threads that one sweep may use, if the client's connection pool is as large.
+#: Requests that one lookup may have under way, if the client's connection pool is as large.
 MAX_THREADS = 32
-#: Seconds that an abandoned sweep waits for its running requests before it leaves them to end by themselves.
+#: Seconds that an abandoned lookup waits for its requests to end before it leaves them to themselves.
 FAREWELL = 1.0
 #: botocore's events around each attempt to send a HEAD.
 _BEFORE_ATTEMPT = "before-send.s3.HeadObject"
 _AFTER_ATTEMPT = "response-received.s3.HeadObject"
-#: Whose request a thread is sending.
+#: The asker whose request a thread is sending.
 _thread = local()
 
 
 def head(client: S3Client, obj: S3Object, turns: AbstractContextManager[Any] | None = None) -> ObjectReplication:
     """
-    Ask for one object; once more on a fresh connection if what answered may have answered another question.
+    Ask for one object; once more on a fresh connection if the answer may belong to another question.
 
-    An answer that is not the first on its connection waits until that has shown that nothing follows.
+    An answer that is not the first on its connection is held until the connection has shown that nothing follows.
 
     :param client: a boto3 S3 client.
     :param obj: what to ask for.
-    :param turns: held while a question is under way, and not while an answer waits.
+    :param turns: entered while a request is under way, but not while an answer is held; None if this is the only one.
     :raises CredentialsNotFound: if the client has no credentials.
     :raises InvalidArgument: if boto3 cannot make a request of it, such as for a malformed bucket name.
-    :raises LookupFailed: if somebody else refused, such as STS or a proxy, or the connection can never work.
+    :raises LookupFailed: if somebody other than S3 refused, such as STS or a proxy, or no connection can ever work.
     """
     pairing_of(client)
     with holding(single=turns is None) as held:
@@ -63,10 +63,10 @@ def head(client: S3Client, obj: S3Object, turns: AbstractContextManager[Any] | N
 
 def _ask(client: S3Client, obj: S3Object) -> ObjectReplication:
     """
-    Ask once; once more if the store must be asked otherwise to speak of its own objects.
+    Ask once; once more if the store tells the status of its objects only when it is asked with headers of its own.
 
-    Also if the answer seems to have no status, but was not read by us (a double of boto3 gave it): a cut answer could
-    read so.
+    An answer that seems to have no status is also asked for once more if our own response class did not read it, such
+    as where a double of boto3 gave it. An answer that was cut off could look like that.
     """
     pairing = pairing_of(client)
     found = _head(client, obj)
@@ -90,7 +90,7 @@ def _head(client: S3Client, obj: S3Object) -> ObjectReplication:
             raise not_asked(error, str(obj), "look up") from error
         if isinstance(error, boto.HTTPClientError | boto.ConnectionError):
             return without_answer(obj, f"no answer: {refusal(error) or error}")
-        if not isinstance(error, boto.ClientError):  # parsers raise plain ValueError and the like for a garbled answer
+        if not isinstance(error, boto.ClientError):  # parsers raise ValueError and the like for a garbled answer
             return without_answer(obj, f"unreadable answer: {type(error).__name__}: {error}")
         response = error.response
     metadata = response["ResponseMetadata"]
@@ -101,7 +101,7 @@ def _head(client: S3Client, obj: S3Object) -> ObjectReplication:
 
 class BotoAsker:
     """
-    Asks through boto3, a thread for each request under way.
+    Asks through boto3, with a thread for each request under way.
 
     :param client: a boto3 S3 client.
     :param pacer: says when each attempt may leave, those of boto3's own retries included.
@@ -112,8 +112,8 @@ class BotoAsker:
         self, client: S3Client, pacer: Pacer, put: Callable[[ObjectReplication | BaseException], None] | None = None
     ) -> None:
         pairing_of(client)
-        # More requests at once than pooled connections would open a new connection for most of them. Twice as many
-        # threads, for while an answer is held until its connection has shown that nothing follows, others ask.
+        # With more requests at once than the pool has connections, most would open a new one. There are twice as many
+        # threads, because some hold an answer until its connection has shown that nothing follows, while others ask.
         at_once = min(MAX_THREADS, client.meta.config.max_pool_connections)
         self.limit = 2 * at_once
         self._turns = Semaphore(at_once)
@@ -129,7 +129,7 @@ class BotoAsker:
         client.meta.events.register(_AFTER_ATTEMPT, self._take_note)
 
     def _wait_for_turn(self, **_: Any) -> None:
-        if getattr(_thread, "asker", None) is not self:  # somebody else's request through the same client
+        if getattr(_thread, "asker", None) is not self:  # a request of somebody else through the same client
             return
         if self._closed.wait(self._pacer.claim()):
             raise InterruptedError("the sweep was abandoned")
@@ -164,7 +164,7 @@ class BotoAsker:
         return found
 
     def close(self) -> None:
-        """Drop what has not begun, and hang up what has."""
+        """Drop what was not sent yet, and close the connections of what was."""
         self._closed.set()
         try:
             self._guard.hang_up()

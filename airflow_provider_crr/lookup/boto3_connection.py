@@ -17,7 +17,7 @@ _IDLE_TOO_LONG = b"HTTP/1.1 408"
 
 
 class PairingConnection:
-    """Mixed into a connection of urllib3: counts answers, and looks for what follows them."""
+    """Mixed into a connection of urllib3: counts answers, and looks for whatever follows them."""
 
     exchange: Exchange
     #: Answers since it was opened.
@@ -60,7 +60,7 @@ class PairingConnection:
 
     @property
     def is_connected(self) -> bool:
-        """Whether it was opened; :meth:`may_be_used_again` looks closer than urllib3 does."""
+        """Whether it was opened. Whether it still is, :meth:`may_be_used_again` finds out better than urllib3."""
         return self.sock is not None  # type: ignore[attr-defined, no-any-return]
 
     def getresponse(self) -> Any:
@@ -86,9 +86,9 @@ class PairingConnection:
             raise Doubtful("it may be the answer to another question")
 
     def _is_followed(self, response: Any) -> bool:
-        """Return whether there is more than the answer to a HEAD, or its end cannot be seen."""
+        """Return whether anything follows the answer to a HEAD, or whether that cannot be seen."""
         if self.sock is None:  # type: ignore[attr-defined]
-            return True  # it says that it is the last one: nothing can be seen of what follows
+            return True  # the answer announced that the connection closes, so nothing can be seen of what follows
         if getattr(response, "_original_response", response).has_more():
             self.exchange.convict()
             return True
@@ -98,7 +98,7 @@ class PairingConnection:
         self._leftover = found
 
     def is_followed_by_bytes(self) -> bool:
-        """Return whether bytes came along with the end of an answer that was read whole."""
+        """Return whether bytes followed an answer that was read whole."""
         if self._leftover:
             self.exchange.convict()
         return self._leftover
@@ -117,7 +117,7 @@ class PairingConnection:
             raise ProtocolError("Connection aborted.", error) from error
 
     def rest_left(self) -> float:
-        """Return for how many seconds it rests."""
+        """Return for how many seconds it still rests."""
         return max(0.0, self.rests_until - time.monotonic())
 
     def use_left(self) -> float:
@@ -129,20 +129,20 @@ class PairingConnection:
         return self.use_left() > self.connect_seconds
 
     def may_be_used_again(self) -> bool:
-        """Return whether each question so far had exactly one answer; wait until that can be said, if that is short."""
-        if self._process != os.getpid():  # the parent uses it
+        """Return whether each question so far had exactly one answer; wait until that is known."""
+        if self._process != os.getpid():  # it belongs to the process that forked this one
             return False
         return self._is_quiet(self.use_left())
 
     def stays_quiet(self) -> bool:
-        """Return whether nothing follows the answer while it rests, neither bytes nor the end of the connection."""
+        """Return whether nothing follows the answer during the rest, neither bytes nor the end of the connection."""
         return self._is_quiet(self.rest_left())
 
     def _is_quiet(self, seconds: float) -> bool:
         if self.exchange.convicted:
             return False
         found = _next_bytes(self.sock, seconds)  # type: ignore[attr-defined]
-        if found is None and self.answers:  # one that only shook hands proves nothing
+        if found is None and self.answers:  # a connection without an answer proves nothing
             self.exchange.note_quiet(self.answered_at)
         elif found and not (found.startswith(_IDLE_TOO_LONG) and time.monotonic() - self.answered_at >= LONG_IDLE):
             self.exchange.convict()

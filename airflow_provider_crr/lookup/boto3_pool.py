@@ -13,7 +13,7 @@ from airflow_provider_crr.lookup.pairing import Endpoint, Pairing
 
 
 class RestedQueue(LifoQueue):  # type: ignore[type-arg]
-    """The idle connections of a pool, and None for each that may still be opened; who rested longest is first."""
+    """The idle connections of a pool, the one that rested longest first, and None for each that may still be opened."""
 
     queue: list[Any]
 
@@ -25,7 +25,7 @@ class RestedQueue(LifoQueue):  # type: ignore[type-arg]
         return chosen
 
     def is_on_probation(self) -> bool:
-        """Return whether all are open, and all are to show first whether something follows their answers."""
+        """Return whether all connections are open, and none may be used as soon as a new one could be opened."""
         with self.mutex:
             chosen = None if None in self.queue else self._longest_idle()
             return chosen is not None and not chosen.exchange.is_trusted and chosen.is_sooner_replaced()
@@ -36,13 +36,13 @@ class RestedQueue(LifoQueue):  # type: ignore[type-arg]
 
 
 class PairingPool:
-    """Mixed into a pool of urllib3."""
+    """Mixed into a pool of urllib3: gives out and takes back connections so that questions and answers stay paired."""
 
     def __init__(
         self, pairing: Pairing, pools: WeakSet[Any], host: str, port: int | None = None, **kwargs: Any
     ) -> None:
         super().__init__(host, port, **kwargs)  # type: ignore[call-arg]
-        pools.add(self)  # those of a proxy's, too, whose manager is made only when it is used
+        pools.add(self)  # a proxy's pools, too, although their manager is made only when it is used
         self.exchange = pairing.at(Endpoint(self.scheme, host.strip("[]"), port or 0))  # type: ignore[attr-defined]
 
     def _new_conn(self) -> Any:
@@ -63,7 +63,7 @@ class PairingPool:
         is_open = connection is not None and connection.sock is not None
         if is_open and connection.is_followed_by_bytes():
             connection.close()
-            self._return(None)  # the answer goes on referring to the connection if it is refused
+            self._return(None)  # the pool may open another; this one is referred to by its answer
             connection.refuse_unless_first()
         elif is_open and held is not None:
             held.hold(self, connection)
@@ -72,23 +72,23 @@ class PairingPool:
 
     def _return(self, connection: Any) -> None:
         if connection is not None and (self.pool is None or self.pool.full()):  # type: ignore[attr-defined]
-            connection.close()  # urllib3 would warn of each that was opened beside the pool
+            connection.close()  # it was opened beside the pool, and urllib3 would warn of it
         else:
             super()._put_conn(connection)  # type: ignore[misc]
 
     def take_back(self, connection: Any) -> None:
-        """Take a connection that was held."""
+        """Take back a connection that was held."""
         if self.exchange.convicted:
             connection.close()
         else:
             self._return(connection)
 
     def urlopen(self, *args: Any, **kwargs: Any) -> Any:
-        """Send a request; once more on a fresh connection if the answer may be another question's."""
+        """Send a request; once more on a fresh connection if the answer may belong to another question."""
         from urllib3.exceptions import ProtocolError
 
         raise_for_target(kwargs.get("url") or args[1])
-        kwargs["enforce_content_length"] = True  # a body that was cut is none; botocore 1.44 takes it
+        kwargs["enforce_content_length"] = True  # else botocore 1.44 takes a body that was cut off
         try:
             return super().urlopen(*args, **kwargs)  # type: ignore[misc]
         except ProtocolError as error:

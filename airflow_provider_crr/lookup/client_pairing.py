@@ -1,9 +1,9 @@
 """
-A boto3 client, made to hold question and answer together.
+Makes a boto3 client's connections keep questions and answers paired.
 
-botocore lets its session name the classes of its connection pools, for each client. Ours derive from whatever is named
-there: proxies, certificates and time-outs stay botocore's. Whoever else uses the client is served by them too, and
-notices nothing as long as there is one answer to a question.
+Each client of botocore has a session that names the classes of its connection pools. Ours derive from whatever classes
+are named there, so proxies, certificates and time-outs stay botocore's. Other users of the client are served by them,
+too, and notice nothing as long as each question has one answer.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _MAKING = ForkLock()
 
 def pairing_of(client: Any) -> Pairing:
     """
-    Make the client's connections hold question and answer together, once, and return what is known of its endpoints.
+    Return what is known of the endpoints of a client; make its connections keep questions and answers paired before.
 
-    :param client: a boto3 S3 client; what stands in the place of one is left as it is.
-    :raises LookupFailed: if this botocore keeps its connections elsewhere, for then no answer could be believed.
+    :param client: a boto3 S3 client; anything else, such as a test double, is left as it is.
+    :raises LookupFailed: if this botocore keeps its connections elsewhere, for then no answer could be trusted.
     """
     from botocore.client import BaseClient
 
@@ -44,7 +44,7 @@ def pairing_of(client: Any) -> Pairing:
         if found is not None:
             return found
         with _MAKING:
-            if _NAME not in vars(session):  # nobody else was faster
+            if _NAME not in vars(session):  # no other thread was faster
                 _pair(client, session)
             pairing: Pairing = vars(session)[_NAME]
     except (AttributeError, KeyError, TypeError) as error:
@@ -64,11 +64,11 @@ def _pair(client: Any, session: Any) -> None:
     session._pool_classes_by_scheme.update(ours)
     for manager in (session._manager, *session._proxy_managers.values()):
         manager.pool_classes_by_scheme = session._pool_classes_by_scheme
-        # Whoever uses one of the others goes on with it.
+        # Requests that are under way through the pools of before go on with them.
         manager.pools = type(manager.pools)()
     session._manager.pools = _closing(type(session._manager.pools))()  # type: ignore[arg-type]
     session._manager.pools.opened = pools
-    setattr(session, _NAME, pairing)  # last: whoever finds it finds all of it
+    setattr(session, _NAME, pairing)  # last, for other threads may use it from now on
 
 
 def _bound(base: type[Any], pairing: Pairing, pools: WeakSet[Any]) -> Any:
@@ -86,10 +86,10 @@ def _pool(base: type[Any]) -> type[Any]:
 
 @cache
 def _closing(base: type[Any]) -> type[Any]:
-    """Return a container of pools like ``base``: closing the client clears it, and it closes all of the client's."""
+    """Return a container of pools like ``base`` that closes all pools of the client when the client is closed."""
 
     def clear(self: Any) -> None:
-        # Else a pool keeps its connections open as long as an error of a request that was given up refers to it.
+        # A pool alone keeps its connections open as long as the error of an abandoned request refers to it.
         base.clear(self)
         for pool in list(self.opened):
             pool.close()

@@ -14,9 +14,9 @@ def from_whole_head(obj: S3Object, http_status: int, headers: Mapping[str, str])
     """
     Return what one HEAD answer means, or UNKNOWN if it is no whole answer of S3.
 
-    S3 describes each object with an ETag and a length: an answer without them was cut off, or is of somebody else. So
-    is one without the id of the request, which S3 and what resembles it give with every answer ("Common response
-    headers"), and a proxy's own page does not.
+    S3 gives an ETag and a length for each object. An answer without them was cut off, or is not S3's. Neither is an
+    answer without the id of the request: S3 and stores like it send it with every answer ("Common response headers"),
+    and a proxy does not send it with pages of its own.
 
     :param obj: what was asked for.
     :param http_status: status code of the answer.
@@ -35,5 +35,5 @@ def from_whole_head(obj: S3Object, http_status: int, headers: Mapping[str, str])
 
 
 def is_of_s3(headers: Mapping[str, str]) -> bool:
-    """Return whether whoever answered speaks S3 at all; names in lower case."""
+    """Return whether an answer is of S3, or of a store like it, by its headers; their names in lower case."""
     return any(name.startswith("x-amz") for name in headers)

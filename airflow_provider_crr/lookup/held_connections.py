@@ -13,7 +13,7 @@ _thread = local()
 
 @contextmanager
 def on_a_fresh_connection() -> Iterator[None]:
-    """Let this thread's requests go over connections that were not used before: their first answer is theirs."""
+    """Let this thread's requests go over connections that were not used before, whose first answer is the right one."""
     before, _thread.fresh = wants_fresh(), True
     try:
         yield
@@ -28,7 +28,7 @@ def wants_fresh() -> bool:
 
 class HeldConnections:
     """
-    The connections that a thread used, held back from their pools until it is known whether something followed.
+    The connections that a thread used. They are held back from their pools until it is known whether anything follows.
 
     :param single: whether somebody waits for this one answer, rather than for many.
     """
@@ -42,7 +42,7 @@ class HeldConnections:
         self._held.append((pool, connection))
 
     def settle(self) -> bool:
-        """Give them back, and return whether the last answer is its question's; wait until that can be said."""
+        """Wait until it is known whether the last answer belongs to its question, give all back, and return it."""
         settled = True
         for pool, connection in self._held:
             settled = connection.answers == 1 or connection.stays_quiet()

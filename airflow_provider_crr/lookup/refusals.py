@@ -1,15 +1,15 @@
 """
-Why S3 answered 400 or 403: a HEAD has no body, so the first object of a bucket is asked once more by GET.
+Why S3 answered 400 or 403. A HEAD has no body that says so, so the first object of a bucket is asked for by GET too.
 
-The GET is part of the question, and what it says decides:
+What the GET says decides:
 
 - ``AccessDenied``, ``AllAccessDisabled``, ``InvalidPayer``: FORBIDDEN;
 - another code with 400, such as ``InvalidRequest`` of an object with a customer key (SSE-C): UNREADABLE;
-- credentials that expired, a clock that is off, throttling: UNKNOWN, they pass by themselves;
-- a word about the caller, or of somebody who is not S3: an error, for nothing is known of any object;
-- anything else is no reason for what HEAD was answered: UNKNOWN. No answer, an error of the server, a page without S3's
-  ``<Error><Code>``, an answer out of a cache, another status, a code of KMS (a HEAD needs no key), an archived object
-  (which a HEAD does not mind), or that now all is well.
+- credentials that expired, a clock that is wrong, throttling: UNKNOWN, for these pass by themselves;
+- an error about the caller, or an answer of somebody other than S3: an error, for nothing is known of any object;
+- anything else does not explain the answer to the HEAD: UNKNOWN. Such are no answer, an error of the server, a page
+  without S3's ``<Error><Code>``, an answer out of a cache, another status, a code of KMS (a HEAD needs no key), an
+  archived object (a HEAD can ask for it), or success.
 
 The codes: `Error responses <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>`__.
 """
@@ -28,15 +28,15 @@ from airflow_provider_crr.s3.freshness import cached
 
 _REFUSED = frozenset({ObjectState.FORBIDDEN, ObjectState.UNREADABLE})
 _FORBIDDEN = frozenset({"AccessDenied", "AllAccessDisabled", "InvalidPayer"})
-#: How an AccessDenied speaks of the object's key, which only the GET needs.
+#: Words by which an AccessDenied is about the key that the object is encrypted with. Only the GET needs that key.
 _OF_KEY = ("kms:", "customer master key")
-#: GETs of one bucket and status in a sweep that may end without a reason; then no more are sent.
+#: GETs about one bucket and status that may end without an explanation in one lookup; then no more are sent.
 _TRIES = 3
 
 
 class Refusals:
     """
-    Adds to answers what S3 says about refusing them, for one sweep.
+    Explains the refusals of one lookup with what S3 says about them.
 
     :param client: a boto3 S3 client.
     """
@@ -48,11 +48,13 @@ class Refusals:
 
     def explain(self, found: ObjectReplication) -> ObjectReplication:
         """
-        Return the answer, with the error that S3 names if it is the first of its bucket and status.
+        Return an answer; if it is the first refusal of its bucket and status, with the error that S3 names.
 
-        A reason holds for all of the bucket and status. Without one the object is UNKNOWN, and the next one is asked.
+        What explains one refusal holds for all of the bucket with the same status. A refusal without an explanation
+        is UNKNOWN, and the next one is asked about.
 
-        :raises LookupFailed: if S3 refused the caller, or somebody else than S3 refused.
+        :param found: the answer to a HEAD.
+        :raises LookupFailed: if S3 refused the caller, or somebody other than S3 refused.
         """
         if found.http_status == 407:
             raise proxy_refused(str(found.object))
@@ -76,7 +78,7 @@ class Refusals:
         return _unknown(found, detail) if passes(code) else replace(found, detail=detail)
 
     def _get(self, found: ObjectReplication) -> tuple[str, str]:
-        """Return code and message of the reason; no code, and what was found instead, if there is none."""
+        """Return the code and the message that explain a refusal; an empty code, and what came instead, if none do."""
         from botocore.exceptions import ClientError
 
         obj = found.object

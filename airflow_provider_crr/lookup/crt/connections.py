@@ -1,4 +1,4 @@
-"""The connections of one sweep: opened as they are needed, rested after each answer, kept while it lasts."""
+"""The connections of one lookup: opened as they are needed, left to rest after each answer, closed at its end."""
 
 from __future__ import annotations
 
@@ -13,20 +13,26 @@ from typing import Any
 
 from airflow_provider_crr.lookup.pairing import LONG_IDLE, Endpoint, Exchange, Pairing
 
-#: Connections that requests are under way on: what S3's 5,500 HEADs a second for a prefix need at 23 ms each.
+#: Connections that may have a request under way. S3 answers 5,500 HEADs a second for a prefix, which takes as many
+#: connections at 23 ms for a HEAD.
 CONNECTIONS = 128
-#: Connections in all, with those that rest: a rest lasts as long as the slower answers take.
+#: Connections in all, with those that rest. A rest lasts about as long as the slower answers take.
 _MOST = 3 * CONNECTIONS
 #: Connections that may be opened at the same time: a handshake costs more than many HEADs.
 OPENING = 32
-#: Rests end together, each so many seconds: who sweeps is woken once for all of them.
+#: Rests end at multiples of so many seconds, so that the asker wakes once for many of them.
 _TICK = 0.005
-#: How the runtime calls bytes that nobody asked for; it closes the connection then.
+#: The runtime's error for bytes that nobody asked for; it closes the connection then.
 _SURPLUS = "AWS_ERROR_INVALID_STATE"
 
 
 class _Use:
-    """What a connection was used for last; without the connection, which is released once nothing refers to it."""
+    """
+    How a connection was used last.
+
+    The runtime calls it back at the connection's end. It does not refer to the connection, which is released only when
+    nothing refers to it.
+    """
 
     __slots__ = ("answered_at", "exchange", "waits")
 
@@ -45,7 +51,11 @@ class _Use:
         self.waits, self.answered_at = False, time.monotonic()
 
     def ended(self, shutdown: Future[Any]) -> None:
-        """Convict for surplus, in the runtime's thread; not for what some say on a connection that was long idle."""
+        """
+        Convict an endpoint that sent what nobody asked for; called in the runtime's thread.
+
+        On a connection that was idle for long that is no offence: some proxies send 408 before they close it.
+        """
         idle = not self.waits and time.monotonic() - self.answered_at >= LONG_IDLE
         if getattr(shutdown.exception(), "name", "") == _SURPLUS and not idle:
             self.exchange.convict()
@@ -55,9 +65,9 @@ class Connection:
     """
     One connection.
 
-    :param native: the runtime's.
+    :param native: the runtime's own object.
     :param endpoint: where it leads.
-    :param exchange: what is known of who answers there.
+    :param exchange: how this endpoint answers.
     """
 
     __slots__ = ("answers", "endpoint", "exchange", "native", "rests_until", "use")
@@ -72,17 +82,17 @@ class Connection:
         native.shutdown_future.add_done_callback(self.use.ended)
 
     def is_clean(self) -> bool:
-        """Return whether each question on it had one answer, as far as can be seen by now."""
+        """Return whether each question on it had exactly one answer, as far as can be seen by now."""
         return not self.exchange.convicted and bool(self.native.is_open())
 
     def is_usable(self) -> bool:
-        """Return whether it may be used again by now, if it is clean."""
+        """Return whether its time to be used again has come; it must be clean, too."""
         return self.exchange.usable_at(self.use.answered_at, self.rests_until) <= time.monotonic()
 
 
 class Connections:
     """
-    A pool. Not thread-safe: all of it is used by the thread that sweeps.
+    A pool. Not thread-safe: the thread that asks uses it alone.
 
     :param pairing: what is known of the endpoints.
     """
@@ -100,7 +110,7 @@ class Connections:
         return f"connections: opening={self._opening} used={len(self._used)} resting={len(self._resting)} idle={idle}"
 
     def take(self, endpoint: Endpoint) -> Connection | None:
-        """Return an idle connection, or None."""
+        """Return an idle connection, which is in use from now on; None if none may be used."""
         idle = self._idle.get(endpoint)
         while idle and not self._are_all_used():
             connection = idle[0]  # the one that rested longest
@@ -116,7 +126,7 @@ class Connections:
         return None
 
     def reserve(self) -> bool:
-        """Count a connection that is to be opened, and told to :meth:`opened`; return False if there may be no more."""
+        """Count a connection that the caller opens, and hands to :meth:`opened`; False if there may be no more."""
         if self._opening >= OPENING or self._are_all_used():
             return False
         idle = sum(map(len, self._idle.values()))
@@ -124,7 +134,7 @@ class Connections:
             unused = next((idle for idle in self._idle.values() if idle), None)
             if unused is None:
                 return False
-            unused.pop().native.close()  # the older ones have something to say of who answers
+            unused.pop().native.close()  # the latest: older ones show more of how an endpoint answers
         self._opening += 1
         return True
 
@@ -132,7 +142,7 @@ class Connections:
         return self._opening + len(self._used) >= CONNECTIONS
 
     def opened(self, endpoint: Endpoint, future: Future[Any]) -> Connection:
-        """Return the connection, in use; raises what kept it from being opened."""
+        """Return a connection that was opened, which is in use from now on; raise what kept it from being opened."""
         self._opening -= 1
         connection = Connection(future.result(), endpoint, self._pairing.at(endpoint))
         self._used.add(connection)
@@ -182,7 +192,7 @@ class Connections:
             connection.native.close()
 
     def close(self) -> None:
-        """Close all; what is under way on them ends with an error."""
+        """Close all; requests that are under way on them end with an error."""
         idle = (each for idle in self._idle.values() for each in idle)
         for connection in [*self._used, *idle, *(resting[2] for resting in self._resting)]:
             connection.native.close()

@@ -1,4 +1,4 @@
-"""What botocore would put on the wire for a HEAD, learnt by letting it prepare one and stopping it there."""
+"""How botocore would send a HEAD: it prepares one, which is kept from being sent and taken as a template."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from airflow_provider_crr.s3.stores import store_of
 _CREDENTIAL = re.compile(r"AWS4-HMAC-SHA256 Credential=[^,]+/\d{8}/([^/,]+)/s3/aws4_request,")
 #: Keys that need no encoding.
 _PLAIN = re.compile(r"[A-Za-z0-9/_.~-]*")
-#: Made anew for each request by whoever signs and sends it.
+#: Headers that differ from request to request; whatever signs and sends a request makes them.
 _OF_ONE_REQUEST = {
     "amz-sdk-invocation-id",
     "amz-sdk-request",
@@ -36,10 +36,10 @@ class RequestTemplate:
 
     :param endpoint: where it goes.
     :param before_key: the path up to the key.
-    :param before_version: what stands between key and version id; None if the request is for no version.
+    :param before_version: what stands between key and version id; None for requests that name no version.
     :param region: the region that the request is signed for.
-    :param headers: headers that are alike for every key, ``host`` among them.
-    :param body_hash: what the signature says of the body, which a bucket's policy may look at
+    :param headers: headers that are the same for every key, ``host`` among them.
+    :param body_hash: the hash of the body in the signature, which a bucket's policy may ask for
         (``s3:x-amz-content-sha256``).
     """
 
@@ -66,7 +66,7 @@ def prepare(client: S3Client, obj: S3Object) -> RequestTemplate | None:
     Return how a HEAD to the bucket of ``obj`` looks; None if only boto3 can send it.
 
     None means that it is not signed with Signature Version 4 for one region (unsigned, a multi-region access
-    point, a directory bucket), or that somebody answers in the place of S3, as test doubles for boto3 do.
+    point, a directory bucket), or that something answers in the place of S3, as test doubles for boto3 do.
 
     :param client: a boto3 S3 client.
     :param obj: an object of the bucket; its key and version id are not used.
@@ -80,18 +80,18 @@ def prepare(client: S3Client, obj: S3Object) -> RequestTemplate | None:
 
     def catch(request: Any, **_: Any) -> Any:
         if key not in request.url:
-            return None  # the client may be in use elsewhere too
+            return None  # another request, for the client may be in use elsewhere, too
         caught.append(request)
         return AWSResponse(request.url, 200, headers, _NoBody())
 
     with_version = {"VersionId": version} if obj.version_id else {}
-    # The least specific event, last: if anybody else answers, theirs is the answer that botocore takes.
+    # As the last handler of the least specific event: if another handler answers, botocore takes that answer.
     client.meta.events.register_last("before-send", catch)
     try:
         answer = client.head_object(Bucket=obj.bucket, Key=key, **with_version)
-    except (ClientError, HTTPClientError, ConnectionError):  # a directory bucket's session, or somebody's double
+    except (ClientError, HTTPClientError, ConnectionError):  # of a directory bucket's session, or of a test double
         return None
-    except Exception as error:  # also what a source of credentials raises
+    except Exception as error:  # also errors of a source of credentials
         raise not_asked(error, str(obj), "look up") from error
     finally:
         client.meta.events.unregister("before-send", catch)
@@ -102,7 +102,7 @@ def prepare(client: S3Client, obj: S3Object) -> RequestTemplate | None:
 
 class RequestTemplates:
     """
-    A template for each bucket that is asked, one for its keys and one for their versions, made when it is needed.
+    Two templates for each bucket, one for its keys and one for their versions. Each is made when it is first needed.
 
     :param client: a boto3 S3 client.
     :param pairing: what is known of the endpoints.
@@ -114,18 +114,18 @@ class RequestTemplates:
         self._made: dict[tuple[str, bool], RequestTemplate | None] = {}
 
     def of(self, obj: S3Object) -> RequestTemplate | None:
-        """Return how an object is asked for, see :func:`prepare`."""
+        """Return the template for an object; None if only boto3 can ask for it, see :func:`prepare`."""
         kind = _kind(obj)
         if kind not in self._made:
             self._made[kind] = prepare(self._client, obj)
         return self._made[kind]
 
     def is_current(self, template: RequestTemplate, obj: S3Object) -> bool:
-        """Return whether an object is still asked for by a template."""
+        """Return whether this is still the template for an object."""
         return self._made.get(_kind(obj)) is template
 
     def renew_for_region(self, obj: S3Object) -> bool:
-        """Make those of the bucket of an object anew; return whether the one for the object is another one now."""
+        """Make the templates of an object's bucket anew; return whether the one for the object is different now."""
         bucket, has_version = _kind(obj)
         known = self._made.pop((bucket, has_version))
         self._made.pop((bucket, not has_version), None)
@@ -133,11 +133,11 @@ class RequestTemplates:
 
     def renew_for_store(self, template: RequestTemplate, obj: S3Object, server: str) -> bool:
         """
-        Return whether a store speaks of its own objects only if it is asked so, and was not; it will be from now on.
+        Return whether a request lacked headers that the store must be asked with; requests have them from now on.
 
-        :param template: what was sent.
+        :param template: the template of the request.
         :param obj: what was asked for.
-        :param server: who answered.
+        :param server: which store answered, see :class:`.ObjectReplication`.
         """
         needed = store_of(server).asked_with
         if not needed or needed.keys() <= dict(template.headers).keys():
@@ -166,7 +166,7 @@ def _read(request: Any, key: str, version: str) -> RequestTemplate | None:
     before_key, _, after_key = (f"{url.path}?{url.query}" if url.query else url.path).partition(key)
     before_version, found, rest = after_key.partition(version)
     if rest or (after_key and not found):
-        return None  # something that we do not know follows the key
+        return None  # something unknown follows the key
     return RequestTemplate(
         endpoint=Endpoint(url.scheme, url.hostname or "", url.port or (443 if url.scheme == "https" else 80)),
         before_key=before_key,

@@ -1,12 +1,13 @@
 """
-The AWS Common Runtime, made to do as a boto3 client does, for the length of one sweep: signs and connects.
+The AWS Common Runtime for one lookup: it signs requests and opens connections as a boto3 client would.
 
-An event loop is made for each sweep and closed with it, which takes a few milliseconds. Its thread is joined before a
-fork, so a process that forks between sweeps, as Airflow does, hands nothing down to its child. The runtime does not
-survive a fork amid a sweep (the child would join threads that it does not have, and crash): boto3 is used there.
+Each lookup has an event loop of its own, which takes a few milliseconds to start and to end. Its thread is joined
+before a fork, so a process that forks between two lookups, as Airflow does, passes no thread on to its child. A child
+that was forked during a lookup cannot use the runtime: it would join threads that it does not have, and crash. It uses
+boto3.
 
-Requests go over ``awscrt.http`` and not ``awscrt.s3.S3Client``, whose retries cannot be seen, counted or turned off:
-``max_requests_per_second`` would not hold.
+Requests go over ``awscrt.http``, and not over ``awscrt.s3.S3Client``: the retries of the latter cannot be seen, counted
+or turned off, so ``max_requests_per_second`` would not hold.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ from airflow_provider_crr.s3.client_errors import no_credentials, not_asked
 from airflow_provider_crr.s3.error_origin import note_connection
 from airflow_provider_crr.s3.objects import S3Object
 
-#: Seconds for which credentials, and the time of a signature, are used before they are asked for again; botocore
-#: renews credentials minutes ahead, and S3 accepts a signature for 15 minutes.
+#: Seconds for which the credentials and the time of a signature are used again. botocore renews credentials minutes
+#: before they expire, and S3 accepts a signature for 15 minutes.
 _SIGNING_AGE = 1.0
-#: Seconds that a fork waits for the threads of past sweeps to end.
+#: Seconds that a fork waits for the threads of past lookups to end.
 _JOIN = 2.0
 
 
@@ -102,7 +103,7 @@ class Runtime:
         return self._handshakes.refuses(endpoint)
 
     def connect(self, endpoint: Endpoint) -> Future[Any]:
-        """Return a connection to be; with TLS it ends with :class:`.AskBoto3` if there is none in time."""
+        """Return a future connection; with TLS it ends with :class:`.AskBoto3` if there is none in time."""
         return self._handshakes.open(endpoint) if endpoint.scheme == "https" else self._connect(endpoint)
 
     def expire(self) -> None:
@@ -120,12 +121,12 @@ class Runtime:
         return future
 
     def give_up(self) -> bool:
-        """End what waits for a connection with TLS; return whether threads need long to end, for handshakes do."""
+        """Give up connections that are being opened with TLS; return whether it may take long until threads end."""
         return self._handshakes.close()
 
     def close(self, deadline: float) -> None:
         """
-        Wait until threads and sockets are released; nothing else may refer to a connection any more.
+        Wait until threads and sockets are released, which happens only if nothing else refers to a connection.
 
         :param deadline: until when to wait, by ``time.monotonic``.
         """
@@ -133,12 +134,12 @@ class Runtime:
             loop_ended = self._loop.shutdown_event
             del self._bootstrap, self._loop
             loop_ended.wait(max(0.0, deadline - time.monotonic()))
-        finally:  # also when a signal ends the wait: the rest ends by itself
+        finally:  # also when a signal ends the wait; threads and sockets then end by themselves
             _forks.open.discard(self)
 
 
 class _Forks:
-    """Keeps what a forked process would inherit to what it can bear."""
+    """Keeps a forked process from using what it cannot inherit."""
 
     def __init__(self) -> None:
         self.open: set[Runtime] = set()
@@ -146,14 +147,18 @@ class _Forks:
         self.inherited = False
 
     def before(self) -> None:
-        """Join the threads of past sweeps, in the parent."""
+        """Join the threads of past lookups; called in the parent."""
         if self.used and not self.open:
             from awscrt.common import join_all_native_threads
 
             self.used = not join_all_native_threads(timeout_sec=_JOIN)
 
     def after(self) -> None:
-        """Note in the child what could not be joined; it stays referenced, for releasing it would wait for ever."""
+        """
+        Note that threads were not joined; called in the child.
+
+        The runtimes that had them stay referenced by :attr:`open`, because releasing one would wait for ever.
+        """
         self.inherited = self.inherited or self.used
 
 
@@ -162,7 +167,7 @@ os.register_at_fork(before=_forks.before, after_in_child=_forks.after)
 
 
 def forked_amid_lookup() -> bool:
-    """Return whether this process inherited threads of the runtime that it does not have."""
+    """Return whether the runtime cannot be used, because this process was forked while it had threads."""
     return _forks.inherited
 
 
@@ -186,10 +191,12 @@ def _signing_config(template: RequestTemplate, provider: Any) -> Any:
 
 def tls_context(client: S3Client) -> Any:
     """
-    Return whom a client trusts, as the runtime reads it; kept, for reading it takes longer than many HEADs.
+    Return the runtime's form of the authorities that a client trusts.
+
+    It is cached, because reading the file of authorities takes longer than many HEADs.
 
     :param client: a boto3 S3 client.
-    :raises Exception: whatever the runtime, or the file of authorities, is not made for.
+    :raises Exception: if the runtime cannot read the file, or has no means for it.
     """
     path = _authorities(client)
     found = os.stat(path) if path else None
@@ -197,7 +204,7 @@ def tls_context(client: S3Client) -> Any:
 
 
 def _authorities(client: S3Client) -> str | None:
-    """Return the file with the authorities that boto3 trusts, which slim images often do not have system-wide."""
+    """Return the file with the authorities that boto3 trusts; slim images often have none for the whole system."""
     from botocore.httpsession import get_cert_path
 
     verify: Any = certificates(client)
