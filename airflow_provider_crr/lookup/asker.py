@@ -74,13 +74,13 @@ def ask_all(
                 asker.ask(obj)
                 under_way += 1
             check()
-            found = asker.answer(PATIENCE) if under_way else None
-            while found is not None:
+            answer = asker.answer(PATIENCE) if under_way else None
+            while answer is not None:
                 under_way -= 1
                 answered += 1
-                yield found
+                yield answer
                 check()
-                found = asker.answer(0) if under_way else None
+                answer = asker.answer(0) if under_way else None
     finally:
         if os.getpid() == process:  # a forked process has neither the threads nor the right to end them
             asker.close()

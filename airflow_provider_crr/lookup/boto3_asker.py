@@ -52,11 +52,11 @@ def head(client: S3Client, obj: S3Object, turns: AbstractContextManager[Any] | N
     with holding(single=turns is None) as held:
         try:
             with turns or nullcontext():
-                found = _ask(client, obj)
+                answer = _ask(client, obj)
         finally:
             settled = held.settle()
-    if settled or not found.http_status:
-        return found
+    if settled or not answer.http_status:
+        return answer
     with turns or nullcontext(), on_a_fresh_connection():
         return _ask(client, obj)
 
@@ -69,12 +69,12 @@ def _ask(client: S3Client, obj: S3Object) -> ObjectReplication:
     as where a double of boto3 gave it. An answer that was cut off could look like that.
     """
     pairing = pairing_of(client)
-    found = _head(client, obj)
-    if store_of(found.server).asked_with and not were_sent():
+    answer = _head(client, obj)
+    if store_of(answer.server).asked_with and not were_sent():
         pairing.at_minio = True
-        found = _head(client, obj)
-    seems_cut = found.state is ObjectState.NONE or found.detail == NOT_OF_S3
-    return _head(client, obj) if seems_cut and not was_read_whole() else found
+        answer = _head(client, obj)
+    seems_cut = answer.state is ObjectState.NONE or answer.detail == NOT_OF_S3
+    return _head(client, obj) if seems_cut and not was_read_whole() else answer
 
 
 def _head(client: S3Client, obj: S3Object) -> ObjectReplication:
@@ -148,20 +148,20 @@ class BotoAsker:
         _thread.asker = self
         try:
             with self._guard.held():
-                found = head(self._client, obj, self._turns)
-            self._put(found)
+                answer = head(self._client, obj, self._turns)
+            self._put(answer)
         except BaseException as error:
             self._put(error)
 
     def answer(self, timeout: float) -> ObjectReplication | None:
         """Return one answer, or None if none came within ``timeout`` seconds."""
         try:
-            found = self._answers.get(timeout=timeout) if timeout else self._answers.get_nowait()
+            answer = self._answers.get(timeout=timeout) if timeout else self._answers.get_nowait()
         except Empty:
             return None
-        if isinstance(found, BaseException):
-            raise found
-        return found
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
 
     def close(self) -> None:
         """Drop what was not sent yet, and close the connections of what was."""

@@ -94,8 +94,8 @@ class PairingConnection:
             return True
         return False
 
-    def _note_leftover(self, found: bool) -> None:
-        self._leftover = found
+    def _note_leftover(self, leftover: bool) -> None:
+        self._leftover = leftover
 
     def is_followed_by_bytes(self) -> bool:
         """Return whether bytes followed an answer that was read whole."""
@@ -141,12 +141,12 @@ class PairingConnection:
     def _is_quiet(self, seconds: float) -> bool:
         if self.exchange.convicted:
             return False
-        found = _next_bytes(self.sock, seconds)  # type: ignore[attr-defined]
-        if found is None and self.answers:  # a connection without an answer proves nothing
+        came = _next_bytes(self.sock, seconds)  # type: ignore[attr-defined]
+        if came is None and self.answers:  # a connection without an answer proves nothing
             self.exchange.note_quiet(self.answered_at)
-        elif found and not (found.startswith(_IDLE_TOO_LONG) and time.monotonic() - self.answered_at >= LONG_IDLE):
+        elif came and not (came.startswith(_IDLE_TOO_LONG) and time.monotonic() - self.answered_at >= LONG_IDLE):
             self.exchange.convict()
-        return found is None and not self.exchange.convicted
+        return came is None and not self.exchange.convicted
 
 
 def _next_bytes(sock: Any, seconds: float) -> bytes | None:

@@ -25,7 +25,7 @@ class RestedQueue(LifoQueue):  # type: ignore[type-arg]
         return chosen
 
     def is_on_probation(self) -> bool:
-        """Return whether all connections are open, and none may be used as soon as a new one could be opened."""
+        """Return whether all are open, the endpoint is on probation, and a new one could be used sooner than any."""
         with self.mutex:
             chosen = None if None in self.queue else self._longest_idle()
             return chosen is not None and not chosen.exchange.is_trusted and chosen.is_sooner_replaced()

@@ -90,9 +90,9 @@ class BoundedConnection:
         if self._guard is None:
             return open_socket()
         where = f"{self.host}:{self.port}"
-        found = waited(open_socket, f"there was a connection to {where}", lambda late: late.close())
-        self._opening = found.dup()  # the TLS handshake takes the socket itself away
-        return found
+        opened = waited(open_socket, f"there was a connection to {where}", lambda late: late.close())
+        self._opening = opened.dup()  # the TLS handshake takes the socket itself away
+        return opened
 
     def connect(self) -> None:
         """Open it."""

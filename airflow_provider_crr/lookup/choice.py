@@ -75,8 +75,8 @@ def choose_lookup(client: S3Client, *, max_requests_per_second: float | None = N
             # For one object boto3 is faster: it starts no threads, and may have a connection open.
             yield refusals.explain(head(client, first[0]))
         else:
-            with closing(ask_all(chain(first, remaining), asker(), stop)) as found:
-                yield from map(refusals.explain, found)
+            with closing(ask_all(chain(first, remaining), asker(), stop)) as unexplained:
+                yield from map(refusals.explain, unexplained)
 
     return lookup
 

@@ -28,7 +28,7 @@ _MAKING = ForkLock()
 
 def pairing_of(client: Any) -> Pairing:
     """
-    Return what is known of the endpoints of a client; make its connections keep questions and answers paired before.
+    Make a client's connections keep questions and answers paired, once, and return what is known of its endpoints.
 
     :param client: a boto3 S3 client; anything else, such as a test double, is left as it is.
     :raises LookupFailed: if this botocore keeps its connections elsewhere, for then no answer could be trusted.
@@ -89,7 +89,7 @@ def _closing(base: type[Any]) -> type[Any]:
     """Return a container of pools like ``base`` that closes all pools of the client when the client is closed."""
 
     def clear(self: Any) -> None:
-        # A pool alone keeps its connections open as long as the error of an abandoned request refers to it.
+        # By itself a pool keeps its connections open as long as the error of an abandoned request refers to it.
         base.clear(self)
         for pool in list(self.opened):
             pool.close()

@@ -42,7 +42,7 @@ class HeldConnections:
         self._held.append((pool, connection))
 
     def settle(self) -> bool:
-        """Wait until it is known whether the last answer belongs to its question, give all back, and return it."""
+        """Give them back, and return whether the last answer belongs to its question; wait until that is known."""
         settled = True
         for pool, connection in self._held:
             settled = connection.answers == 1 or connection.stays_quiet()

@@ -76,11 +76,11 @@ def read_head(read_line: Callable[[int], bytes]) -> bytes:
     read_line = _bounded(read_line)
     for _ in range(_MAX_INTERIM + 1):
         first = _line(read_line, "the status line")
-        found = _STATUS_LINE.fullmatch(first)
-        if not found:
+        status_line = _STATUS_LINE.fullmatch(first)
+        if not status_line:
             raise Malformed(f"the status line is malformed: {first[:80]!r}")
         fields = _fields(read_line)
-        status = int(found[1])
+        status = int(status_line[1])
         if status == _SWITCHING_PROTOCOLS:
             raise Malformed("HTTP 101, which was not asked for")
         if status >= 200:
@@ -139,14 +139,14 @@ def may_be_too_long(fields: Sequence[tuple[str, str]]) -> bool:
 
 def joined(fields: Sequence[tuple[str, str]]) -> dict[str, str]:
     """Return headers by lower-case name, the values of a repeated one joined as boto3 joins them."""
-    found = {name.lower(): value for name, value in fields}
-    if len(found) == len(fields):
-        return found
-    found = {}
+    headers = {name.lower(): value for name, value in fields}
+    if len(headers) == len(fields):
+        return headers
+    headers = {}
     for name, value in fields:
         name = name.lower()
-        found[name] = f"{found[name]}, {value}" if name in found else value
-    return found
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
 
 
 class StrictResponse(HTTPResponse):
@@ -194,9 +194,9 @@ def _waiting_bytes(stream: Any, sock: Any) -> bytes:
         timeout = sock.gettimeout()
         sock.settimeout(0)
         try:
-            found: bytes = stream.peek(1)
+            waiting: bytes = stream.peek(1)
         finally:
             sock.settimeout(timeout)
     except (OSError, ValueError):  # nothing is there, or the connection is closed
         return b""
-    return found
+    return waiting

@@ -111,18 +111,18 @@ class CrtAsker:
             self._receiver.receive(event)
         elif isinstance(event, Opened):
             self._send_first(event)
-        elif isinstance(event.found, BaseException):
-            raise event.found
+        elif isinstance(event.answer, BaseException):
+            raise event.answer
         else:
-            self._redirects.learn(event.found)
-            self._queues.conclude(event.found)
+            self._redirects.learn(event.answer)
+            self._queues.conclude(event.answer)
 
     def _send_waiting(self) -> None:
         queues = self._queues
         queues.end_pauses(time.monotonic())
         while queues.waiting and not self._pacer.delay():
             question = queues.waiting[0]
-            if self._redirects.is_followed(question):
+            if self._redirects.hold(question):
                 queues.take_first()
                 continue
             template = self._templates.of(question.obj)

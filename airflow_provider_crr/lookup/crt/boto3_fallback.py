@@ -29,7 +29,7 @@ class Boto3Fallback:
         """Send one HEAD."""
         if self._asker is None:
             events = self._events
-            self._asker = BotoAsker(self._client, self._pacer, lambda found: events.put(ByBoto3(found)))
+            self._asker = BotoAsker(self._client, self._pacer, lambda answer: events.put(ByBoto3(answer)))
         self._asker.ask(obj)
 
     def close(self) -> None:

@@ -97,7 +97,7 @@ class Ended(NamedTuple):
 class ByBoto3(NamedTuple):
     """What boto3 answered, or raised."""
 
-    found: ObjectReplication | BaseException
+    answer: ObjectReplication | BaseException
 
 
 Event: TypeAlias = Opened | Ended | ByBoto3

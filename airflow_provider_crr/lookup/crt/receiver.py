@@ -109,20 +109,20 @@ class Receiver:
         if question.http_status != 200 and self._redirects.is_elsewhere(question):
             self._redirects.follow(question)
             return
-        found = from_whole_head(question.obj, question.http_status, question.headers)
-        if found.server and self._templates.renew_for_store(question.template, question.obj, found.server):
+        answer = from_whole_head(question.obj, question.http_status, question.headers)
+        if answer.server and self._templates.renew_for_store(question.template, question.obj, answer.server):
             self._queues.add(question.anew())
-        elif found.http_status in PASSING:
-            self._retry(question, found)
+        elif answer.http_status in PASSING:
+            self._retry(question, answer)
         else:
-            self._queues.conclude(found)
+            self._queues.conclude(answer)
 
-    def _retry(self, question: Question, found: ObjectReplication) -> None:
-        """Send a question again after a pause; after the last attempt ``found`` is its answer."""
+    def _retry(self, question: Question, answer: ObjectReplication) -> None:
+        """Send a question again after a pause; after the last attempt ``answer`` is its answer."""
         question.attempts += 1
         question.fresh = True
         pause = self._retries.pause_after(question.attempts)
         if pause is None:
-            self._queues.conclude(found)
+            self._queues.conclude(answer)
         else:
             self._queues.pause(question, time.monotonic() + pause)

@@ -52,8 +52,8 @@ class Redirects:
         region = question.template.region
         return question.http_status == 400 and question.headers.get("x-amz-bucket-region", region) != region
 
-    def is_followed(self, question: Question) -> bool:
-        """Return whether the region of a question's bucket is being looked for; if so, the question waits for it."""
+    def hold(self, question: Question) -> bool:
+        """Let a question wait if the region of its bucket is being looked for; return whether it is."""
         followed = self._followed.get(question.obj.bucket)
         if followed is None:
             return False
@@ -64,7 +64,7 @@ class Redirects:
         """Ask boto3 where a question's bucket is, unless that is being asked, or was learnt since it was sent."""
         if not self._templates.is_current(question.template, question.obj):
             self._queues.add(question.anew())
-        elif not self.is_followed(question):
+        elif not self.hold(question):
             self._followed[question.obj.bucket] = _Followed(question.obj, [])
             self._boto3.ask(question.obj)
 

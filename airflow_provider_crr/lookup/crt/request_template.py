@@ -164,13 +164,13 @@ def _read(request: Any, key: str, version: str) -> RequestTemplate | None:
     if not signed or "host" not in headers or "x-amz-s3session-token" in headers:
         return None
     before_key, _, after_key = (f"{url.path}?{url.query}" if url.query else url.path).partition(key)
-    before_version, found, rest = after_key.partition(version)
-    if rest or (after_key and not found):
+    before_version, has_version, rest = after_key.partition(version)
+    if rest or (after_key and not has_version):
         return None  # something unknown follows the key
     return RequestTemplate(
         endpoint=Endpoint(url.scheme, url.hostname or "", url.port or (443 if url.scheme == "https" else 80)),
         before_key=before_key,
-        before_version=before_version if found else None,
+        before_version=before_version if has_version else None,
         region=signed.group(1),
         headers=tuple((name, value) for name, value in headers.items() if name not in _OF_ONE_REQUEST),
         body_hash=headers.get("x-amz-content-sha256", ""),

@@ -199,8 +199,8 @@ def tls_context(client: S3Client) -> Any:
     :raises Exception: if the runtime cannot read the file, or has no means for it.
     """
     path = _authorities(client)
-    found = os.stat(path) if path else None
-    return _read_context(path, found and (found.st_mtime_ns, found.st_size, found.st_ino), os.getpid())
+    stat = os.stat(path) if path else None
+    return _read_context(path, stat and (stat.st_mtime_ns, stat.st_size, stat.st_ino), os.getpid())
 
 
 def _authorities(client: S3Client) -> str | None:
