@@ -12,9 +12,9 @@ from typing import Any
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
 from airflow_provider_crr.errors import InvalidArgument, LookupFailed
-from airflow_provider_crr.lookup.boto3_asker import is_of_s3
-from airflow_provider_crr.lookup.boto3_connections import pairing_of
 from airflow_provider_crr.lookup.choice import HeadLookup, choose_lookup, head_one
+from airflow_provider_crr.lookup.client_pairing import pairing_of
+from airflow_provider_crr.lookup.head_answers import is_of_s3
 from airflow_provider_crr.replication import rules
 from airflow_provider_crr.replication.status import ObjectReplication
 from airflow_provider_crr.s3.caller_errors import no_credentials

@@ -1,4 +1,4 @@
-"""One sweep: objects in, one answer for each out, with a bounded number of requests under way."""
+"""Asking for many objects: one answer for each, with a bounded number of requests under way."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication.status import ObjectReplication
 from airflow_provider_crr.s3.objects import S3Object
 
-#: How long one wait may last, in seconds. A stop is noticed, and a signal is served, within this time.
+#: Seconds that one wait for an answer may last. A stop is noticed within this time, and a signal is handled.
 PATIENCE = 0.1
 
 
 class Asker(Protocol):
-    """A way of asking S3, at its own pace. ``ask`` never waits; each question gets one answer, in any order."""
+    """A way of asking S3, at its own pace. :meth:`ask` never waits. Each question gets one answer, in any order."""
 
     #: Questions that may be under way at once.
     limit: int
@@ -31,20 +31,20 @@ class Asker(Protocol):
         """Abandon what is under way, and release threads and sockets."""
 
 
-def sweep(
+def ask_all(
     objects: Iterable[S3Object], open_asker: Callable[[], Asker], stop: Event | None
 ) -> Generator[ObjectReplication]:
     """
     Yield one answer for each object, in the order of arrival.
 
-    The caller's thread feeds the questions, between answers: there is no thread to leak, an error of the
-    input reaches the caller as it is, and a caller that takes no answers stops the questions too.
+    The caller's own thread asks the questions, between two answers. So no thread can be left behind, an error of the
+    input reaches the caller as it is, and nothing more is asked while the caller takes no answers.
 
     :param objects: what to ask for; read only as far as questions can be sent.
-    :param open_asker: returns the way of asking, in the process that will use it.
+    :param open_asker: returns the way of asking; called once, by the process that will use it.
     :param stop: once set, nothing more is asked.
-    :raises LookupFailed: if ``stop`` is set before every answer is in: an end without an error would look
-        like a finished sweep.
+    :raises LookupFailed: if ``stop`` is set before every answer is in, for an end without an error would look like
+        a finished lookup; or if this process is a fork of the one that began.
     """
     process = os.getpid()
     under_way = answered = 0
@@ -74,13 +74,13 @@ def sweep(
                 asker.ask(obj)
                 under_way += 1
             check()
-            found = asker.answer(PATIENCE) if under_way else None
-            while found is not None:
+            answer = asker.answer(PATIENCE) if under_way else None
+            while answer is not None:
                 under_way -= 1
                 answered += 1
-                yield found
+                yield answer
                 check()
-                found = asker.answer(0) if under_way else None
+                answer = asker.answer(0) if under_way else None
     finally:
         if os.getpid() == process:  # a forked process has neither the threads nor the right to end them
             asker.close()

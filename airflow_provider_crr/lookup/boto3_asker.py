@@ -1,19 +1,21 @@
-"""HEAD through boto3: the authority for one object, and the way for connections that need all of boto3."""
+"""HEAD through boto3: for one object, and for many where the AWS Common Runtime cannot do what the client asks for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from queue import Empty, SimpleQueue
 from threading import Event, Semaphore, local
 from typing import Any, TypeAlias
 
-from airflow_provider_crr.lookup.boto3_connections import keeping, on_a_fresh_connection, pairing_of
+from airflow_provider_crr.lookup.client_pairing import pairing_of
+from airflow_provider_crr.lookup.head_answers import NOT_OF_S3, from_whole_head
+from airflow_provider_crr.lookup.held_connections import holding, on_a_fresh_connection
 from airflow_provider_crr.lookup.http_answers import reading_begins, refusal, was_read_whole
 from airflow_provider_crr.lookup.pace import Pacer
 from airflow_provider_crr.lookup.store_headers import sending_begins, were_sent
-from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, from_head, without_answer
+from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, without_answer
 from airflow_provider_crr.s3.client_errors import is_of_others, not_asked
 from airflow_provider_crr.s3.deadline import Guard, current
 from airflow_provider_crr.s3.objects import S3Object
@@ -22,58 +24,57 @@ from airflow_provider_crr.s3.stores import store_of
 #: A boto3 S3 client, whose methods botocore makes at run time.
 S3Client: TypeAlias = Any
 
-#: Threads that one sweep may use, if the client's connection pool is as large.
+#: Requests that one lookup may have under way, if the client's connection pool is as large.
 MAX_THREADS = 32
-#: Seconds that an abandoned sweep waits for its running requests before it leaves them to end by themselves.
+#: Seconds that an abandoned lookup waits for its requests to end before it leaves them to themselves.
 FAREWELL = 1.0
 #: botocore's events around each attempt to send a HEAD.
 _BEFORE_ATTEMPT = "before-send.s3.HeadObject"
 _AFTER_ATTEMPT = "response-received.s3.HeadObject"
-_NOT_OF_S3 = "an answer without x-amz-request-id, which S3 always sends: somebody else's, such as a proxy's"
-#: Whose request a thread is sending.
+#: The asker whose request a thread is sending.
 _thread = local()
 
 
 def head(client: S3Client, obj: S3Object, turns: AbstractContextManager[Any] | None = None) -> ObjectReplication:
     """
-    Ask for one object; once more on a fresh connection if what answered may have answered another question.
+    Ask for one object; once more on a fresh connection if the answer may belong to another question.
 
-    An answer that is not the first on its connection waits until that has shown that nothing follows.
+    An answer that is not the first on its connection is held until the connection has shown that nothing follows.
 
     :param client: a boto3 S3 client.
     :param obj: what to ask for.
-    :param turns: held while a question is under way, and not while an answer waits.
+    :param turns: entered while a request is under way, but not while an answer is held; None if this is the only one.
     :raises CredentialsNotFound: if the client has no credentials.
     :raises InvalidArgument: if boto3 cannot make a request of it, such as for a malformed bucket name.
-    :raises LookupFailed: if somebody else refused, such as STS or a proxy, or the connection can never work.
+    :raises LookupFailed: if somebody other than S3 refused, such as STS or a proxy, or no connection can ever work.
     """
     pairing_of(client)
-    with keeping(single=turns is None) as kept:
+    with holding(single=turns is None) as held:
         try:
             with turns or nullcontext():
-                found = _ask(client, obj)
+                answer = _ask(client, obj)
         finally:
-            settled = kept.settle()
-    if settled or not found.http_status:
-        return found
+            settled = held.settle()
+    if settled or not answer.http_status:
+        return answer
     with turns or nullcontext(), on_a_fresh_connection():
         return _ask(client, obj)
 
 
 def _ask(client: S3Client, obj: S3Object) -> ObjectReplication:
     """
-    Ask once; once more if the store must be asked otherwise to speak of its own objects.
+    Ask once; once more if the store tells the status of its objects only when it is asked with headers of its own.
 
-    Also if the answer seems to have no status, but was not read by us (a double of boto3 gave it): a cut answer could
-    read so.
+    An answer that seems to have no status is also asked for once more if our own response class did not read it, such
+    as where a double of boto3 gave it. An answer that was cut off could look like that.
     """
     pairing = pairing_of(client)
-    found = _head(client, obj)
-    if store_of(found.server).asked_with and not were_sent():
+    answer = _head(client, obj)
+    if store_of(answer.server).asked_with and not were_sent():
         pairing.at_minio = True
-        found = _head(client, obj)
-    seems_cut = found.state is ObjectState.NONE or found.detail == _NOT_OF_S3
-    return _head(client, obj) if seems_cut and not was_read_whole() else found
+        answer = _head(client, obj)
+    seems_cut = answer.state is ObjectState.NONE or answer.detail == NOT_OF_S3
+    return _head(client, obj) if seems_cut and not was_read_whole() else answer
 
 
 def _head(client: S3Client, obj: S3Object) -> ObjectReplication:
@@ -89,58 +90,36 @@ def _head(client: S3Client, obj: S3Object) -> ObjectReplication:
             raise not_asked(error, str(obj), "look up") from error
         if isinstance(error, boto.HTTPClientError | boto.ConnectionError):
             return without_answer(obj, f"no answer: {refusal(error) or error}")
-        if not isinstance(error, boto.ClientError):  # parsers raise plain ValueError and the like for a garbled answer
+        if not isinstance(error, boto.ClientError):  # parsers raise ValueError and the like for a garbled answer
             return without_answer(obj, f"unreadable answer: {type(error).__name__}: {error}")
         response = error.response
     metadata = response["ResponseMetadata"]
     # http.client keeps the space behind a value, which is no part of it (RFC 9110, section 5.5).
     headers = {name: value.rstrip(" \t") for name, value in metadata["HTTPHeaders"].items()}
-    return judge(obj, metadata["HTTPStatusCode"], headers)
-
-
-def judge(obj: S3Object, http_status: int, headers: Mapping[str, str]) -> ObjectReplication:
-    """
-    Return what an answer means, unless it is no whole answer of S3.
-
-    S3 describes each object with an ETag and a length: an answer without them was cut off, or is of somebody else. So
-    is one without the id of the request, which S3 and what resembles it give with every answer ("Common response
-    headers"), and a proxy's own page does not.
-    """
-    if http_status in (200, 404) and not is_of_s3(headers):
-        return without_answer(obj, _NOT_OF_S3)
-    if http_status == 200:
-        # A proxy that sends in chunks may leave the length out of the answer to a HEAD (RFC 9110, section 9.3.2).
-        length = headers.get("content-length", "0" if "transfer-encoding" in headers else None)
-        if length is None or "etag" not in headers:
-            return without_answer(obj, "HTTP 200 without ETag and Content-Length, which S3 always sends")
-        if not (length.isascii() and length.isdigit()):
-            return without_answer(obj, f"Content-Length is {length!r}")
-    return from_head(obj, http_status, headers)
-
-
-def is_of_s3(headers: Mapping[str, str]) -> bool:
-    """Return whether whoever answered speaks S3 at all; names in lower case."""
-    return any(name.startswith("x-amz") for name in headers)
+    return from_whole_head(obj, metadata["HTTPStatusCode"], headers)
 
 
 class BotoAsker:
     """
-    Asks through boto3, a thread for each request under way.
+    Asks through boto3, with a thread for each request under way.
 
     :param client: a boto3 S3 client.
     :param pacer: says when each attempt may leave, those of boto3's own retries included.
-    :param answers: where answers are put, if another asker shares them.
+    :param put: what is done with each answer or error; None if :meth:`answer` is to return it.
     """
 
-    def __init__(self, client: S3Client, pacer: Pacer, answers: SimpleQueue[Any] | None = None) -> None:
+    def __init__(
+        self, client: S3Client, pacer: Pacer, put: Callable[[ObjectReplication | BaseException], None] | None = None
+    ) -> None:
         pairing_of(client)
-        # More requests at once than pooled connections would open a new connection for most of them. Twice as many
-        # threads, for while an answer is held until its connection has shown that nothing follows, others ask.
+        # With more requests at once than the pool has connections, most would open a new one. There are twice as many
+        # threads, because some hold an answer until its connection has shown that nothing follows, while others ask.
         at_once = min(MAX_THREADS, client.meta.config.max_pool_connections)
         self.limit = 2 * at_once
         self._turns = Semaphore(at_once)
         self._client = client
-        self._answers: SimpleQueue[Any] = SimpleQueue() if answers is None else answers
+        self._answers: SimpleQueue[ObjectReplication | BaseException] = SimpleQueue()
+        self._put = put or self._answers.put
         self._under_way: set[Future[None]] = set()
         self._pool = ThreadPoolExecutor(self.limit, thread_name_prefix="s3-head")
         self._pacer = pacer
@@ -150,7 +129,7 @@ class BotoAsker:
         client.meta.events.register(_AFTER_ATTEMPT, self._take_note)
 
     def _wait_for_turn(self, **_: Any) -> None:
-        if getattr(_thread, "asker", None) is not self:  # somebody else's request through the same client
+        if getattr(_thread, "asker", None) is not self:  # a request of somebody else through the same client
             return
         if self._closed.wait(self._pacer.claim()):
             raise InterruptedError("the sweep was abandoned")
@@ -169,24 +148,23 @@ class BotoAsker:
         _thread.asker = self
         try:
             with self._guard.held():
-                found = head(self._client, obj, self._turns)
-            self._answers.put(found)
+                answer = head(self._client, obj, self._turns)
+            self._put(answer)
         except BaseException as error:
-            self._answers.put(error)
+            self._put(error)
 
     def answer(self, timeout: float) -> ObjectReplication | None:
         """Return one answer, or None if none came within ``timeout`` seconds."""
         try:
-            found = self._answers.get(timeout=timeout) if timeout else self._answers.get_nowait()
+            answer = self._answers.get(timeout=timeout) if timeout else self._answers.get_nowait()
         except Empty:
             return None
-        if isinstance(found, BaseException):
-            raise found
-        assert isinstance(found, ObjectReplication)
-        return found
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
 
     def close(self) -> None:
-        """Drop what has not begun, and hang up what has."""
+        """Drop what was not sent yet, and close the connections of what was."""
         self._closed.set()
         try:
             self._guard.hang_up()

@@ -1,7 +1,8 @@
 """
-A boto3 client's waiting, ended when the guard of its thread says so: connections, retries, credentials.
+Ends whatever a boto3 client waits for when the time is up: connections, answers, retries and credentials.
 
-Each is the client's own as long as its thread has no guard: :mod:`airflow_provider_crr.s3.deadline`.
+The guard of a thread says when its time is up (:mod:`airflow_provider_crr.s3.deadline`). In a thread without a guard
+the client waits as it always does.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ _RETRY_EVENT = "needs-retry.s3"
 
 def end_in_time(client: Any) -> None:
     """
-    Let a client neither retry, nor wait before it does, once the time is up; nor wait longer for credentials.
+    Keep a client from retrying, pausing before a retry or waiting for credentials once the time is up.
 
-    :param client: a boto3 S3 client, which this is done to once.
+    :param client: a boto3 S3 client; to be called once for each.
     """
     events = client.meta.events
     known = getattr(getattr(events, "_emitter", events), "_unique_id_handlers", {}).get(_RETRIES, {}).get("handler")
@@ -36,7 +37,7 @@ def end_in_time(client: Any) -> None:
 
 
 def _retries(known: Callable[..., Any]) -> Callable[..., Any]:
-    """Return botocore's handler, whose pause is made here, where it can end."""
+    """Return botocore's handler of retries; the pause that it asks for is made here, where it can be ended."""
 
     def handler(**kwargs: Any) -> Any:
         guard = current()
@@ -55,17 +56,17 @@ def _retries(known: Callable[..., Any]) -> Callable[..., Any]:
 
 def renew(credentials: Any) -> None:
     """
-    Renew credentials if they are about to expire, as whoever asks for them would.
+    Renew credentials if they are about to expire, as botocore does when they are asked for.
 
     :param credentials: botocore's; None for none.
-    :raises TimeUp: if the time is up before whoever gives them answered.
+    :raises TimeUp: if the time is up before the source of the credentials answers.
     """
     if current() is not None and getattr(credentials, "refresh_needed", bool)():
         waited(credentials.get_frozen_credentials, "the credentials were renewed")
 
 
 class BoundedPool:
-    """Mixed into a pool of urllib3."""
+    """Mixed into a pool of urllib3: releases a connection from its guard when it comes back."""
 
     def _put_conn(self, connection: Any) -> None:
         if connection is not None:
@@ -74,13 +75,14 @@ class BoundedPool:
 
 
 class BoundedConnection:
-    """Mixed into a connection of urllib3: hung up when the time of whoever uses it is up."""
+    """Mixed into a connection of urllib3: shut down when the time of the thread that uses it is up."""
 
     host: str
     port: int
     _guard: Any = None
     _awaited = "answered"
-    #: The socket while it is opened, and the one that was used last: its answer may be read when it is closed.
+    #: The socket while it is opened, and the one that was used last: an answer may still be read from the latter when
+    #: the connection itself has let go of it.
     _opening: Any = None
     _used: Any = None
 
@@ -89,9 +91,9 @@ class BoundedConnection:
         if self._guard is None:
             return open_socket()
         where = f"{self.host}:{self.port}"
-        found = waited(open_socket, f"there was a connection to {where}", lambda late: late.close())
-        self._opening = found.dup()  # the TLS handshake takes the socket itself away
-        return found
+        opened = waited(open_socket, f"there was a connection to {where}", lambda late: late.close())
+        self._opening = opened.dup()  # the TLS handshake takes the socket itself away
+        return opened
 
     def connect(self) -> None:
         """Open it."""
@@ -133,13 +135,13 @@ class BoundedConnection:
             raise guard.ended(self.awaited())
 
     def release(self) -> None:
-        """Let it be: its answer was read."""
+        """Release it from its guard: its answer was read."""
         if self._guard is not None:
             self._guard.release(self)
             self._guard = None
 
     def hang_up(self) -> None:
-        """Shut it down, in another thread than the one that waits."""
+        """Shut its sockets down; called by another thread than the one that waits for them."""
         for each in (self._opening, self._used, getattr(self, "sock", None)):
             _shut_down(each)
 

@@ -1,8 +1,8 @@
 """
-Many HEADs at once: the one place that chooses how S3 is asked.
+Chooses how S3 is asked: through boto3, or about many objects through the AWS Common Runtime.
 
-Importing this module loads neither boto3 nor the AWS Common Runtime; clients are made by the process and in
-the call that uses them, because Airflow forks.
+Importing this module loads neither of them. Airflow forks, so each is loaded and set up by the process that uses it,
+when it is first used.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from threading import Event
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from airflow_provider_crr.lookup.asker import Asker, sweep
+from airflow_provider_crr.lookup.asker import Asker, ask_all
 from airflow_provider_crr.lookup.boto3_asker import BotoAsker, S3Client, head
 from airflow_provider_crr.lookup.pace import Pacer
-from airflow_provider_crr.lookup.refusals import Reasons
+from airflow_provider_crr.lookup.refusals import Refusals
 from airflow_provider_crr.replication.status import ObjectReplication
 from airflow_provider_crr.s3.deadline import each_until
 from airflow_provider_crr.s3.objects import S3Object
@@ -46,7 +46,7 @@ def choose_lookup(client: S3Client, *, max_requests_per_second: float | None = N
 
     :param client: boto3 S3 client.
     :param max_requests_per_second: requests that may leave each second, retries included; None for as many as
-        possible. All calls for several objects share it, and what was learnt of S3's limits.
+        possible. All calls about several objects share this limit, and what was learnt of S3's own limits.
     :raises InvalidArgument: if ``max_requests_per_second`` is not above zero.
     """
     pacer = Pacer(max_requests_per_second)
@@ -66,17 +66,17 @@ def choose_lookup(client: S3Client, *, max_requests_per_second: float | None = N
         return each_until(stop, answers(objects, stop))
 
     def answers(objects: Iterable[S3Object], stop: Event | None) -> Iterator[ObjectReplication]:
-        reasons = Reasons(client)
+        refusals = Refusals(client)
         remaining = iter(objects)
         first = list(islice(remaining, 2))
         if len(first) < 2 and not (stop is not None and stop.is_set()):
             if not first:
                 return
-            # boto3 is the authority, may have a connection open, and is sooner ready for one.
-            yield reasons.explain(head(client, first[0]))
+            # For one object boto3 is faster: it starts no threads, and may have a connection open.
+            yield refusals.explain(head(client, first[0]))
         else:
-            with closing(sweep(chain(first, remaining), asker(), stop)) as found:
-                yield from map(reasons.explain, found)
+            with closing(ask_all(chain(first, remaining), asker(), stop)) as unexplained:
+                yield from map(refusals.explain, unexplained)
 
     return lookup
 
@@ -89,14 +89,14 @@ def head_one(client: S3Client, obj: S3Object) -> ObjectReplication:
     :param obj: what to ask for.
     :raises LookupFailed: if S3 could not be asked at all, such as without credentials.
     """
-    return Reasons(client).explain(head(client, obj))
+    return Refusals(client).explain(head(client, obj))
 
 
 def why_not_crt(client: S3Client) -> str | None:
     """
     Return what the AWS Common Runtime cannot honour about a client, or None.
 
-    What depends on the bucket (its signer, its endpoint) is found when the bucket is first asked.
+    What depends on the bucket, such as its endpoint and how its requests are signed, is seen when it is first asked.
 
     :param client: boto3 S3 client.
     """
@@ -105,10 +105,10 @@ def why_not_crt(client: S3Client) -> str | None:
     try:
         import awscrt.http  # noqa: F401
 
-        from airflow_provider_crr.lookup.crt.session import forked_amid_sweep, tls_context
+        from airflow_provider_crr.lookup.crt.session import forked_amid_lookup, tls_context
     except ImportError as error:
         return f"awscrt is not usable: {error}"
-    if forked_amid_sweep():
+    if forked_amid_lookup():
         return "this process was forked amid a sweep"
     config = client.meta.config
     endpoint = client.meta.endpoint_url
@@ -122,6 +122,6 @@ def why_not_crt(client: S3Client) -> str | None:
     try:
         if urlsplit(endpoint).scheme == "https":
             tls_context(client)
-    except Exception as error:  # boto3 reads more kinds of files, and says what is wrong with the others
+    except Exception as error:  # boto3 reads more kinds of files, and reports what is wrong with the others
         return f"it does not take the trusted certificates: {type(error).__name__}: {error}"
     return None

@@ -1,8 +1,8 @@
 """
-One HTTP/1.1 answer, read as RFC 9112 writes it, and refused where it is written otherwise.
+Reads an HTTP/1.1 answer as RFC 9112 defines it, and refuses one that is written in another way.
 
-Python's ``http.client`` takes the first interim answer for the answer, the end of the connection for the end of the
-headers, and drops whatever follows a header line that it cannot read. Each of these makes another answer out of S3's.
+Python's ``http.client`` takes an interim answer for the answer, and the end of the connection for the end of the
+headers. Behind a header line that it cannot read it drops all others. Each of these turns S3's answer into another one.
 """
 
 from __future__ import annotations
@@ -18,42 +18,42 @@ from typing import Any
 #: Most bytes that may come before a body, interim answers included, for both clients. S3 keeps 2 KB of metadata with an
 #: object ("Working with object metadata"), which is some hundred headers, of which http.client takes 100.
 MAX_HEAD = 256 * 1024
-#: Interim answers that may come before the answer (RFC 9110, section 15.2): more is no S3.
+#: Interim answers that may come before the answer (RFC 9110, section 15.2). S3 does not send more.
 _MAX_INTERIM = 32
 #: RFC 9112, section 4.
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2}) [\t\x20-\x7e\x80-\xff]*\r\n")
 #: RFC 9112, section 5, with no line folding; RFC 9110, section 5.5, with no control character in a value.
 _FIELD_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r\n")
 _LENGTHS = frozenset({b"content-length", b"transfer-encoding"})
-#: Headers that say where an answer ends, and whether another one may follow.
+#: Headers that say where an answer ends, and whether the connection may be used again.
 _FRAMING = _LENGTHS | {b"connection", b"keep-alive", b"proxy-connection"}
 _SWITCHING_PROTOCOLS = 101
-#: Methods whose answer tells everything about an object and may be asked for again.
+#: Methods of requests that may be sent again without changing anything.
 REPEATABLE = frozenset({"HEAD", "GET"})
-#: What this thread read last.
+#: Whether this thread's last answer was read whole.
 _thread = local()
 
 
 class Malformed(HTTPException):
-    """An answer that is none: cut off, or not as HTTP writes it."""
+    """An answer that was cut off, or that is no HTTP."""
 
 
 class Doubtful(HTTPException):
-    """A whole answer that may be the answer to another question."""
+    """A whole answer that may belong to another question."""
 
 
 def reading_begins() -> None:
-    """Forget what this thread read last."""
+    """Forget whether this thread's last answer was read whole."""
     _thread.whole = False
 
 
 def was_read_whole() -> bool:
-    """Return whether this thread read an answer to the end of its headers, so that a missing header is missing."""
+    """Return whether this thread read its last answer to the end of the headers: else some may have been cut off."""
     return getattr(_thread, "whole", False)
 
 
 def refusal(error: BaseException) -> str:
-    """Return what was wrong with the answer that botocore calls a lost connection; empty if nothing was."""
+    """Return what was malformed about an answer that botocore reports as a lost connection; empty if nothing was."""
     known: set[int] = set()
     waiting: list[Any] = [error]
     while waiting:
@@ -68,19 +68,19 @@ def refusal(error: BaseException) -> str:
 
 def read_head(read_line: Callable[[int], bytes]) -> bytes:
     """
-    Return status line, header lines and empty line of the answer, without the interim answers before it.
+    Return the status line, the header lines and the empty line of an answer, without the interim answers before it.
 
-    :param read_line: returns the next line, at most as many bytes of it; shorter at the end of the connection.
-    :raises Malformed: if it ends early, or is not as HTTP writes it.
+    :param read_line: returns the next line, but no more bytes than it is told; less at the end of the connection.
+    :raises Malformed: if the answer is cut off, or is no HTTP.
     """
     read_line = _bounded(read_line)
     for _ in range(_MAX_INTERIM + 1):
         first = _line(read_line, "the status line")
-        found = _STATUS_LINE.fullmatch(first)
-        if not found:
+        status_line = _STATUS_LINE.fullmatch(first)
+        if not status_line:
             raise Malformed(f"the status line is malformed: {first[:80]!r}")
         fields = _fields(read_line)
-        status = int(found[1])
+        status = int(status_line[1])
         if status == _SWITCHING_PROTOCOLS:
             raise Malformed("HTTP 101, which was not asked for")
         if status >= 200:
@@ -101,7 +101,7 @@ def _fields(read_line: Callable[[int], bytes]) -> list[bytes]:
 
 
 def _check_length(lines: list[bytes]) -> None:
-    """Refuse an answer whose end is told in two ways (RFC 9112, section 6.3)."""
+    """Refuse an answer that says in two ways where it ends (RFC 9112, section 6.3)."""
     if sum(_name(line) in _LENGTHS for line in lines) > 1:
         raise Malformed("its length is told more than once")
 
@@ -132,28 +132,28 @@ def _line(read_line: Callable[[int], bytes], where: str) -> bytes:
 
 
 def may_be_too_long(fields: Sequence[tuple[str, str]]) -> bool:
-    """Return whether headers, of which only names and values are known, may have been longer than :data:`MAX_HEAD`."""
-    # A letter takes up to 4 bytes; nobody saw the spaces around values, nor interim answers.
+    """Return whether headers may have been longer than :data:`MAX_HEAD`, though only names and values are known."""
+    # A letter takes up to 4 bytes, and neither the spaces around values nor interim answers are counted here.
     return sum(len(name) + len(value) + 4 for name, value in fields) > MAX_HEAD // 8
 
 
 def joined(fields: Sequence[tuple[str, str]]) -> dict[str, str]:
     """Return headers by lower-case name, the values of a repeated one joined as boto3 joins them."""
-    found = {name.lower(): value for name, value in fields}
-    if len(found) == len(fields):
-        return found
-    found = {}
+    headers = {name.lower(): value for name, value in fields}
+    if len(headers) == len(fields):
+        return headers
+    headers = {}
     for name, value in fields:
         name = name.lower()
-        found[name] = f"{found[name]}, {value}" if name in found else value
-    return found
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
 
 
 class StrictResponse(HTTPResponse):
     """
     An answer of ``http.client`` whose head is read by :func:`read_head`.
 
-    :param leftover: is told whether bytes were there behind the answer when it had been read.
+    :param leftover: called when the answer has been read, with whether bytes were there behind it.
     """
 
     def __init__(self, *args: Any, leftover: Callable[[bool], None], **kwargs: Any) -> None:
@@ -162,14 +162,14 @@ class StrictResponse(HTTPResponse):
         self._leftover = leftover
 
     def begin(self) -> None:
-        """Read the head, or refuse it."""
+        """Read the status line and the headers, or refuse them."""
         if self.headers is not None:
             return
         stream = self.fp
         if not stream.peek(1):
             raise RemoteDisconnected("the connection ended without an answer")
         first, *lines = read_head(stream.readline).splitlines(keepends=True)
-        # http.client looks at what frames the answer, and refuses more than 100 headers.
+        # http.client needs the headers that frame the answer; given all, it would refuse more than 100.
         framing = b"".join((first, *(line for line in lines if _name(line) in _FRAMING), b"\r\n"))
         self.fp = io.BytesIO(framing)  # type: ignore[assignment]
         try:
@@ -181,7 +181,7 @@ class StrictResponse(HTTPResponse):
         _thread.whole = True
 
     def has_more(self) -> bool:
-        """Return whether bytes are there behind what was read, without waiting for any."""
+        """Return whether unread bytes are there, without waiting for any."""
         return bool(self.fp and _waiting_bytes(self.fp, self._socket))
 
     def _close_conn(self) -> None:
@@ -194,9 +194,9 @@ def _waiting_bytes(stream: Any, sock: Any) -> bytes:
         timeout = sock.gettimeout()
         sock.settimeout(0)
         try:
-            found: bytes = stream.peek(1)
+            waiting: bytes = stream.peek(1)
         finally:
             sock.settimeout(timeout)
     except (OSError, ValueError):  # nothing is there, or the connection is closed
         return b""
-    return found
+    return waiting

@@ -1,4 +1,4 @@
-"""What keeps a request from being sent as it is, on this side: no retry mends it, and botocore would try."""
+"""Faults on this side that keep a request from being sent. No retry mends them, but botocore would retry."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def raise_for_files(connection: Any, error: Exception) -> None:
     """
     if not isinstance(error, OSError) and "SSLError" not in type(error).__name__:
         return
-    if isinstance(error, ssl.SSLCertVerificationError):  # of whoever answered
+    if isinstance(error, ssl.SSLCertVerificationError):  # the server's certificate, and not a file of ours
         return
     authorities, certificate = getattr(connection, "ca_certs", None), getattr(connection, "cert_file", None)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -47,8 +47,8 @@ def raise_for_target(target: str) -> None:
     """
     Raise our error if urllib3 would ask for another key than the one that is meant.
 
-    It writes the whole URL where a proxy is to send it on (RFC 9112, section 3.2.2), and removes dot segments from it
-    (RFC 3986, section 6.2.2.3); so may the proxy.
+    A proxy that is to send a request on is given the whole URL (RFC 9112, section 3.2.2). urllib3 removes dot segments
+    from such a URL (RFC 3986, section 6.2.2.3), and so may the proxy.
 
     :param target: path or URL that is asked for.
     :raises LookupFailed: if a URL has such segments.

@@ -1,4 +1,4 @@
-"""How fast requests may leave: no faster than told, and slower while S3 asks for it."""
+"""How fast requests may leave: no faster than was asked for, and slower while S3 asks for that."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from threading import Lock
 
 from airflow_provider_crr.errors import InvalidArgument
 
-#: Time that may be caught up in one go after a pause, in seconds: it bounds a burst to this much of the rate.
+#: Seconds of requests that may be caught up at once after a pause. This bounds a burst.
 CATCH_UP = 0.05
 #: Statuses that ask for fewer requests: S3's Slow Down ("Best practices design patterns: optimizing Amazon S3
 #: performance"), and what some S3-compatible stores say instead.
 THROTTLED = frozenset({429, 503})
-#: What a throttled rate is multiplied by, at most once in :data:`REACTION` seconds.
+#: What the rate is multiplied by when S3 throttles, at most once in :data:`REACTION` seconds.
 CUT = 0.7
-#: What it is multiplied by after as long without throttling.
+#: What the rate is multiplied by after :data:`REACTION` seconds without throttling.
 GROWTH = 1.1
-#: Seconds in which answers to requests from before a cut still arrive.
+#: Seconds in which answers still arrive to requests that were sent before the rate was cut.
 REACTION = 1.0
-#: Requests a second below which S3 is not spared any more, lest a sweep never end: a fiftieth of its limit.
+#: Requests a second below which the rate is not cut, or a lookup might never end. It is a fiftieth of S3's limit.
 FLOOR = 100.0
 
 
@@ -27,8 +27,8 @@ class Pacer:
     """
     Spreads requests evenly over time. Used by several threads.
 
-    Whoever sends asks for each attempt, so that retries count. botocore's own adaptive mode cannot see that a HEAD was
-    throttled, which is said in a body.
+    Each attempt is to be claimed, so that retries count. botocore's own adaptive mode is of no use here: it learns from
+    the body of an answer that S3 throttles, and the answer to a HEAD has none.
 
     :param per_second: requests that may leave each second; None for as many as possible.
     :param clock: a monotonic clock, in seconds.
@@ -86,7 +86,7 @@ class Pacer:
     def _measure(self, now: float) -> None:
         passed = now - self._counted_since
         if passed >= REACTION / 2:
-            # A pause, such as between two sweeps, says nothing of the rate.
+            # A pause, such as between two lookups, says nothing about the rate.
             self._measured = self._counted / passed if passed < 2 * REACTION else 0.0
             self._counted_since, self._counted = now, 0
         self._counted += 1

@@ -1,10 +1,13 @@
 """
-Which question an answer belongs to: the rule, for both clients.
+Which question an answer belongs to: the rule that both clients keep.
 
-HTTP/1.1 pairs them by their order on a connection alone (RFC 9112, section 9.3). So the first answer on a connection is
-its question's; a later one counts only while each question before it had exactly one answer, and if nothing follows it.
-Whoever breaks that once is asked with one question a connection from then on; and whoever is not known yet nearly so:
-what sends more than one answer is to be found out before a connection is used twice.
+HTTP/1.1 pairs questions and answers by their order on a connection, and by nothing else (RFC 9112, section 9.3). So the
+first answer on a connection belongs to its question. A later answer counts only if each question before it had exactly
+one answer, and if nothing follows it.
+
+An endpoint that once sent more than one answer to a question is asked only one question a connection from then on. An
+endpoint that is not known yet is on probation: a connection is used again only after it was quiet for a while, so that
+an endpoint that sends too much is found out first.
 """
 
 from __future__ import annotations
@@ -12,22 +15,22 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
-#: Seconds for which a connection rests after an answer, at least and at most: what would follow is seen by then. With
-#: enough connections a rest as long as an answer takes costs no throughput.
+#: Seconds for which a connection rests after an answer, at least and at most. Whatever follows the answer is seen in
+#: this time. With enough connections a rest that is as long as an answer takes costs no throughput.
 MIN_REST = 0.02
 MAX_REST = 1.0
-#: The least for who asks for one object after the other, and waits for it.
+#: The shortest rest where somebody asks for one object after the other, and waits for each.
 SHORT_REST = 0.005
-#: Seconds for which a connection is not used again where it is not known yet whether something follows the answers,
-#: and how often nothing may have followed for as long until it is known.
+#: Seconds for which a connection to an endpoint on probation is not used again; and how often nothing must have
+#: followed an answer for as long until the probation ends.
 PROBATION = 0.5
 _PROOFS = 32
-#: Seconds after which bytes on an idle connection are no second answer: some proxies say 408 there, and close it.
+#: Seconds after which bytes on an idle connection are no second answer: some proxies send 408 then, and close it.
 LONG_IDLE = 1.0
-#: A rest lasts until this many times the usual time to answer has passed since the question: if what came was not its
-#: answer, its answer comes by then.
+#: A rest lasts until this many times the usual time to answer has passed since the question was sent. If what came was
+#: not its answer, its own answer comes by then.
 _PATIENCE = 2.0
-#: What one answer counts for in the usual time.
+#: How much one answer changes the usual time to answer.
 _WEIGHT = 1 / 16
 #: Request ids that are remembered, at least; twice as many at most.
 _RECENT = 2048
@@ -42,21 +45,21 @@ class Endpoint(NamedTuple):
 
 
 class Exchange:
-    """How one endpoint answers. Used by several threads, without a lock that a fork could leave shut."""
+    """How one endpoint answers. Several threads use it; it has no lock, which a fork could leave locked for ever."""
 
     def __init__(self) -> None:
-        #: Whether it ever sent more than one answer to a question: no connection to it is used twice.
+        #: Whether it ever sent more than one answer to a question. Then no connection to it is used twice.
         self.convicted = False
-        #: How often nothing followed an answer during the probation.
+        #: How often nothing followed an answer for as long as the probation asks.
         self._proofs = 0
-        #: Seconds to answer: usually, and of the slower answers of late.
+        #: Seconds to answer: on average, and of the slower ones among the latest answers.
         self._usual = self._slower = 0.0
         self._ids: dict[str, object] = {}
         self._older_ids: dict[str, object] = {}
         self._first_id = ""
         self._ids_differ = False
         self._ids_identify = True
-        #: Until when, by ``time.monotonic``, it is known that boto3 trusts it, and that the runtime gets no connection.
+        #: Until when, by ``time.monotonic``, it is known that boto3 trusts it, and that the runtime cannot connect.
         self.trusted_until = self.refused_until = 0.0
 
     def convict(self) -> None:
@@ -65,7 +68,7 @@ class Exchange:
 
     @property
     def is_trusted(self) -> bool:
-        """Whether nothing followed many answers, for long."""
+        """Whether its probation has ended: nothing followed many answers."""
         return self._proofs >= _PROOFS
 
     def note_quiet(self, answered_at: float) -> None:
@@ -92,18 +95,18 @@ class Exchange:
         """
         took = came_at - sent_at
         self._usual += (took - self._usual) * (_WEIGHT if self._usual else 1.0)
-        # Up at once and down slowly: a busy endpoint, or machine, is slow for more than one answer.
+        # It rises at once and falls slowly, because a busy endpoint or machine is slow for more than one answer.
         self._slower = max(took, self._slower + (took - self._slower) * _WEIGHT)
         least, time_to_answer = (SHORT_REST, self._usual) if single else (MIN_REST, self._slower)
         return min(came_at + MAX_REST, max(came_at + least, sent_at + _PATIENCE * time_to_answer))
 
     def repeats(self, request_id: str | None, *, is_first: bool) -> bool:
         """
-        Return whether an answer has the request id of an earlier one, where ids were seen to differ.
+        Return whether an answer has the request id of an earlier one, at an endpoint whose ids differ.
 
         :param request_id: its ``x-amz-request-id``, which S3 gives once only.
-        :param is_first: whether it is the first on its connection, and therefore its question's: then ids do not
-            identify answers here.
+        :param is_first: whether it is the first on its connection, and therefore its question's. If even such an answer
+            repeats an id, ids do not identify answers here.
         """
         if not request_id or not self._ids_identify:
             return False
@@ -123,7 +126,7 @@ class Pairing:
     """What one client knows of the endpoints that it asks."""
 
     def __init__(self) -> None:
-        #: Whether a store asks for headers of its own, which :mod:`.stores` names, also at Amazon's endpoints.
+        #: Whether MinIO was met at an endpoint with a name of Amazon's: :mod:`.store_headers`.
         self.at_minio = False
         self._exchanges: dict[Endpoint, Exchange] = {}
 

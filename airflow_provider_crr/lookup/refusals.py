@@ -1,15 +1,15 @@
 """
-Why S3 answered 400 or 403: a HEAD has no body, so the first object of a bucket is asked once more by GET.
+Why S3 answered 400 or 403. A HEAD has no body that says so, so the first object of a bucket is asked for by GET too.
 
-The GET is part of the question, and what it says decides:
+What the GET says decides:
 
 - ``AccessDenied``, ``AllAccessDisabled``, ``InvalidPayer``: FORBIDDEN;
 - another code with 400, such as ``InvalidRequest`` of an object with a customer key (SSE-C): UNREADABLE;
-- credentials that expired, a clock that is off, throttling: UNKNOWN, they pass by themselves;
-- a word about the caller, or of somebody who is not S3: an error, for nothing is known of any object;
-- anything else is no reason for what HEAD was answered: UNKNOWN. No answer, an error of the server, a page without S3's
-  ``<Error><Code>``, an answer out of a cache, another status, a code of KMS (a HEAD needs no key), an archived object
-  (which a HEAD does not mind), or that now all is well.
+- credentials that expired, a clock that is wrong, throttling: UNKNOWN, for these pass by themselves;
+- an error about the caller, or an answer of somebody other than S3: an error, for nothing is known of any object;
+- anything else does not explain the answer to the HEAD: UNKNOWN. Such are no answer, an error of the server, a page
+  without S3's ``<Error><Code>``, an answer out of a cache, another status, a code of KMS (a HEAD needs no key), an
+  archived object (a HEAD can ask for it), or success.
 
 The codes: `Error responses <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>`__.
 """
@@ -30,15 +30,15 @@ from airflow_provider_crr.s3.transient_errors import passes
 
 _REFUSED = frozenset({ObjectState.FORBIDDEN, ObjectState.UNREADABLE})
 _FORBIDDEN = frozenset({"AccessDenied", "AllAccessDisabled", "InvalidPayer"})
-#: How an AccessDenied speaks of the object's key, which only the GET needs.
+#: Words by which an AccessDenied is about the key that the object is encrypted with. Only the GET needs that key.
 _OF_KEY = ("kms:", "customer master key")
-#: GETs of one bucket and status in a sweep that may end without a reason; then no more are sent.
+#: GETs about one bucket and status that may end without an explanation in one lookup; then no more are sent.
 _TRIES = 3
 
 
-class Reasons:
+class Refusals:
     """
-    Adds to answers what S3 says about refusing them, for one sweep.
+    Explains the refusals of one lookup with what S3 says about them.
 
     :param client: a boto3 S3 client.
     """
@@ -48,44 +48,46 @@ class Reasons:
         self._codes: dict[tuple[str, int], str] = {}
         self._unclear: Counter[tuple[str, int]] = Counter()
 
-    def explain(self, found: ObjectReplication) -> ObjectReplication:
+    def explain(self, answer: ObjectReplication) -> ObjectReplication:
         """
-        Return the answer, with the error that S3 names if it is the first of its bucket and status.
+        Return an answer; if it is the first refusal of its bucket and status, with the error that S3 names.
 
-        A reason holds for all of the bucket and status. Without one the object is UNKNOWN, and the next one is asked.
+        What explains one refusal holds for all of the bucket with the same status. A refusal without an explanation
+        is UNKNOWN, and the next one is asked about.
 
-        :raises LookupFailed: if S3 refused the caller, or somebody else than S3 refused.
+        :param answer: the answer to a HEAD.
+        :raises LookupFailed: if S3 refused the caller, or somebody other than S3 refused.
         """
-        if found.http_status == 407:
-            raise proxy_refused(str(found.object))
-        if found.state not in _REFUSED:
-            return found
-        refused = (found.object.bucket, found.http_status)
+        if answer.http_status == 407:
+            raise proxy_refused(str(answer.object))
+        if answer.state not in _REFUSED:
+            return answer
+        refused = (answer.object.bucket, answer.http_status)
         if refused not in self._codes:
-            return self._ask(found, refused)
+            return self._ask(answer, refused)
         code = self._codes[refused]
-        return _unknown(found, f"S3 answered {code}") if passes(code) else found
+        return _unknown(answer, f"S3 answered {code}") if passes(code) else answer
 
-    def _ask(self, found: ObjectReplication, refused: tuple[str, int]) -> ObjectReplication:
+    def _ask(self, answer: ObjectReplication, refused: tuple[str, int]) -> ObjectReplication:
         if self._unclear[refused] == _TRIES:
-            return _unknown(found, f"S3 answered HTTP {found.http_status}, and nothing says why")
-        code, said = self._get(found)
+            return _unknown(answer, f"S3 answered HTTP {answer.http_status}, and nothing says why")
+        code, said = self._get(answer)
         if not code:
             self._unclear[refused] += 1
-            return _unknown(found, f"S3 answered HTTP {found.http_status}, and a GET does not say why: {said}")
+            return _unknown(answer, f"S3 answered HTTP {answer.http_status}, and a GET does not say why: {said}")
         self._codes[refused] = code
         detail = f"S3 answered {code}: {said}"
-        return _unknown(found, detail) if passes(code) else replace(found, detail=detail)
+        return _unknown(answer, detail) if passes(code) else replace(answer, detail=detail)
 
-    def _get(self, found: ObjectReplication) -> tuple[str, str]:
-        """Return code and message of the reason; no code, and what was found instead, if there is none."""
+    def _get(self, answer: ObjectReplication) -> tuple[str, str]:
+        """Return the code and the message that explain a refusal; an empty code, and what came instead, if none do."""
         from botocore.exceptions import ClientError
 
-        obj = found.object
+        obj = answer.object
         version = {"VersionId": obj.version_id} if obj.version_id else {}
         try:
-            answer = self._client.get_object(Bucket=obj.bucket, Key=obj.key, Range="bytes=0-0", **version)
-            answer["Body"].close()
+            response = self._client.get_object(Bucket=obj.bucket, Key=obj.key, Range="bytes=0-0", **version)
+            response["Body"].close()
         except Exception as error:
             if is_of_others(error, "GetObject"):
                 raise not_asked(error, str(obj), "look up") from error
@@ -93,23 +95,23 @@ class Reasons:
                 return "", f"no answer: {error}"
             if caller := refused_caller(error, str(obj), "look up"):
                 raise caller from error
-            return _reason(found, error)
-        return "", f"it was answered with HTTP {answer['ResponseMetadata']['HTTPStatusCode']}"
+            return _explanation(answer, error)
+        return "", f"it was answered with HTTP {response['ResponseMetadata']['HTTPStatusCode']}"
 
 
-def _reason(found: ObjectReplication, error: Any) -> tuple[str, str]:
+def _explanation(answer: ObjectReplication, error: Any) -> tuple[str, str]:
     code, message, status = answered(error)
     if passes(code) and status < 500:
         return code, message
     headers = error.response["ResponseMetadata"].get("HTTPHeaders") or {}
-    if not code or status != found.http_status or cached(headers):
+    if not code or status != answer.http_status or cached(headers):
         return "", f"it was answered with HTTP {status} {code}".rstrip()
-    if found.state is ObjectState.FORBIDDEN:
+    if answer.state is ObjectState.FORBIDDEN:
         explains = code in _FORBIDDEN and not any(words in message for words in _OF_KEY)
     else:
         explains = not code.startswith("KMS.")
     return (code, message) if explains else ("", f"S3 answered {code}: {message}")
 
 
-def _unknown(found: ObjectReplication, detail: str) -> ObjectReplication:
-    return replace(found, state=ObjectState.UNKNOWN, detail=detail)
+def _unknown(answer: ObjectReplication, detail: str) -> ObjectReplication:
+    return replace(answer, state=ObjectState.UNKNOWN, detail=detail)

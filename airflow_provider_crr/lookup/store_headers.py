@@ -1,4 +1,9 @@
-"""What a store must be asked with, put into each question by a botocore event: both clients send what it makes."""
+"""
+The headers that a store must be asked with.
+
+A botocore event adds them to each request about an object, so both clients send them: the requests of the Common
+Runtime are copied from one that botocore prepared.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,7 @@ from airflow_provider_crr.lookup.pairing import Pairing
 from airflow_provider_crr.s3.endpoint import is_amazons
 from airflow_provider_crr.s3.stores import MINIO
 
-#: Questions about an object: HEAD, and the GET of its first byte that says why a HEAD was refused.
+#: Requests about an object: HEAD, and the GET of its first byte that says why a HEAD was refused.
 _EVENTS = ("before-sign.s3.HeadObject", "before-sign.s3.GetObject")
 _FIRST_BYTE = "bytes=0-0"
 _thread = local()
@@ -19,22 +24,24 @@ _thread = local()
 
 def send_store_headers(client: Any, pairing: Pairing) -> None:
     """
-    Send what MinIO must be asked with, signed, wherever Amazon does not answer: a proxy may hide who does.
+    Send the headers that MinIO needs, signed, to every endpoint that has no name of Amazon's.
+
+    They are not left to when MinIO was seen to answer, because a proxy may hide that.
 
     :param client: a boto3 S3 client.
-    :param pairing: says whether MinIO was met at an endpoint of Amazon's name.
+    :param pairing: says whether MinIO was met at an endpoint with a name of Amazon's; then it is sent them too.
     """
     for event in _EVENTS:
         client.meta.events.register(event, partial(_add, pairing), unique_id=f"crr-{event}")
 
 
 def sending_begins() -> None:
-    """Forget what this thread sent last."""
+    """Forget whether this thread's last request had the headers."""
     _thread.sent = False
 
 
 def were_sent() -> bool:
-    """Return whether this thread's last question had them."""
+    """Return whether this thread's last request had the headers."""
     return getattr(_thread, "sent", False)
 
 

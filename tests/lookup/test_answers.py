@@ -66,7 +66,7 @@ def test_each_answer_has_one_meaning(server: S3Server, way: str, row: str) -> No
 
 @pytest.mark.parametrize("row", ["COMPLETED", "404", "403", "400 expired token", "cut"])
 def test_a_single_object_means_the_same(server: S3Server, row: str) -> None:
-    """head_one judges as a sweep does."""
+    """head_one answers as a lookup does."""
     script, state, http_status = TABLE[row]
     server.answers["b", "odd"] = script
     found = head_one(server.client(retries={"total_max_attempts": 1}), S3Object("b", "odd"))

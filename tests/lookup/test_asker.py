@@ -1,4 +1,4 @@
-"""A sweep reads lazily, asks within bounds, and ends without leaving anything behind."""
+"""A lookup reads lazily, asks within bounds, and ends without leaving anything behind."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_requests_under_way_are_bounded(server: S3Server, way: str) -> None:
 
 
 def test_an_error_of_the_input_reaches_the_caller(server: S3Server, way: str) -> None:
-    """What the listing raises is raised by the sweep, as it is."""
+    """What the listing raises is raised by the lookup, as it is."""
 
     def broken() -> Iterator[S3Object]:
         yield from objects(5)
@@ -80,7 +80,7 @@ def test_an_error_of_the_input_reaches_the_caller(server: S3Server, way: str) ->
         list(choose_lookup(server.client())(broken()))
 
 
-def test_a_finished_sweep_leaves_nothing_behind(server: S3Server, way: str, settles: Settles) -> None:
+def test_a_finished_lookup_leaves_nothing_behind(server: S3Server, way: str, settles: Settles) -> None:
     """Threads and sockets are as before; only boto3's own pool keeps its connections, until it is closed."""
     list(choose_lookup(server.client())(objects(50)))  # what libraries start once stays
     server.requests.clear()
@@ -94,8 +94,8 @@ def test_a_finished_sweep_leaves_nothing_behind(server: S3Server, way: str, sett
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("s3-head")]
 
 
-def test_sweeps_leave_no_sockets_open(server: S3Server, settles: Settles) -> None:
-    """However many sweeps were made, the process holds the sockets that it held before."""
+def test_lookups_leave_no_sockets_open(server: S3Server, settles: Settles) -> None:
+    """However many lookups were made, the process holds the sockets that it held before."""
     client = server.client()
     list(choose_lookup(client)(objects(50)))
     settles(lambda: server.under_way == 0)
@@ -105,7 +105,7 @@ def test_sweeps_leave_no_sockets_open(server: S3Server, settles: Settles) -> Non
     settles(lambda: sockets() <= before)
 
 
-def test_a_sweep_that_is_left_early_asks_nothing_more(server: S3Server, way: str, settles: Settles) -> None:
+def test_a_lookup_that_is_left_early_asks_nothing_more(server: S3Server, way: str, settles: Settles) -> None:
     """Closing the iterator ends the requests; what was not read of the input stays unread."""
     read = [0]
     client = server.client()
@@ -121,7 +121,7 @@ def test_a_sweep_that_is_left_early_asks_nothing_more(server: S3Server, way: str
 
 
 def test_a_stop_is_an_error_not_an_end(server: S3Server, way: str) -> None:
-    """A sweep that is stopped raises: a caller could take a silent end for "all answered"."""
+    """A lookup that is stopped raises: a caller could take a silent end for "all answered"."""
     stop = threading.Event()
     answers = choose_lookup(server.client())(objects(1000), stop=stop)
     next(answers)
@@ -156,7 +156,7 @@ def test_a_stop_is_noticed_while_s3_is_silent(server: S3Server, way: str) -> Non
 
 
 def test_a_signal_interrupts_the_wait(server: S3Server, way: str) -> None:
-    """What a signal handler raises, as Airflow's do for timeouts, ends a sweep of a silent S3 at once."""
+    """What a signal handler raises, as Airflow's do for timeouts, ends a lookup of a silent S3 at once."""
 
     class Timeout(Exception):
         pass
@@ -197,7 +197,7 @@ def in_child(work: Callable[[], str]) -> str:
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_process_forked_after_a_sweep_can_ask(server: S3Server, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_forked_after_a_lookup_can_ask(server: S3Server, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A child makes its own client, and can close it without a long farewell: Airflow forks its task processes."""
     monkeypatch.setattr(crt_module, "_FAREWELL", 90.0)
     client = server.client()
@@ -214,8 +214,8 @@ def test_a_process_forked_after_a_sweep_can_ask(server: S3Server, way: str, monk
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_process_forked_amid_a_sweep_asks_through_boto3(server: S3Server) -> None:
-    """Threads of the runtime do not survive a fork: such a child uses boto3, and cannot go on with the sweep."""
+def test_a_process_forked_amid_a_lookup_asks_through_boto3(server: S3Server) -> None:
+    """Threads of the runtime do not survive a fork: such a child uses boto3, and cannot go on with the lookup."""
     client = server.client()
     for _ in range(5):
         answers = choose_lookup(client)(objects(600))

@@ -148,8 +148,8 @@ def test_without_credentials_nothing_is_sent(server: S3Server, way: str, monkeyp
 
 
 @pytest.mark.usefixtures("crt")
-def test_credentials_are_renewed_during_a_sweep(server: S3Server, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sweep that outlives its credentials goes on with the new ones."""
+def test_credentials_are_renewed_during_a_lookup(server: S3Server, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lookup that outlives its credentials goes on with the new ones."""
     from botocore.credentials import RefreshableCredentials
 
     server.secrets = {f"AKID{n}": f"secret{n}" for n in range(1000)}

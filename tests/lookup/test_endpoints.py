@@ -145,7 +145,7 @@ def test_both_clients_send_the_same(
 
 def _prepared(
     region: str, url: str | None, config: dict[str, Any], token: str | None, obj: S3Object
-) -> request_template.Wire:
+) -> request_template.RequestTemplate:
     import boto3
     from botocore.config import Config
 

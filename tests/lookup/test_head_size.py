@@ -65,21 +65,21 @@ def test_interim_answers_count_too(server: S3Server, way: str) -> None:
 FLOOD = textwrap.dedent(
     """
     import resource, socket, sys, threading, time
-    from airflow_provider_crr.replication import lookup
-    from airflow_provider_crr.replication.status import S3Object
+    from airflow_provider_crr.lookup import choice
+    from airflow_provider_crr.s3.objects import S3Object
     import boto3
     from botocore.config import Config
 
     way, objects, form = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     if way == "boto3":
-        lookup.why_not_crt = lambda client: "asked for"
+        choice.why_not_crt = lambda client: "asked for"
     url = sys.argv[4]
     client = boto3.client("s3", endpoint_url=url, aws_access_key_id="a", aws_secret_access_key="b",
                           region_name="eu-west-1", config=Config(retries={"total_max_attempts": 2}))
     def resident():
         with open("/proc/self/statm") as statm:
             return int(statm.read().split()[1]) * resource.getpagesize()
-    lookup.why_not_crt(client)
+    choice.why_not_crt(client)
     before, most, ended = resident(), 0, threading.Event()
     def watch():
         global most
@@ -87,7 +87,7 @@ FLOOD = textwrap.dedent(
             most = max(most, resident())
     threading.Thread(target=watch, daemon=True).start()
     started = time.monotonic()
-    found = list(lookup.choose_lookup(client)(S3Object("b", f"k{n}") for n in range(objects)))
+    found = list(choice.choose_lookup(client)(S3Object("b", f"k{n}") for n in range(objects)))
     print(round(time.monotonic() - started, 1), round((most - before) / 1e6), *sorted({e.state.value for e in found}))
     """
 )

@@ -49,7 +49,7 @@ def send(pacer: Pacer, clock: Clock, seconds: float, answer: int = 200, tick: fl
 
 
 def test_the_pace_is_kept(server: S3Server, way: str) -> None:
-    """A capped sweep is never faster than its cap, but for one burst; how close it comes is for the benchmark."""
+    """A capped lookup is never faster than its cap, but for one burst; how close it comes is for the benchmark."""
     ask = choose_lookup(server.client(), max_requests_per_second=200)
     list(ask(objects(2)))
     started = time.monotonic()
@@ -78,7 +78,7 @@ def test_a_cap_that_lets_nothing_through_is_refused(server: S3Server, rate: floa
 
 
 def test_the_pace_holds_for_retries_too(server: S3Server, way: str) -> None:
-    """Every attempt counts: a sweep full of retries takes the time that the cap gives to all of them."""
+    """Every attempt counts: a lookup full of retries takes the time that the cap gives to all of them."""
     answered: Counter[str] = Counter()
     times: list[float] = []
 
@@ -108,7 +108,7 @@ def test_an_object_is_asked_as_often_as_boto3_was_told_to(
 
 
 def test_an_answer_that_does_not_come_is_given_up(server: S3Server, way: str) -> None:
-    """The client's read_timeout holds: a silent S3 leaves an object unknown, and the sweep ends."""
+    """The client's read_timeout holds: a silent S3 leaves an object unknown, and the lookup ends."""
     from threading import Event
 
     server.answers["b", "odd"] = stored("COMPLETED", gate=Event())
@@ -135,7 +135,7 @@ def test_throttling_slows_down_and_its_end_speeds_up(most: float | None) -> None
 
 
 def test_a_pause_is_not_taken_for_a_slow_rate() -> None:
-    """A 503 right after a pause, such as between two sweeps, cuts the rate of the sweep, not that of the pause."""
+    """A 503 right after a pause, such as between two lookups, cuts the rate of the lookup, not that of the pause."""
     clock = Clock()
     pacer = Pacer(1000, clock)
     send(pacer, clock, 2)
@@ -174,7 +174,7 @@ def test_a_connection_that_is_closed_after_an_answer_loses_none(server: S3Server
 
 
 def test_an_endpoint_that_nobody_serves_leaves_everything_unknown(server: S3Server, way: str) -> None:
-    """No connection is no answer: every object is unknown, and the sweep ends."""
+    """No connection is no answer: every object is unknown, and the lookup ends."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         nobody = f"http://127.0.0.1:{listener.getsockname()[1]}"
     client = boto3.Session("id", "secret", region_name="eu-west-1").client(
@@ -186,7 +186,7 @@ def test_an_endpoint_that_nobody_serves_leaves_everything_unknown(server: S3Serv
 
 
 def test_no_timeouts_are_a_setting_too(server: S3Server, way: str) -> None:
-    """Botocore takes None for "wait for ever"; so does a sweep, and ends when S3 answers."""
+    """Botocore takes None for "wait for ever"; so does a lookup, and ends when S3 answers."""
     client = server.client(read_timeout=None, connect_timeout=None)
     found = list(choose_lookup(client)(objects(20)))
     assert [each.state.value for each in found] == ["COMPLETED"] * 20

@@ -143,7 +143,7 @@ def test_an_unclear_reason_is_none_for_others(server: S3Server, way: str) -> Non
 
 @pytest.mark.usefixtures("crt", "by_method")
 def test_gets_without_a_reason_are_bounded(server: S3Server, way: str) -> None:
-    """Where no GET says why, a sweep of many objects sends three, and leaves all of them UNKNOWN."""
+    """Where no GET says why, a lookup of many objects sends three, and leaves all of them UNKNOWN."""
     for number in range(40):
         server.answers["b", f"k{number}"] = refused_then(403, Answer(206))
     found = list(choose_lookup(server.client())(S3Object("b", f"k{number}") for number in range(40)))

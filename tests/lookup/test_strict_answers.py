@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from airflow_provider_crr.lookup.boto3_asker import judge
 from airflow_provider_crr.lookup.choice import choose_lookup, head_one
+from airflow_provider_crr.lookup.head_answers import from_whole_head
 from airflow_provider_crr.replication.status import from_head
 from airflow_provider_crr.s3.objects import S3Object
 from tests.support.s3_server import MISSING, Answer, S3Server, stored
@@ -143,14 +143,14 @@ SOUND = {"etag": '"a"', "content-length": "4", "x-amz-request-id": "1", "x-amz-r
 )
 def test_an_answer_about_another_version_is_none(http_status: int, headers: dict[str, str], state: str) -> None:
     """Where a version was asked for, an answer that names another, or none, says nothing of it."""
-    assert judge(VERSION, http_status, {**SOUND, **headers}).state == state
+    assert from_whole_head(VERSION, http_status, {**SOUND, **headers}).state == state
 
 
 def test_the_null_version_is_named_too() -> None:
     """S3 names the version from before versioning "null"; an answer that names none could be of any."""
     obj = S3Object("b", "k", "null")
-    assert judge(obj, 200, {**SOUND, "x-amz-version-id": "null"}).state == "COMPLETED"
-    assert judge(obj, 200, SOUND).state == "UNKNOWN"
+    assert from_whole_head(obj, 200, {**SOUND, "x-amz-version-id": "null"}).state == "COMPLETED"
+    assert from_whole_head(obj, 200, SOUND).state == "UNKNOWN"
 
 
 def test_an_endpoint_that_ignores_versions_leaves_them_unknown(server: S3Server, way: str) -> None:
@@ -196,7 +196,7 @@ def test_an_endpoint_that_ignores_versions_leaves_them_unknown(server: S3Server,
 )
 def test_what_is_not_s3s_fresh_word_is_none(header: dict[str, str], state: str) -> None:
     """An answer of a cache, about something else, or with several values of what decides, leaves the object unknown."""
-    found = judge(S3Object("b", "k"), 200, {**SOUND, **header})
+    found = from_whole_head(S3Object("b", "k"), 200, {**SOUND, **header})
     assert found.state == state
     assert bool(found.detail) is (state == "UNKNOWN")
 
@@ -228,7 +228,7 @@ def test_a_page_of_somebody_else_says_nothing(
 def test_a_date_that_comes_twice_is_no_date() -> None:
     """The moment of the answer is not known then; the answer itself stands."""
     twice = "Mon, 05 Oct 2026 20:00:00 GMT, Mon, 05 Oct 2026 20:00:01 GMT"
-    found = judge(S3Object("b", "k"), 200, {**SOUND, "date": twice})
+    found = from_whole_head(S3Object("b", "k"), 200, {**SOUND, "date": twice})
     assert (found.state.value, found.answered_at) == ("COMPLETED", None)
 
 

@@ -169,7 +169,7 @@ SERVERS: dict[str, tuple[Callable[[Path], tuple[ssl.SSLContext, bytes]], str]] =
 
 
 @pytest.mark.parametrize("kind", SERVERS)
-def test_both_judge_a_server_alike_and_soon(tmp_path: Path, kind: str) -> None:
+def test_both_trust_a_server_alike_and_soon(tmp_path: Path, kind: str) -> None:
     """What is trusted for one object is trusted for two, what is not is UNKNOWN for both, and both are said soon."""
     make, expected = SERVERS[kind]
     context, pem = make(tmp_path)
@@ -314,7 +314,7 @@ def _client_at(url: str, server: S3Server, verify: str) -> Any:
 
 
 def test_a_server_that_never_shakes_hands_does_not_hold_up_a_stop(tmp_path: Path) -> None:
-    """Where nobody answers at all, a stop ends the sweep while the handshake hangs."""
+    """Where nobody answers at all, a stop ends the lookup while the handshake hangs."""
     door = Gatekeeper(None)
     try:
         with serving(identity().server(tmp_path)) as server:
@@ -329,7 +329,7 @@ def test_a_server_that_never_shakes_hands_does_not_hold_up_a_stop(tmp_path: Path
         door.close()
 
 
-def test_a_certificate_that_changes_amid_the_sweeps(private: Identity, tmp_path: Path) -> None:
+def test_a_certificate_that_changes_amid_the_lookups(private: Identity, tmp_path: Path) -> None:
     """A client that shook hands once does not believe a certificate that boto3 would refuse later."""
     (tmp_path / "trusted.pem").write_bytes(private.pem)
     with serving(private.server(tmp_path)) as server:

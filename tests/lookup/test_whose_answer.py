@@ -111,7 +111,7 @@ def test_refusal_when_credentials_are_renewed(
 
 
 def hook_of_the_same_client(hook: S3ReplicationHook) -> S3ReplicationHook:
-    """Return a hook with the client of another, whose sweeps keep no signature of a second ago."""
+    """Return a hook with the client of another, whose lookups keep no signature of a second ago."""
     other = S3ReplicationHook()
     other.__dict__["conn"] = hook.get_conn()
     return other
@@ -142,19 +142,19 @@ def test_refusal_when_credentials_are_first_asked_for(
 
 @pytest.mark.usefixtures("crt")
 @pytest.mark.parametrize("objects", [f"many by {way}" for way in ("crt", "boto3")], indirect=True)
-def test_refusal_amid_a_sweep(connect, server: S3Server, objects: list[str]) -> None:
-    """A renewal that is refused while many are asked ends the sweep with that error; what was answered stays."""
+def test_refusal_amid_a_lookup(connect, server: S3Server, objects: list[str]) -> None:
+    """A renewal that is refused while many are asked ends the lookup with that error; what was answered stays."""
     source = connect(Sts)
     found = []
 
-    def sweep() -> None:
+    def lookup() -> None:
         hook = S3ReplicationHook(max_requests_per_second=2)
         for answer in hook.get_replication_statuses(f"s3://b/{number}" for number in range(12)):
             found.append(answer)
             source.refuse("throttled")
 
     with pytest.raises(LookupFailed, match="STS answered Throttling to AssumeRole") as raised:
-        sweep()
+        lookup()
     assert raised.value.passing
     assert {answer.state for answer in found} == {"COMPLETED"}
     assert 0 < len(found) < 12

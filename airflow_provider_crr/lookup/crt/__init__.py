@@ -1,1 +1,1 @@
-"""The same through the AWS Common Runtime."""
+"""How S3 is asked through the AWS Common Runtime."""

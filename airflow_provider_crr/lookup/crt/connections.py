@@ -1,10 +1,10 @@
-"""The connections of one sweep: opened as they are needed, rested after each answer, kept while it lasts."""
+"""The connections of one lookup: opened as they are needed, left to rest after each answer, closed at its end."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from heapq import heappop, heappush
 from itertools import count
@@ -13,20 +13,26 @@ from typing import Any
 
 from airflow_provider_crr.lookup.pairing import LONG_IDLE, Endpoint, Exchange, Pairing
 
-#: Connections that requests are under way on: what S3's 5,500 HEADs a second for a prefix need at 23 ms each.
+#: Connections that may have a request under way. S3 answers 5,500 HEADs a second for a prefix, which takes as many
+#: connections at 23 ms for a HEAD.
 CONNECTIONS = 128
-#: Connections in all, with those that rest: a rest lasts as long as the slower answers take.
+#: Connections in all, with those that rest. A rest lasts about as long as the slower answers take.
 _MOST = 3 * CONNECTIONS
 #: Connections that may be opened at the same time: a handshake costs more than many HEADs.
 OPENING = 32
-#: Rests end together, each so many seconds: who sweeps is woken once for all of them.
+#: Rests end at multiples of so many seconds, so that the asker wakes once for many of them.
 _TICK = 0.005
-#: How the runtime calls bytes that nobody asked for; it closes the connection then.
+#: The runtime's error for bytes that nobody asked for; it closes the connection then.
 _SURPLUS = "AWS_ERROR_INVALID_STATE"
 
 
 class _Use:
-    """What a connection was used for last; without the connection, which is released once nothing refers to it."""
+    """
+    How a connection was used last.
+
+    The runtime calls it back at the connection's end. It does not refer to the connection, which is released only when
+    nothing refers to it.
+    """
 
     __slots__ = ("answered_at", "exchange", "waits")
 
@@ -45,7 +51,11 @@ class _Use:
         self.waits, self.answered_at = False, time.monotonic()
 
     def ended(self, shutdown: Future[Any]) -> None:
-        """Convict for surplus, in the runtime's thread; not for what some say on a connection that was long idle."""
+        """
+        Convict an endpoint that sent what nobody asked for; called in the runtime's thread.
+
+        On a connection that was idle for long that is no offence: some proxies send 408 before they close it.
+        """
         idle = not self.waits and time.monotonic() - self.answered_at >= LONG_IDLE
         if getattr(shutdown.exception(), "name", "") == _SURPLUS and not idle:
             self.exchange.convict()
@@ -55,9 +65,9 @@ class Connection:
     """
     One connection.
 
-    :param native: the runtime's.
+    :param native: the runtime's own object.
     :param endpoint: where it leads.
-    :param exchange: what is known of who answers there.
+    :param exchange: how this endpoint answers.
     """
 
     __slots__ = ("answers", "endpoint", "exchange", "native", "rests_until", "use")
@@ -72,33 +82,35 @@ class Connection:
         native.shutdown_future.add_done_callback(self.use.ended)
 
     def is_clean(self) -> bool:
-        """Return whether each question on it had one answer, as far as can be seen by now."""
+        """Return whether each question on it had exactly one answer, as far as can be seen by now."""
         return not self.exchange.convicted and bool(self.native.is_open())
 
     def is_usable(self) -> bool:
-        """Return whether it may be used again by now, if it is clean."""
+        """Return whether its time to be used again has come; it must be clean, too."""
         return self.exchange.usable_at(self.use.answered_at, self.rests_until) <= time.monotonic()
 
 
 class Connections:
     """
-    A pool. Not thread-safe: all of it is used by the thread that sweeps.
+    A pool. Not thread-safe: the thread that asks uses it alone.
 
-    :param connect: opens a connection; its callers' callbacks may run in other threads.
     :param pairing: what is known of the endpoints.
     """
 
-    def __init__(self, connect: Callable[[Endpoint], Future[Any]], pairing: Pairing) -> None:
-        self._connect = connect
+    def __init__(self, pairing: Pairing) -> None:
         self._pairing = pairing
         self._idle: dict[Endpoint, deque[Connection]] = {}
-        self._resting: list[tuple[float, int, Connection, Any]] = []
+        self._resting: list[tuple[float, int, Connection]] = []
         self._order = count()
         self._used: set[Connection] = set()
         self._opening = 0
 
+    def __repr__(self) -> str:
+        idle = sum(map(len, self._idle.values()))
+        return f"connections: opening={self._opening} used={len(self._used)} resting={len(self._resting)} idle={idle}"
+
     def take(self, endpoint: Endpoint) -> Connection | None:
-        """Return an idle connection, or None."""
+        """Return an idle connection, which is in use from now on; None if none may be used."""
         idle = self._idle.get(endpoint)
         while idle and not self._are_all_used():
             connection = idle[0]  # the one that rested longest
@@ -113,53 +125,66 @@ class Connections:
             connection.native.close()
         return None
 
-    def open(self, endpoint: Endpoint) -> Future[Any] | None:
-        """Return a connection to be, which :meth:`opened` must be told of; None if there may be no more."""
+    def reserve(self) -> bool:
+        """Count a connection that the caller opens, and hands to :meth:`opened`; False if there may be no more."""
         if self._opening >= OPENING or self._are_all_used():
-            return None
+            return False
         idle = sum(map(len, self._idle.values()))
         if self._opening + len(self._used) + len(self._resting) + idle >= _MOST:
             unused = next((idle for idle in self._idle.values() if idle), None)
             if unused is None:
-                return None
-            unused.pop().native.close()  # the older ones have something to say of who answers
+                return False
+            unused.pop().native.close()  # the latest: older ones show more of how an endpoint answers
         self._opening += 1
-        return self._connect(endpoint)
+        return True
 
     def _are_all_used(self) -> bool:
         return self._opening + len(self._used) >= CONNECTIONS
 
     def opened(self, endpoint: Endpoint, future: Future[Any]) -> Connection:
-        """Return the connection, in use; raises what kept it from being opened."""
+        """Return a connection that was opened, which is in use from now on; raise what kept it from being opened."""
         self._opening -= 1
         connection = Connection(future.result(), endpoint, self._pairing.at(endpoint))
         self._used.add(connection)
         return connection
 
-    def rest(self, connection: Connection, until: float, held: Any) -> None:
+    def answered(self, connection: Connection, sent_at: float, came_at: float, request_id: str | None) -> bool | None:
         """
-        Take back a connection that gave an answer, and let it rest.
+        Take back a connection that gave an answer, and return whether the answer is its question's.
 
-        :param connection: the connection.
-        :param until: how long, by ``time.monotonic``.
-        :param held: what :meth:`rested` returns along with it.
+        :param connection: the connection, which rests now if it may be used again.
+        :param sent_at: when the question was sent, by ``time.monotonic``.
+        :param came_at: when the answer came.
+        :param request_id: the answer's ``x-amz-request-id``.
+        :return: False if it may be another question's; None if :meth:`rested` will tell.
         """
+        connection.answers += 1
+        connection.use.answers()
+        is_first, exchange = connection.answers == 1, connection.exchange
+        until = exchange.rest_until(sent_at, came_at)
+        repeats = exchange.repeats(request_id, is_first=is_first)
+        if exchange.convicted or repeats:
+            self.give_back(connection, usable=False)
+            return is_first
         self._used.discard(connection)
         connection.rests_until = until = ceil(until / _TICK) * _TICK
-        heappush(self._resting, (until, next(self._order), connection, held))
+        heappush(self._resting, (until, next(self._order), connection))
+        return True if is_first else None
 
-    def rested(self) -> Iterator[tuple[Connection, Any]]:
-        """Yield the connections whose rest has ended, each with what was held; give each back."""
+    def rested(self) -> Iterator[tuple[Connection, bool]]:
+        """Yield each connection whose rest has ended, and whether its latest answer was its question's."""
         while self._resting and self._resting[0][0] <= time.monotonic():
-            _, _, connection, held = heappop(self._resting)
-            yield connection, held
+            connection = heappop(self._resting)[2]
+            clean = connection.is_clean()
+            self.give_back(connection, usable=clean)
+            yield connection, clean
 
     def until_rested(self) -> float | None:
         """Return the seconds until the next rest ends; None if none rests."""
         return max(0.0, self._resting[0][0] - time.monotonic()) if self._resting else None
 
     def give_back(self, connection: Connection, *, usable: bool) -> None:
-        """Take back what :meth:`take`, :meth:`opened` or :meth:`rested` gave."""
+        """Take back what :meth:`take` or :meth:`opened` gave."""
         self._used.discard(connection)
         if usable:
             self._idle.setdefault(connection.endpoint, deque()).append(connection)
@@ -167,7 +192,7 @@ class Connections:
             connection.native.close()
 
     def close(self) -> None:
-        """Close all; what is under way on them ends with an error."""
+        """Close all; requests that are under way on them end with an error."""
         idle = (each for idle in self._idle.values() for each in idle)
         for connection in [*self._used, *idle, *(resting[2] for resting in self._resting)]:
             connection.native.close()

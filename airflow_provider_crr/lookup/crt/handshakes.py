@@ -1,10 +1,10 @@
 """
-Connections of the runtime with TLS: boto3 is the authority on whom to trust, and shakes hands first.
+Connections of the runtime with TLS. boto3 decides which servers to trust, so it makes a handshake first.
 
-The two do not judge certificates alike. The runtime takes an intermediate authority for a root, which OpenSSL does not;
-OpenSSL knows kinds of keys that the runtime does not, such as Ed25519. And where the runtime refuses whoever answers,
-it says so 10 to 30 seconds later ("Blinding" of s2n-tls's usage guide). So where boto3 gets no connection the runtime
-opens none, and where the runtime gets none in time, boto3 asks.
+The two differ about certificates. The runtime takes an intermediate authority for a root, which OpenSSL does not.
+OpenSSL knows kinds of keys that the runtime does not, such as Ed25519. And where the runtime refuses a certificate, it
+reports that 10 to 30 seconds later ("Blinding" in s2n-tls's usage guide). So where boto3 gets no connection the runtime
+opens none, and where the runtime gets none in time boto3 is used.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from weakref import ref
 
 from airflow_provider_crr.lookup.pairing import Endpoint, Pairing
 
-#: Seconds that boto3's handshake may take; after them boto3 asks, which has time-outs of its own.
+#: Seconds that boto3's handshake may take. After them boto3 is used, which has time-outs of its own.
 _SHAKING = 5.0
-#: Seconds that the runtime's may take: at least, and in the time that boto3's took.
+#: Seconds that the runtime's handshake may take at least; and how many times as long as boto3's it may take.
 _LEAST, _TIMES = 2.0, 4.0
-#: Seconds for which a client keeps in mind how the handshakes at an endpoint ended.
+#: Seconds for which a client remembers how the handshakes with an endpoint ended.
 _KNOWN = 600.0
 
 
 class AskBoto3(Exception):
-    """The runtime has no connection: whatever there is to say of that is boto3's to say."""
+    """The runtime gets no connection. boto3 is to be used, and tells what is wrong if it gets none either."""
 
 
 class _Opening(Future[Any]):
-    """A connection to be, and until when it is waited for."""
+    """A connection that is being opened, and until when it is waited for."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         super().__init__()
@@ -41,17 +41,17 @@ class _Opening(Future[Any]):
         self.until = time.monotonic() + _SHAKING
 
     def fail(self, why: object) -> None:
-        """End it without a connection; too late is no matter."""
+        """End it without a connection, unless it has ended already."""
         with suppress(InvalidStateError):
             self.set_exception(AskBoto3(str(why)))
 
 
 class Handshakes:
     """
-    Opens the connections of one sweep. Its futures may end in other threads; nothing here waits for them.
+    Opens the connections of one lookup. Nothing here waits; what is returned may end in another thread.
 
     :param pairing: what the client knows of the endpoints.
-    :param shake: shakes hands as boto3 does, or raises.
+    :param shake: makes a handshake as boto3 does, or raises.
     :param connect: opens a connection of the runtime.
     """
 
@@ -64,7 +64,7 @@ class Handshakes:
         self._shaken: dict[Endpoint, Future[float]] = {}
         self._refused: set[Endpoint] = set()
         self._openings: set[_Opening] = set()
-        #: Connections that the runtime still tries to open, in time or not.
+        #: Connections that the runtime is still opening, also those that nobody waits for any more.
         self._natives: set[Future[Any]] = set()
 
     def refuses(self, endpoint: Endpoint) -> bool:
@@ -72,19 +72,19 @@ class Handshakes:
         return endpoint in self._refused or time.monotonic() < self._pairing.at(endpoint).refused_until
 
     def open(self, endpoint: Endpoint) -> Future[Any]:
-        """Return a connection to be, which ends with :class:`AskBoto3` if there is none in time."""
+        """Return a future connection; it ends with :class:`AskBoto3` if there is none in time."""
         opening = _Opening(endpoint)
         self._openings.add(opening)
         opening.add_done_callback(self._openings.discard)  # type: ignore[arg-type]
         if time.monotonic() < self._pairing.at(endpoint).trusted_until:
             self._open(opening, 0.0)
         else:
-            # The handshake is kept; were the opening kept along with it, its connection would never be released.
+            # By a weak reference: the handshake's future is kept, and would keep the opening and its connection alive.
             self._shaking(endpoint).add_done_callback(partial(self._go_on, ref(opening)))
         return opening
 
     def expire(self) -> None:
-        """Give up what takes too long."""
+        """Give up the connections that take too long to open."""
         now = time.monotonic()
         for opening in [each for each in list(self._openings) if each.until < now]:
             if opening.endpoint in self._shaken and self._shaken[opening.endpoint].done():
@@ -93,7 +93,7 @@ class Handshakes:
             opening.fail("no handshake in time")
 
     def close(self) -> bool:
-        """Give up all; return whether the runtime goes on trying to open connections for a while."""
+        """Give up all connections that are being opened; return whether the runtime goes on opening some."""
         for opening in list(self._openings):
             opening.fail("the sweep has ended")
         return bool(self._natives)
@@ -105,7 +105,7 @@ class Handshakes:
         shaken = self._shaken.get(endpoint)
         if shaken is None:
             shaken = self._shaken[endpoint] = Future()
-            # A daemon: it must not hold up the end of the process, and may last as long as boto3's connect_timeout.
+            # It may last as long as boto3's connect_timeout; as a daemon it does not hold up the end of the process.
             Thread(target=_shake, args=(self._shake, endpoint, shaken), name="s3-handshake", daemon=True).start()
         return shaken
 
@@ -145,6 +145,31 @@ class Handshakes:
             opening.set_result(native.result())
         except InvalidStateError:  # it was given up
             native.result().close()
+
+
+def shake_hands(client: Any, endpoint: Endpoint) -> None:
+    """
+    Make sure that a boto3 client can open a connection with TLS; the connection is left to the client's pool.
+
+    A connection that is idle in the pool proves the same.
+
+    :param client: a boto3 S3 client.
+    :param endpoint: where the connection leads.
+    """
+    session = client._endpoint.http_session
+    host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+    url = f"{endpoint.scheme}://{host}:{endpoint.port}"
+    pool = session._manager.connection_from_url(url)
+    session._setup_ssl_cert(pool, url, session._verify)
+    connection = pool._get_conn()
+    try:
+        connection.timeout = pool.timeout.connect_timeout
+        pool._validate_conn(connection)
+    except BaseException:
+        connection.close()
+        raise
+    finally:
+        pool._put_conn(connection)
 
 
 def _shake(shake: Callable[[Endpoint], None], endpoint: Endpoint, shaken: Future[float]) -> None:

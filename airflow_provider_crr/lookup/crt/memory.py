@@ -1,9 +1,10 @@
 """
-A bound for headers that never end, where they cannot be counted.
+Notices headers that never end, which the runtime cannot count.
 
-The runtime keeps the headers of an answer until their end and shows nothing before. But a process that grows by
-megabytes while it waits for a few hundred bytes is being flooded: whoever waits is asked again through boto3, which
-counts (:data:`.http_answers.MAX_HEAD`). So a mistake costs no more than that.
+The runtime collects the headers of an answer until they end, and shows nothing before. But a process that grows by
+megabytes while it waits for a few hundred bytes is being flooded. The objects that are waited for are then asked for
+through boto3, which counts (:data:`.http_answers.MAX_HEAD`). Where the process grew for another reason, they are only
+asked for twice.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from pathlib import Path
 
 #: Bytes by which a process may grow while an answer is under way.
 MAX_GROWTH = 32 * 1024 * 1024
-#: Seconds between two looks.
+#: Seconds between two measurements.
 _LOOKS = 0.01
 _STATM = Path("/proc/self/statm")
 
 
 class Growth:
-    """What this process has grown by while answers are under way."""
+    """How much this process has grown while answers are awaited."""
 
     def __init__(self) -> None:
         self._looked_at = self._level_at = float("-inf")
@@ -31,7 +32,7 @@ class Growth:
 
     def since(self, oldest: float | None) -> float:
         """
-        Return since when this process grew too much; minus infinity if it did not.
+        Return since when this process has grown too much; minus infinity if it has not.
 
         :param oldest: when the oldest question that is under way was sent, by ``time.monotonic``; None if none is.
         """
@@ -39,7 +40,7 @@ class Growth:
         if oldest is None or now - self._looked_at < _LOOKS:
             return float("-inf")
         self._looked_at, resident = now, _resident()
-        if oldest >= self._level_at:  # whatever was there before them does not count
+        if oldest >= self._level_at:  # all that is under way was sent after the last measurement
             self._level_at, self._level = now, resident
         if resident - self._level <= MAX_GROWTH:
             return float("-inf")
@@ -48,7 +49,7 @@ class Growth:
 
 
 def _resident() -> int:
-    """Return how many bytes of memory this process has; the most that it ever had, where the system tells no more."""
+    """Return how many bytes of memory this process has, or the most that it ever had if the system tells only that."""
     with suppress(OSError, ValueError, IndexError):
         return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     unit = 1 if sys.platform == "darwin" else 1024

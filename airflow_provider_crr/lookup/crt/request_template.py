@@ -1,4 +1,4 @@
-"""What botocore would put on the wire for a HEAD, learnt by letting it prepare one and stopping it there."""
+"""How botocore would send a HEAD: it prepares one, which is kept from being sent and taken as a template."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from airflow_provider_crr.lookup.boto3_asker import S3Client
-from airflow_provider_crr.lookup.pairing import Endpoint
+from airflow_provider_crr.lookup.pairing import Endpoint, Pairing
 from airflow_provider_crr.s3.client_errors import not_asked
 from airflow_provider_crr.s3.objects import S3Object
+from airflow_provider_crr.s3.stores import store_of
 
 _CREDENTIAL = re.compile(r"AWS4-HMAC-SHA256 Credential=[^,]+/\d{8}/([^/,]+)/s3/aws4_request,")
 #: Keys that need no encoding.
 _PLAIN = re.compile(r"[A-Za-z0-9/_.~-]*")
-#: Made anew for each request by whoever signs and sends it.
+#: Headers that differ from request to request; whatever signs and sends a request makes them.
 _OF_ONE_REQUEST = {
     "amz-sdk-invocation-id",
     "amz-sdk-request",
@@ -29,16 +30,16 @@ _OF_ONE_REQUEST = {
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
+class RequestTemplate:
     """
     How every HEAD to one bucket looks.
 
     :param endpoint: where it goes.
     :param before_key: the path up to the key.
-    :param before_version: what stands between key and version id; None if the request is for no version.
+    :param before_version: what stands between key and version id; None for requests that name no version.
     :param region: the region that the request is signed for.
-    :param headers: headers that are alike for every key, ``host`` among them.
-    :param body_hash: what the signature says of the body, which a bucket's policy may look at
+    :param headers: headers that are the same for every key, ``host`` among them.
+    :param body_hash: the hash of the body in the signature, which a bucket's policy may ask for
         (``s3:x-amz-content-sha256``).
     """
 
@@ -60,12 +61,12 @@ class Wire:
         return path
 
 
-def prepare(client: S3Client, obj: S3Object) -> Wire | None:
+def prepare(client: S3Client, obj: S3Object) -> RequestTemplate | None:
     """
     Return how a HEAD to the bucket of ``obj`` looks; None if only boto3 can send it.
 
     None means that it is not signed with Signature Version 4 for one region (unsigned, a multi-region access
-    point, a directory bucket), or that somebody answers in the place of S3, as test doubles for boto3 do.
+    point, a directory bucket), or that something answers in the place of S3, as test doubles for boto3 do.
 
     :param client: a boto3 S3 client.
     :param obj: an object of the bucket; its key and version id are not used.
@@ -79,18 +80,18 @@ def prepare(client: S3Client, obj: S3Object) -> Wire | None:
 
     def catch(request: Any, **_: Any) -> Any:
         if key not in request.url:
-            return None  # the client may be in use elsewhere too
+            return None  # another request, for the client may be in use elsewhere, too
         caught.append(request)
         return AWSResponse(request.url, 200, headers, _NoBody())
 
     with_version = {"VersionId": version} if obj.version_id else {}
-    # The least specific event, last: if anybody else answers, theirs is the answer that botocore takes.
+    # As the last handler of the least specific event: if another handler answers, botocore takes that answer.
     client.meta.events.register_last("before-send", catch)
     try:
         answer = client.head_object(Bucket=obj.bucket, Key=key, **with_version)
-    except (ClientError, HTTPClientError, ConnectionError):  # a directory bucket's session, or somebody's double
+    except (ClientError, HTTPClientError, ConnectionError):  # of a directory bucket's session, or of a test double
         return None
-    except Exception as error:  # also what a source of credentials raises
+    except Exception as error:  # also errors of a source of credentials
         raise not_asked(error, str(obj), "look up") from error
     finally:
         client.meta.events.unregister("before-send", catch)
@@ -99,25 +100,77 @@ def prepare(client: S3Client, obj: S3Object) -> Wire | None:
     return _read(caught[0], key, version)
 
 
+class RequestTemplates:
+    """
+    Two templates for each bucket, one for its keys and one for their versions. Each is made when it is first needed.
+
+    :param client: a boto3 S3 client.
+    :param pairing: what is known of the endpoints.
+    """
+
+    def __init__(self, client: S3Client, pairing: Pairing) -> None:
+        self._client = client
+        self._pairing = pairing
+        self._made: dict[tuple[str, bool], RequestTemplate | None] = {}
+
+    def of(self, obj: S3Object) -> RequestTemplate | None:
+        """Return the template for an object; None if only boto3 can ask for it, see :func:`prepare`."""
+        kind = _kind(obj)
+        if kind not in self._made:
+            self._made[kind] = prepare(self._client, obj)
+        return self._made[kind]
+
+    def is_current(self, template: RequestTemplate, obj: S3Object) -> bool:
+        """Return whether this is still the template for an object."""
+        return self._made.get(_kind(obj)) is template
+
+    def renew_for_region(self, obj: S3Object) -> bool:
+        """Make the templates of an object's bucket anew; return whether the one for the object is different now."""
+        bucket, has_version = _kind(obj)
+        known = self._made.pop((bucket, has_version))
+        self._made.pop((bucket, not has_version), None)
+        return self.of(obj) != known
+
+    def renew_for_store(self, template: RequestTemplate, obj: S3Object, server: str) -> bool:
+        """
+        Return whether a request lacked headers that the store must be asked with; requests have them from now on.
+
+        :param template: the template of the request.
+        :param obj: what was asked for.
+        :param server: which store answered, see :class:`.ObjectReplication`.
+        """
+        needed = store_of(server).asked_with
+        if not needed or needed.keys() <= dict(template.headers).keys():
+            return False
+        self._pairing.at_minio = True
+        if self.is_current(template, obj):
+            self._made[_kind(obj)] = prepare(self._client, obj)
+        return True
+
+
+def _kind(obj: S3Object) -> tuple[str, bool]:
+    return obj.bucket, obj.version_id is not None
+
+
 class _NoBody:
     def stream(self) -> Iterator[bytes]:
         return iter(())
 
 
-def _read(request: Any, key: str, version: str) -> Wire | None:
+def _read(request: Any, key: str, version: str) -> RequestTemplate | None:
     url = urlsplit(request.url)
     headers = {name.lower(): _text(value) for name, value in request.headers.items()}
     signed = _CREDENTIAL.match(headers.get("authorization", ""))
     if not signed or "host" not in headers or "x-amz-s3session-token" in headers:
         return None
     before_key, _, after_key = (f"{url.path}?{url.query}" if url.query else url.path).partition(key)
-    before_version, found, rest = after_key.partition(version)
-    if rest or (after_key and not found):
-        return None  # something that we do not know follows the key
-    return Wire(
+    before_version, has_version, rest = after_key.partition(version)
+    if rest or (after_key and not has_version):
+        return None  # something unknown follows the key
+    return RequestTemplate(
         endpoint=Endpoint(url.scheme, url.hostname or "", url.port or (443 if url.scheme == "https" else 80)),
         before_key=before_key,
-        before_version=before_version if found else None,
+        before_version=before_version if has_version else None,
         region=signed.group(1),
         headers=tuple((name, value) for name, value in headers.items() if name not in _OF_ONE_REQUEST),
         body_hash=headers.get("x-amz-content-sha256", ""),

@@ -1,12 +1,13 @@
 """
-The AWS Common Runtime, made to do as a boto3 client does, for the length of one sweep: signs and connects.
+The AWS Common Runtime for one lookup: it signs requests and opens connections as a boto3 client would.
 
-An event loop is made for each sweep and closed with it, which takes a few milliseconds. Its thread is joined before a
-fork, so a process that forks between sweeps, as Airflow does, hands nothing down to its child. The runtime does not
-survive a fork amid a sweep (the child would join threads that it does not have, and crash): boto3 is used there.
+Each lookup has an event loop of its own, which takes a few milliseconds to start and to end. Its thread is joined
+before a fork, so a process that forks between two lookups, as Airflow does, passes no thread on to its child. A child
+that was forked during a lookup cannot use the runtime: it would join threads that it does not have, and crash. It uses
+boto3.
 
-Requests go over ``awscrt.http`` and not ``awscrt.s3.S3Client``, whose retries cannot be seen, counted or turned off:
-``max_requests_per_second`` would not hold.
+Requests go over ``awscrt.http``, and not over ``awscrt.s3.S3Client``: the retries of the latter cannot be seen, counted
+or turned off, so ``max_requests_per_second`` would not hold.
 """
 
 from __future__ import annotations
@@ -18,22 +19,20 @@ from functools import lru_cache, partial
 from typing import Any
 
 from airflow_provider_crr.lookup.boto3_asker import S3Client
-from airflow_provider_crr.lookup.boto3_connections import pairing_of, shake_hands
 from airflow_provider_crr.lookup.bounded_connections import renew
-from airflow_provider_crr.lookup.crt.handshakes import Handshakes
-from airflow_provider_crr.lookup.crt.request_template import Wire
+from airflow_provider_crr.lookup.client_pairing import pairing_of
+from airflow_provider_crr.lookup.crt.handshakes import Handshakes, shake_hands
+from airflow_provider_crr.lookup.crt.request_template import RequestTemplate
 from airflow_provider_crr.lookup.pairing import Endpoint
 from airflow_provider_crr.s3.caller_errors import no_credentials
 from airflow_provider_crr.s3.client_errors import not_asked
 from airflow_provider_crr.s3.error_origin import note_connection
 from airflow_provider_crr.s3.objects import S3Object
 
-#: Seconds for which credentials, and the time of a signature, are used before they are asked for again; botocore
-#: renews credentials minutes ahead, and S3 accepts a signature for 15 minutes.
+#: Seconds for which the credentials and the time of a signature are used again. botocore renews credentials minutes
+#: before they expire, and S3 accepts a signature for 15 minutes.
 _SIGNING_AGE = 1.0
-#: How often boto3 asks by default in each retry mode ("Retries" of the boto3 guide); 3 in all others.
-_ATTEMPTS = {"legacy": 5, None: 5}
-#: Seconds that a fork waits for the threads of past sweeps to end.
+#: Seconds that a fork waits for the threads of past lookups to end.
 _JOIN = 2.0
 
 
@@ -66,20 +65,20 @@ class Runtime:
         _forks.used = True
         _forks.open.add(self)
 
-    def request(self, wire: Wire, obj: S3Object) -> Any:
+    def request(self, template: RequestTemplate, obj: S3Object) -> Any:
         """
         Return a signed HEAD.
 
         :raises LookupFailed: if there are no credentials any more.
         """
-        request = self._http.HttpRequest("HEAD", wire.path(obj), self._http.HttpHeaders(wire.headers))
-        signing = self._signing_for(wire, obj)
+        request = self._http.HttpRequest("HEAD", template.path(obj), self._http.HttpHeaders(template.headers))
+        signing = self._signing_for(template, obj)
         try:
             return self._auth.aws_sign_request(request, signing).result()
         except Exception as error:  # the runtime's own
             raise not_asked(error, str(obj), "look up") from error
 
-    def _signing_for(self, wire: Wire, obj: S3Object) -> Any:
+    def _signing_for(self, template: RequestTemplate, obj: S3Object) -> Any:
         now = time.monotonic()
         if now - self._signed_at > _SIGNING_AGE:
             try:
@@ -95,9 +94,9 @@ class Runtime:
                 )
             self._signing.clear()
             self._signed_at = now
-        kind = (wire.region, wire.body_hash)
+        kind = (template.region, template.body_hash)
         if kind not in self._signing:
-            self._signing[kind] = _signing_config(wire, self._provider)
+            self._signing[kind] = _signing_config(template, self._provider)
         return self._signing[kind]
 
     def refuses(self, endpoint: Endpoint) -> bool:
@@ -105,7 +104,7 @@ class Runtime:
         return self._handshakes.refuses(endpoint)
 
     def connect(self, endpoint: Endpoint) -> Future[Any]:
-        """Return a connection to be; with TLS it ends with :class:`.AskBoto3` if there is none in time."""
+        """Return a future connection; with TLS it ends with :class:`.AskBoto3` if there is none in time."""
         return self._handshakes.open(endpoint) if endpoint.scheme == "https" else self._connect(endpoint)
 
     def expire(self) -> None:
@@ -123,12 +122,12 @@ class Runtime:
         return future
 
     def give_up(self) -> bool:
-        """End what waits for a connection with TLS; return whether threads need long to end, for handshakes do."""
+        """Give up connections that are being opened with TLS; return whether it may take long until threads end."""
         return self._handshakes.close()
 
     def close(self, deadline: float) -> None:
         """
-        Wait until threads and sockets are released; nothing else may refer to a connection any more.
+        Wait until threads and sockets are released, which happens only if nothing else refers to a connection.
 
         :param deadline: until when to wait, by ``time.monotonic``.
         """
@@ -136,12 +135,12 @@ class Runtime:
             loop_ended = self._loop.shutdown_event
             del self._bootstrap, self._loop
             loop_ended.wait(max(0.0, deadline - time.monotonic()))
-        finally:  # also when a signal ends the wait: the rest ends by itself
+        finally:  # also when a signal ends the wait; threads and sockets then end by themselves
             _forks.open.discard(self)
 
 
 class _Forks:
-    """Keeps what a forked process would inherit to what it can bear."""
+    """Keeps a forked process from using what it cannot inherit."""
 
     def __init__(self) -> None:
         self.open: set[Runtime] = set()
@@ -149,14 +148,18 @@ class _Forks:
         self.inherited = False
 
     def before(self) -> None:
-        """Join the threads of past sweeps, in the parent."""
+        """Join the threads of past lookups; called in the parent."""
         if self.used and not self.open:
             from awscrt.common import join_all_native_threads
 
             self.used = not join_all_native_threads(timeout_sec=_JOIN)
 
     def after(self) -> None:
-        """Note in the child what could not be joined; it stays referenced, for releasing it would wait for ever."""
+        """
+        Note that threads were not joined; called in the child.
+
+        The runtimes that had them stay referenced by :attr:`open`, because releasing one would wait for ever.
+        """
         self.inherited = self.inherited or self.used
 
 
@@ -164,8 +167,8 @@ _forks = _Forks()
 os.register_at_fork(before=_forks.before, after_in_child=_forks.after)
 
 
-def forked_amid_sweep() -> bool:
-    """Return whether this process inherited threads of the runtime that it does not have."""
+def forked_amid_lookup() -> bool:
+    """Return whether the runtime cannot be used, because this process was forked while it had threads."""
     return _forks.inherited
 
 
@@ -180,33 +183,29 @@ def certificates(client: S3Client) -> bool | str:
     return verify
 
 
-def attempts(client: S3Client) -> int:
-    """Return how often boto3 would ask at most, the first time included."""
-    configured = client.meta.config.retries or {}
-    return int(configured.get("total_max_attempts") or _ATTEMPTS.get(configured.get("mode"), 3))
-
-
-def _signing_config(wire: Wire, provider: Any) -> Any:
+def _signing_config(template: RequestTemplate, provider: Any) -> Any:
     from awscrt import s3
 
-    config = s3.create_default_s3_signing_config(region=wire.region, credential_provider=provider)
-    return config.replace(signed_body_value=wire.body_hash) if wire.body_hash else config
+    config = s3.create_default_s3_signing_config(region=template.region, credential_provider=provider)
+    return config.replace(signed_body_value=template.body_hash) if template.body_hash else config
 
 
 def tls_context(client: S3Client) -> Any:
     """
-    Return whom a client trusts, as the runtime reads it; kept, for reading it takes longer than many HEADs.
+    Return the runtime's form of the authorities that a client trusts.
+
+    It is cached, because reading the file of authorities takes longer than many HEADs.
 
     :param client: a boto3 S3 client.
-    :raises Exception: whatever the runtime, or the file of authorities, is not made for.
+    :raises Exception: if the runtime cannot read the file, or has no means for it.
     """
     path = _authorities(client)
-    found = os.stat(path) if path else None
-    return _read_context(path, found and (found.st_mtime_ns, found.st_size, found.st_ino), os.getpid())
+    stat = os.stat(path) if path else None
+    return _read_context(path, stat and (stat.st_mtime_ns, stat.st_size, stat.st_ino), os.getpid())
 
 
 def _authorities(client: S3Client) -> str | None:
-    """Return the file with the authorities that boto3 trusts, which slim images often do not have system-wide."""
+    """Return the file with the authorities that boto3 trusts; slim images often have none for the whole system."""
     from botocore.httpsession import get_cert_path
 
     verify: Any = certificates(client)

@@ -1,0 +1,108 @@
+"""Where each question of one lookup is."""
+
+from __future__ import annotations
+
+from collections import deque
+from heapq import heappop, heappush
+from itertools import count, takewhile
+
+from airflow_provider_crr.lookup.crt.connections import Connection
+from airflow_provider_crr.lookup.crt.questions import Question
+from airflow_provider_crr.replication.status import ObjectReplication
+
+
+class Queues:
+    """
+    The questions of one lookup, each in one queue at a time. Others read the queues; only this class changes them.
+
+    Nothing here sends, receives or looks at the clock, so a question is never between two queues while something
+    happens. Questions that boto3 asks are in none of them (:mod:`..boto3_asker`), nor are those that wait for the
+    region of their bucket (:mod:`.redirects`). Not thread-safe: the thread that asks uses it alone.
+    """
+
+    def __init__(self) -> None:
+        #: To be sent, in this order. Whatever holds the first one back, the pace or the connections, holds all back.
+        self.waiting: deque[Question] = deque()
+        #: To be sent again after a pause: when, in which order, and what.
+        self.pausing: list[tuple[float, int, Question]] = []
+        #: A connection is being opened for each.
+        self.opening: set[Question] = set()
+        #: S3 has them, on these connections; the one that was sent first is the first.
+        self.under_way: dict[Question, Connection] = {}
+        #: An answer came on the connection; whether it is the question's is known when the connection has rested.
+        self.held: dict[Connection, Question] = {}
+        #: Answers that are final, and not returned yet.
+        self.ready: deque[ObjectReplication] = deque()
+        self._order = count()
+
+    def __repr__(self) -> str:
+        queues = ("waiting", "pausing", "opening", "under_way", "held", "ready")
+        return " ".join(f"{name}={len(getattr(self, name))}" for name in queues)
+
+    def add(self, question: Question) -> None:
+        """Let a question wait, as the last one."""
+        self.waiting.append(question)
+
+    def add_first(self, question: Question) -> None:
+        """Let a question wait, as the first one."""
+        self.waiting.appendleft(question)
+
+    def pause(self, question: Question, until: float) -> None:
+        """Let a question wait from a moment on, given by ``time.monotonic`` as all moments here."""
+        heappush(self.pausing, (until, next(self._order), question))
+
+    def end_pauses(self, now: float) -> None:
+        """Let the questions wait whose pause is over."""
+        while self.pausing and self.pausing[0][0] <= now:
+            self.waiting.appendleft(heappop(self.pausing)[2])
+
+    def take_first(self) -> Question:
+        """Take the first one that waits away."""
+        return self.waiting.popleft()
+
+    def open(self, question: Question) -> None:
+        """Note that a connection is opened for a question."""
+        self.opening.add(question)
+
+    def opened(self, question: Question) -> None:
+        """Note that it is open, or could not be opened."""
+        self.opening.discard(question)
+
+    def send(self, question: Question, connection: Connection) -> None:
+        """Note that S3 has a question."""
+        self.under_way[question] = connection
+
+    def end(self, question: Question) -> Connection:
+        """Note that S3 has it no more, and return its connection."""
+        return self.under_way.pop(question)
+
+    def hold(self, connection: Connection, question: Question) -> None:
+        """Hold a question until its connection has rested."""
+        self.held[connection] = question
+
+    def release(self, connection: Connection) -> Question | None:
+        """Return the question that was held for a connection, if one was."""
+        return self.held.pop(connection, None)
+
+    def conclude(self, answer: ObjectReplication) -> None:
+        """Keep an answer until it is returned."""
+        self.ready.append(answer)
+
+    def oldest(self) -> float | None:
+        """Return when the oldest question that S3 has was sent; None if it has none."""
+        return next((question.sent_at for question in self.under_way), None)
+
+    def sent_until(self, moment: float) -> list[tuple[Question, Connection]]:
+        """Return what S3 has since a moment or longer."""
+        return list(takewhile(lambda sent: sent[0].sent_at <= moment, self.under_way.items()))
+
+    def abandon(self) -> None:
+        """Forget what nobody else refers to: all but the questions that are opening or under way."""
+        self.waiting.clear()
+        self.pausing.clear()
+        self.held.clear()
+
+    def forget(self, question: Question) -> None:
+        """Forget a question that was opening or under way."""
+        self.opening.discard(question)
+        self.under_way.pop(question, None)
