@@ -162,7 +162,7 @@ def medians(samples: Mapping[str, Sequence[Sample]]) -> dict[str, Sample]:
 def ratio(samples: Mapping[str, Sequence[Sample]], one: str, other: str, figure: str = "wall") -> float:
     """Return how many times as much of a figure one takes as the other: the median of the rounds' own ratios."""
     pairs = zip(samples[one], samples[other], strict=True)
-    return median(getattr(a, figure) / getattr(b, figure) for a, b in pairs)
+    return float(median(getattr(a, figure) / getattr(b, figure) for a, b in pairs))
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -27,7 +27,7 @@ def pattern(url: str, objects: int) -> Callable[[], Any]:
         max_requests_per_second=None,
         deferrable=False,
     )
-    return lambda: sensor.poke({}).xcom_value["statuses"]  # type: ignore[typeddict-item]
+    return lambda: sensor.poke({}).xcom_value["statuses"]  # type: ignore[index, typeddict-item]
 
 
 def stored(url: str, objects: int) -> Callable[[], Any]:

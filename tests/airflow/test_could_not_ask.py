@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from airflow.exceptions import AirflowFailException
@@ -116,7 +116,7 @@ def test_silent_fail_waits_out_what_lasts(run_task, s3: S3Server, connect: Conne
 def test_what_passes_and_does_not_is_skipped(run_task, s3: S3Server, connect: Connect, option: str) -> None:
     """soft_fail and never_fail make a skip of a timeout that could not ask."""
     connect(Sts).refuse("throttled")
-    assert {run.state for run in waits(run_task, timeout=0.3, **{option: True})} == {"skipped"}
+    assert {run.state for run in waits(run_task, timeout=0.3, **cast("Any", {option: True}))} == {"skipped"}
 
 
 @pytest.mark.parametrize("code", ["InvalidAccessKeyId", "SignatureDoesNotMatch"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ BEGUN = datetime(2026, 11, 20, 1, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def report(aws_conn, denied_pair) -> Iterator[Report]:
+def report(aws_conn, denied_pair) -> Report:
     """A report of one FAILED object, not yet delivered, whose destination bucket exists."""
     denied_pair.source_client.put_object(Bucket=denied_pair.source, Key="a/lost.csv", Body=b"12345")
     inventory = f"{denied_pair.source}-inventory"

@@ -65,7 +65,7 @@ def unstored(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Let Airflow fail to store the next results."""
     from airflow.sdk.bases.xcom import BaseXCom
 
-    store = BaseXCom.set.__func__
+    store = BaseXCom.set.__func__  # type: ignore[attr-defined]
     left: list[int] = [0]
 
     def fail(cls: Any, key: str, *args: Any, **kwargs: Any) -> None:
@@ -132,7 +132,7 @@ def test_resumed_task_ends_as_its_event_says_whatever_the_push_does(
 def test_delete_says_what_it_refused_whatever_the_push_does(s3: S3Server, instance: Instance) -> None:
     """Refused versions fail the task with ObjectsNotDeleted, and what could not be asked with its own error."""
     s3.answers["b", "k", "v"] = stored("FAILED", headers={"x-amz-version-id": "v"})
-    named = {"bucket_key": {"bucket": "b", "key": "k", "version_id": "v"}}
+    named: dict[str, Any] = {"bucket_key": {"bucket": "b", "key": "k", "version_id": "v"}}
     with pytest.raises(failures.ObjectsNotDeleted, match="refused 1"):
         S3DeleteReplicatedObjectsOperator(task_id="delete", **named).execute({"ti": instance})
     assert instance.pushes == 1

@@ -10,14 +10,15 @@ import sysconfig
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.s3_server import Answer, stored
 
 
-def run(command: list[str], *arguments: str, **more: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False, timeout=120, **more)  # type: ignore[call-overload]
+def run(command: list[str], *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False, timeout=120, **more)
 
 
 def test_airflow_has_the_commands_where_it_takes_them(in_airflow: bool) -> None:
@@ -109,6 +110,7 @@ def test_nobody_reads_on(command: list[str], s3) -> None:
     process = subprocess.Popen(
         [*command, "status", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
+    assert process.stdout
     process.stdout.close()
     process.stdout = None
     _, error = process.communicate(b"".join(b"s3://b/%d\n" % number for number in range(500)), timeout=120)

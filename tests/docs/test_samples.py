@@ -29,7 +29,7 @@ hands_exceptions = tuple(map(int, version("apache-airflow").split(".")[:2])) >= 
 PYTHON, JSON = samples("python"), samples("json")
 
 
-def named(found: list[Sample]) -> Any:
+def named(found: list[Sample]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("sample", found, ids=[sample.name for sample in found])
 
 
@@ -40,7 +40,7 @@ def test_python_sample_builds_a_dag(load_dags, sample) -> None:
     assert dag.tasks
 
 
-def validate(service: str, shape: str, value: object) -> None:
+def validate(service: str, shape: str, value: Any) -> None:
     from botocore.loaders import Loader
     from botocore.model import ServiceModel
     from botocore.validate import validate_parameters
@@ -152,7 +152,9 @@ def test_mail_names_what_is_wrong_and_where_the_report_is(load_dags, bad_report,
     assert states == {"summary": "failed"}
     mail = message_from_string(mailbox[0])
     assert mail["Subject"] == "inventory_check_by_mail.summary failed"
-    (html,) = (part.get_payload(decode=True).decode() for part in mail.walk() if part.get_content_type() == "text/html")
+    (payload,) = (part.get_payload(decode=True) for part in mail.walk() if part.get_content_type() == "text/html")
+    assert isinstance(payload, bytes)
+    html = payload.decode()
     assert ("1 FAILED, limit 0" if hands_exceptions else "See the log.") in html
     assert f"Report: file://{tmp_path}" in html
     assert "-failed.csv" in html

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import airflow_provider_crr
-from airflow_provider_crr import errors
+from airflow_provider_crr import errors, failures
 from airflow_provider_crr.inventory.engines.duckdb_sql import DEFECTS
 from airflow_provider_crr.replication import rules
 from airflow_provider_crr.replication.gate import REASONS, UNCOVERED
@@ -20,8 +20,9 @@ from tests.docs.pages import words
 PACKAGE = Path(airflow_provider_crr.__file__).parent
 PAGE = words("troubleshooting")
 ERRORS = sorted(
-    {name for name, found in vars(errors).items() if isinstance(found, type) and issubclass(found, errors.CrrError)}
-    | set(errors._TASK_FAILURES)
+    name
+    for name, found in {**vars(errors), **vars(failures)}.items()
+    if isinstance(found, type) and issubclass(found, errors.CrrError) and not name.startswith("_")
 )
 #: Calls whose argument of this place is a message.
 MESSAGES = {

@@ -28,7 +28,7 @@ def test_dag_bag_has_no_import_errors(metadata_database, examples) -> None:
     try:
         from airflow.dag_processing.dagbag import DagBag
     except ImportError:  # Airflow 3.0
-        from airflow.models.dagbag import DagBag
+        from airflow.models.dagbag import DagBag  # type: ignore[no-redef]
 
     bag = DagBag(str(examples))
     assert bag.import_errors == {}

@@ -10,6 +10,7 @@ import zipfile
 from importlib import import_module
 from importlib.metadata import distribution, entry_points
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def provider_info() -> dict:
+def provider_info() -> Any:
     (entry_point,) = entry_points(group="apache_airflow_provider", name="provider_info").select(
         value="airflow_provider_crr.provider_info:get_provider_info"
     )

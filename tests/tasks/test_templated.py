@@ -203,7 +203,7 @@ def test_first_runs_of_a_task_are_alike() -> None:
     sensor.inventory, sensor.newer_than, sensor.verify = "S3A://dest/landing/daily/", "None", "False"
     for _ in range(2):
         sensor._bring_arguments({})
-        assert (sensor.inventory, sensor.newer_than, sensor.verify) == (INVENTORY, None, False)
+        assert (sensor.inventory, sensor.newer_than, sensor.verify) == (INVENTORY, None, False)  # type: ignore[comparison-overlap]
 
 
 def test_subclass_may_add_templated_fields_of_its_own() -> None:
