@@ -14,7 +14,7 @@ from benchmarks.nginx import Nginx
 BUCKET = "bucket"
 THREADS = 32
 IN_FLIGHT = 128
-#: More than this takes the slow contenders minutes.
+#: With more objects the slow contenders take minutes.
 _SLOW = {"objects": 1_000}
 
 OURS = "ours: hook, no limit"

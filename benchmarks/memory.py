@@ -1,4 +1,4 @@
-"""What a gate on a pattern holds in memory, and what a deferred one stores."""
+"""How much memory a gate on a pattern takes, and how much a deferred gate stores."""
 
 from __future__ import annotations
 

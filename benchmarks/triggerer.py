@@ -1,4 +1,4 @@
-"""How late another trigger of the same loop wakes while one watches many objects."""
+"""How late a trigger wakes while another one in the same event loop watches many objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator's ``execute`` is given, where nothing else of Airflow is needed."""
+"""The context for an operator's ``execute``, in tests that need nothing else of Airflow."""
 
 from __future__ import annotations
 
