@@ -16,6 +16,7 @@ from airflow_provider_crr.sensors.inventory import S3InventorySensor
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor, has_task_state_store
 from airflow_provider_crr.tasks import endings, evidence
 from airflow_provider_crr.tasks.compat import AirflowSensorTimeout, AirflowSkipException
+from tests.airflow.conftest import TaskRun
 from tests.support.s3_server import Answer, S3Server, stored
 
 MODES: dict[str, dict[str, Any]] = {
@@ -167,7 +168,9 @@ def test_nothing_is_pushed_of_nothing() -> None:
 
 
 @pytest.mark.parametrize("mode", ["poke", "deferrable"])
-def test_failed_gate_is_not_retried_because_its_evidence_is_lost(run_task, s3: S3Server, unstored, mode: str) -> None:
+def test_failed_gate_is_not_retried_because_its_evidence_is_lost(
+    run_task: Callable[..., TaskRun], s3: S3Server, unstored: Callable[[int], None], mode: str
+) -> None:
     """In Airflow's own runner the task fails at once, with retries left, and the object is asked for once."""
     s3.answers["b", "k"] = stored("FAILED")
     unstored(9)
@@ -178,7 +181,9 @@ def test_failed_gate_is_not_retried_because_its_evidence_is_lost(run_task, s3: S
 
 @pytest.mark.skipif(not has_task_state_store(), reason="Airflow keeps state of tasks from 3.3 on")
 @pytest.mark.parametrize("mode", ["poke", "reschedule"])
-def test_open_gate_keeps_what_it_knows_until_its_result_is_stored(run_task, s3: S3Server, unstored, mode: str) -> None:
+def test_open_gate_keeps_what_it_knows_until_its_result_is_stored(
+    run_task: Callable[..., TaskRun], s3: S3Server, unstored: Callable[[int], None], mode: str
+) -> None:
     """A gate whose result cannot be stored is tried again, and that try asks only for what was done last."""
     s3.answers["b", "early"] = stored("COMPLETED")
     s3.answers["b", "late"] = [stored("PENDING"), stored("COMPLETED")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -87,7 +88,7 @@ def by_method(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
 
     asking = s3_server._Handler._answer
 
-    def answer(self, request):
+    def answer(self: Any, request: Any) -> Any:
         script = self.server.s3.answers.get((request.bucket, request.key))
         if callable(script) and not request.fault:
             return script(request.method), ""
