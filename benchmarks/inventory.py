@@ -1,4 +1,4 @@
-"""Inventory summaries: ours from S3, MD5 checked, beside what reads local files unchecked."""
+"""Inventory summaries: ours, which fetches from S3 and checks MD5, beside others that read local files unchecked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.nginx import Nginx
 
 _HERE = "benchmarks.inventory_contenders"
 OURS = Contender("ours: S3, MD5, Summary", f"{_HERE}:ours")
-#: What takes minutes for more.
+#: With more rows the slow contenders take minutes.
 _SLOW = {"files": 1}
 _DUCKDB = Contender("DuckDB's own readers", f"{_HERE}:duckdb_local")
 _POLARS = Contender("polars, lazy", f"{_HERE}:polars_lazy")

@@ -1,8 +1,8 @@
 """
 What summarizes an inventory report: ours, and what a user would write instead.
 
-Each returns its groups, which :func:`_answer` makes comparable. All but ours read local files, check no MD5, and count
-only: no oldest PENDING, no sample, no defects.
+Each returns its groups, which :func:`_answer` makes comparable. The others read local files and check no MD5. They only
+count: they find no oldest PENDING object, no sample and no defects.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _answer(groups: Groups) -> Any:
 
 
 def ours(url: str, path: str, file_format: Any, files: int, depth: int) -> Callable[[], Any]:
-    """S3 to Summary, MD5 checked."""
+    """Fetch from S3, check every MD5, and make the Summary."""
     summarized = _summarized(url, path, file_format, files, depth)
 
     def timed() -> Any:
@@ -59,7 +59,7 @@ def ours(url: str, path: str, file_format: Any, files: int, depth: int) -> Calla
 
 
 def grown(url: str, path: str, file_format: Any, files: int, depth: int) -> Callable[[], Any]:
-    """Ours once more; the answer is how many prefixes there were, and how many seconds the HTML of it took."""
+    """Run ours, and return how many prefixes there were, and how many seconds the HTML report took."""
     summarized = _summarized(url, path, file_format, files, depth)
 
     def timed() -> Any:
@@ -75,7 +75,7 @@ def grown(url: str, path: str, file_format: Any, files: int, depth: int) -> Call
 
 
 def _summarized(url: str, path: str, file_format: Any, files: int, depth: int) -> Callable[[], Any]:
-    # Like everybody's imports, not measured.
+    # Not measured, like the imports of the other contenders.
     import duckdb  # noqa: F401
     import isal.isal_zlib  # noqa: F401
     import pyarrow.orc  # noqa: F401
@@ -98,7 +98,7 @@ def _client(url: str) -> Any:
 
 
 def fetch(url: str, path: str, file_format: Any, files: int, depth: int) -> Callable[[], Any]:
-    """What nobody can leave out: each file fetched, its MD5 taken and, of CSV, unpacked; nothing read."""
+    """Fetch each file, take its MD5 and unpack it if it is CSV: what nobody can leave out. No row is read."""
     from isal import isal_zlib
 
     client = _client(url)

@@ -1,4 +1,4 @@
-"""Reports to measure with: one stored file of a million rows, that a manifest may list under any number of names."""
+"""Reports to measure with: one stored file of a million rows, which a manifest may list under many names."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ SOURCE = "landing"
 ROWS = 1_000_000
 COLUMNS = tuple(FIELDS[name].column for name in USUAL_FIELDS)
 
-#: What the first segments of the keys are: a thousand prefixes of two segments; or ten thousand of two and a million
-#: of three, each of one row.
+#: The first segments of the keys. Either there are a thousand prefixes of two segments, or ten thousand of two and a
+#: million of three, each with one row.
 SHAPES = {
     "usual": "'team' || (r1 % 40) || '/table' || (r2 % 25) || '/'",
     "wide": "'team' || (i % 100) || '/table' || (i // 100 % 100) || '/customer-' || i || '/'",
 }
-#: 4 % not COMPLETED, in no order, some keys with one segment less or two more; as S3 writes them to CSV.
+#: The rows, as S3 writes them to CSV: 4 % are not COMPLETED, in no order; some keys have a segment less or two more.
 _ROWS = """
 SELECT '{source}' AS bucket,
     CASE WHEN r3 % 20 = 0 THEN 'manifest-' || r4 ELSE {prefix} || CASE WHEN r3 % 20 = 1 THEN 'raw/v2/' ELSE '' END
@@ -49,7 +49,7 @@ FROM ({rows})
 
 
 def stored(shape: str, file_format: FileFormat, rows: int = ROWS) -> Path:
-    """Return the file of this shape and format, which is made the first time."""
+    """Return the file of this shape and format; it is made on first use."""
     path = FOLDER / f"{shape}-{rows}.{EXTENSIONS[file_format]}"
     if not path.exists():
         FOLDER.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ def stored(shape: str, file_format: FileFormat, rows: int = ROWS) -> Path:
 def _write(rows: str, file_format: FileFormat, path: Path) -> None:
     import duckdb
 
-    # One thread: the same rows in the same order, however many processors there are.
+    # One thread, so that the rows have the same order however many processors there are.
     with duckdb.connect(config={"threads": 1}) as connection:
         if file_format == "CSV":
             connection.execute(f"COPY ({rows}) TO '{path}' (FORMAT csv, HEADER false, FORCE_QUOTE *, COMPRESSION gzip)")

@@ -1,4 +1,4 @@
-"""ListObjectsV2 of any number of keys, made as they are asked for."""
+"""A server of ListObjectsV2 for any number of keys, which makes each page when it is asked for."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from benchmarks.nginx import Nginx
 BUCKET = "bucket"
 THREADS = 32
 IN_FLIGHT = 128
-#: More than this takes the slow contenders minutes.
+#: With more objects the slow contenders take minutes.
 _SLOW = {"objects": 1_000}
 
 OURS = "ours: hook, no limit"
@@ -156,7 +156,7 @@ def sensor(url: str, objects: int) -> Callable[[], Any]:
         max_requests_per_second=None,
         deferrable=False,
     )
-    return lambda: waiting.poke({}).xcom_value["statuses"]  # type: ignore[typeddict-item]
+    return lambda: waiting.poke({}).xcom_value["statuses"]  # type: ignore[index, typeddict-item]
 
 
 def trigger(url: str, objects: int) -> Callable[[], Any]:
@@ -203,6 +203,9 @@ def _section(
     say(f"-- {objects:,} objects, {1000 * latency:g} ms")
     counted: dict[str, int] = {}
 
+    def start_over() -> None:
+        server.heads()
+
     def count(contender: Contender) -> None:
         counted[contender.name] = len(server.heads(expected=objects))
 
@@ -211,7 +214,7 @@ def _section(
         CONTENDERS,
         rounds=rounds,
         say=say,
-        before=lambda: server.heads() and None,
+        before=start_over,
         after=count,
         workers=workers,
     )

@@ -29,9 +29,9 @@ class Contender:
     One way to do the job.
 
     :param name: what the table calls it.
-    :param function: ``module:function``. It is called with the case as keyword arguments, which is not measured, and
-        returns a function without arguments, which is; that one returns the answer as plain JSON.
-    :param limits: cases that it is left out of, by the values of the case that it can bear at most.
+    :param function: ``module:function``. It is called with the case as keyword arguments, and returns a function
+        without arguments. Only the call of that one is measured; it returns the answer as plain JSON.
+    :param limits: the largest values of a case with which it is run.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Sample:
 
     :param wall: seconds.
     :param cpu: seconds of processor time, user and system, of all threads.
-    :param peak: most memory above that before the run, in bytes.
+    :param peak: most memory of the run, in bytes, above what the process had before it.
     :param answer: what was returned.
     """
 
@@ -75,15 +75,15 @@ def compare(
     workers: Workers | None = None,
 ) -> dict[str, list[Sample]]:
     """
-    Return the samples of each contender that bears the case.
+    Return the samples of each contender whose limits allow the case.
 
     :param case: keyword arguments of the contenders' functions.
     :param rounds: how often each is run; the order changes from round to round.
     :param say: told of each run.
     :param before: called before each run.
     :param after: called after each run, to check what the server saw.
-    :param workers: processes to use again, which spares their imports; None for a fresh one for each run.
-    :raises WrongAnswer: if one answers other than the rest.
+    :param workers: processes to use again, which saves their imports; None for a fresh one for each run.
+    :raises WrongAnswer: if the answer of one differs from the others.
     """
     taking_part = [contender for contender in contenders if contender.bears(case)]
     samples: dict[str, list[Sample]] = {contender.name: [] for contender in taking_part}
@@ -147,7 +147,7 @@ class Workers:
 
 
 def medians(samples: Mapping[str, Sequence[Sample]]) -> dict[str, Sample]:
-    """Return the median of each figure of each contender; the answer is everybody's."""
+    """Return the median of each figure of each contender, with the answer, which is the same for all."""
     return {
         name: Sample(
             wall=median(sample.wall for sample in each),
@@ -160,9 +160,9 @@ def medians(samples: Mapping[str, Sequence[Sample]]) -> dict[str, Sample]:
 
 
 def ratio(samples: Mapping[str, Sequence[Sample]], one: str, other: str, figure: str = "wall") -> float:
-    """Return how many times as much of a figure one takes as the other: the median of the rounds' own ratios."""
+    """Return the ratio of two contenders in a figure: the median of the ratios of the single rounds."""
     pairs = zip(samples[one], samples[other], strict=True)
-    return median(getattr(a, figure) / getattr(b, figure) for a, b in pairs)
+    return float(median(getattr(a, figure) / getattr(b, figure) for a, b in pairs))
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,4 +1,4 @@
-"""What a gate on a pattern holds in memory, and what a deferred one stores."""
+"""How much memory a gate on a pattern takes, and how much a deferred gate stores."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def pattern(url: str, objects: int) -> Callable[[], Any]:
         max_requests_per_second=None,
         deferrable=False,
     )
-    return lambda: sensor.poke({}).xcom_value["statuses"]  # type: ignore[typeddict-item]
+    return lambda: sensor.poke({}).xcom_value["statuses"]  # type: ignore[index, typeddict-item]
 
 
 def stored(url: str, objects: int) -> Callable[[], Any]:

@@ -52,9 +52,9 @@ class Nginx:
     """
     The server, as a context manager.
 
-    :param latency: seconds that every HEAD waits, as for a real S3.
-    :param failing: whether a third of the HEADs are answered 503.
-    :param listing: port of the server that lists the bucket; None if nobody does.
+    :param latency: seconds by which each answer to a HEAD is delayed, as the network to S3 would.
+    :param failing: whether a third of the HEADs are answered with 503.
+    :param listing: port of the server that lists the bucket; None for no listing.
     :param files: folder that is served as bucket ``files``; None for none.
     """
 

@@ -1,4 +1,4 @@
-"""One object, and the start of the first bulk call."""
+"""How long one object takes, and how much longer the first bulk call takes to start."""
 
 from __future__ import annotations
 

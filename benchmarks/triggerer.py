@@ -1,4 +1,4 @@
-"""How late another trigger of the same loop wakes while one watches many objects."""
+"""How late a trigger wakes while another one in the same event loop watches many objects."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def aiobotocore_way(url: str, objects: int) -> Callable[[], Any]:
 
     async def work() -> None:
         hook = S3Hook(config={"max_pool_connections": IN_FLIGHT})
-        async with await hook.get_async_conn() as client:
+        async with await hook.get_async_conn() as client:  # type: ignore[no-untyped-call]
             remaining = iter(keys(objects))
 
             async def worker() -> None:

@@ -1,4 +1,4 @@
-"""``python -m demo``: three acts; exit code 0 only if each ended as it should."""
+"""``python -m demo``: three acts. The exit code is 0 only if each ended as expected."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def gate_fails(aws: LocalAws, airflow: Airflow) -> None:
 
 
 def inventory_is_checked(aws: LocalAws, airflow: Airflow) -> None:
-    """Act 3: a report is waited for, summarized, and held to its limits."""
+    """Act 3: wait for a report, summarize it, and compare it with its limits."""
     say("\n== Act 3. A daily check of a whole bucket, from its S3 Inventory report: no request for each object.")
     say("   DAG inventory_check: report >> summary;  bucket archive, which had a bad day")
     source = replicated_pair(

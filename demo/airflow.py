@@ -1,4 +1,4 @@
-"""An Airflow of its own: API server, scheduler and triggerer as processes, and what the demo says to them."""
+"""An Airflow for the demo: API server, scheduler and triggerer as processes, and how the demo controls them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _COMMANDS = {
 
 
 class DemoFailed(Exception):
-    """The demo did not go as it should."""
+    """Something in the demo did not happen as expected."""
 
 
 class Airflow:
@@ -177,7 +177,7 @@ class Airflow:
         return [event["extra"] for event in found if event["name"] == asset]
 
     def add_asset_event(self, asset: str, extra: dict[str, Any]) -> None:
-        """Record an event of an asset, as a person may."""
+        """Record an event of an asset, as a user may in the web interface."""
         found = self._ask("GET", "assets?limit=100")["assets"]
         (asset_id,) = (each["id"] for each in found if each["name"] == asset)
         self._ask("POST", "assets/events", {"asset_id": asset_id, "extra": extra})
@@ -217,7 +217,7 @@ class Airflow:
         return [str(line["event"]) for line in lines if "airflow_provider_crr" in str(line.get("logger"))]
 
     def logged(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> dict[str, list[dict[str, Any]]]:
-        """Return the lines of a task's log files: of each try one, and one for each triggerer that had it."""
+        """Return the lines of a task's log files: one file for each try, and one for each triggerer that ran it."""
         folder = self.logs / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}"
         if map_index >= 0:
             folder /= f"map_index={map_index}"
@@ -335,7 +335,7 @@ class Airflow:
 
 
 def _bytecode(home: Path) -> dict[str, str]:
-    """Where Python leaves no bytecode behind, let processes use what the first has compiled: it halves their start."""
+    """Let the processes share compiled modules if Python is told to write none: that halves the time of their start."""
     if not sys.dont_write_bytecode:
         return {}
     return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(home / "bytecode")}
@@ -351,7 +351,7 @@ def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _reserve_port() -> socket.socket:
-    """Return a socket that keeps a port for the server that will bind it too, as SO_REUSEADDR lets those who listen."""
+    """Return a socket that reserves a port. With SO_REUSEADDR the server can bind it, too, and listen on it."""
     reserved = socket.socket()
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     reserved.bind((HOST, 0))

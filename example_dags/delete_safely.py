@@ -1,9 +1,10 @@
 """
-Free a landing bucket of what is replicated, and of nothing else.
+Delete from a landing bucket what is replicated, and nothing else.
 
-``check`` looks every version up and says what could go: it deletes nothing. Only a run that was triggered with
-``dry_run`` set to false goes on to ``delete``, which looks everything up again, and deletes for good the very versions
-that S3 reports COMPLETED. What is PENDING, FAILED or was never replicated is refused and stays.
+``check`` asks about every version and says which could be deleted. It deletes nothing. Only a run that was triggered
+with ``dry_run`` set to false goes on to ``delete``. That asks about everything again, and permanently deletes exactly
+the versions that S3 reports COMPLETED. Versions that are PENDING, FAILED or were never replicated are refused, and
+stay.
 """
 
 from __future__ import annotations
@@ -41,5 +42,5 @@ with DAG(
         """Go on only if this run was asked to delete."""
         return not params["dry_run"]
 
-    # on_refused="report": what must stay is expected here, and named in the log and in XCom.
+    # on_refused="report": refused versions are expected here; log and XCom name them.
     check >> is_meant() >> S3DeleteReplicatedObjectsOperator(task_id="delete", on_refused="report", **what)

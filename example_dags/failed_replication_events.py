@@ -3,10 +3,11 @@ Say why objects were not replicated, as soon as S3 says so.
 
 S3 sends ``s3:Replication:OperationFailedReplication`` to a queue if the bucket's notification configuration says so and
 replication metrics are enabled on the rule. The triggerer reads the queue and records an event of the asset for each
-batch of messages; ``explain`` says in words what each failure means. There is no such event for success: to wait for
+batch of messages. ``explain`` says in words what each failure means. There is no such event for success: to wait for
 that, use ``S3ReplicationSensor``. S3 may send an event twice.
 
-The triggerer needs ``apache-airflow-providers-amazon[aiobotocore]``, and may sqs:ReceiveMessage and sqs:DeleteMessage.
+The triggerer needs ``apache-airflow-providers-amazon[aiobotocore]``, and the permissions sqs:ReceiveMessage and
+sqs:DeleteMessage.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ with DAG(
                     if event.name == FAILED:
                         failures.append(event.to_dict())
                         print(json.dumps(failures[-1], indent=2))
-        for error in unread:  # whatever else came, what could be read is explained
+        for error in unread:  # records that cannot be read do not keep the others from being explained
             print(error)
         return failures
 

@@ -1,12 +1,12 @@
 """
-Gate a task on the very objects that an upstream task wrote.
+Gate a task on exactly the objects that an upstream task wrote.
 
 ``land`` writes objects and returns which versions it wrote. ``gate`` gets that list as it is (``task.output``), and
-opens once S3 reports COMPLETED for every one of those versions; it fails at once if S3 reports FAILED, because S3
-does not retry by itself. ``publish`` runs only behind the open gate: readers in the other region can have the data.
+opens once S3 reports COMPLETED for every one of those versions. It fails at once if S3 reports FAILED, because S3 does
+not retry by itself. ``publish`` runs only after the gate has opened: readers in the other region can have the data.
 
-The versions are named, so that an overwrite in between cannot change what the gate waits for. While it waits, the
-gate is in the triggerer and takes no worker slot.
+The versions are named, so that an overwrite in between cannot change what the gate waits for. While it waits, the gate
+is in the triggerer and takes no worker slot.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """
 Gate a task on a whole partition, whatever objects it has.
 
-The two patterns say together when a partition is whole: a pattern must match at least one object, so the gate stays
-shut until the writer has put its ``_SUCCESS`` marker; and everything below the partition must be replicated, the
-marker too. Without a marker, a gate over ``*`` opens as soon as what was written *so far* is replicated.
+Two patterns together say when a partition is complete. A pattern must match at least one object, so the gate stays shut
+until the writer has put its ``_SUCCESS`` marker. And everything below the partition must be replicated, the marker,
+too. Without a marker, a gate over ``*`` opens as soon as everything that was written *so far* is replicated.
 
-The pattern is listed again at every sweep; an object that is done is not asked for again unless it was overwritten.
+The patterns are listed again at every sweep. A finished object is not asked about again unless it was overwritten.
 """
 
 from __future__ import annotations

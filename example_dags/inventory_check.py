@@ -1,12 +1,12 @@
 """
 Check a whole bucket once a day, from its S3 Inventory report.
 
-Gates see what they wait for. What nobody waits for fails unseen: this check reads what S3 says of *every* object,
-without a request for each. It fails if a version is FAILED or was PENDING for a day, after it has written a report to
-read, and a manifest with which S3 Batch Replication can repair what has FAILED.
+Gates check only the objects that they wait for. This DAG checks *every* object, without a request for each. It fails if
+a version is FAILED or was PENDING for a day. Before it fails, it writes a report for people, and a manifest with which
+S3 Batch Replication can repair the FAILED versions.
 
-The bucket needs a daily inventory configuration with the optional fields ReplicationStatus and, for the age of what is
-PENDING, LastModifiedDate.
+The bucket needs a daily inventory configuration with the optional fields ReplicationStatus and, for the age of PENDING
+versions, LastModifiedDate.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ with DAG(
     report = S3InventorySensor(
         task_id="report",
         inventory="{{ params.inventory }}",
-        # A daily report comes some hours after S3 began it; one that was begun the day before this run is new enough.
+        # A daily report is delivered some hours after S3 began it. One from the day before this run is new enough.
         newer_than="{{ (dag_run.run_after - macros.timedelta(days=1)).isoformat() }}",
         deferrable=True,
         poke_interval=timedelta(minutes=10).total_seconds(),
-        # S3 may take two days to deliver, and says nothing when it never does.
+        # S3 may take two days to deliver, and does not tell if it never will.
         timeout=timedelta(days=2).total_seconds(),
     )
 

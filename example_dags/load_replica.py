@@ -1,8 +1,8 @@
 """
 Region B: load what region A has announced, from the replica.
 
-Scheduled by the replica's asset: Airflow starts a run when ``announce_replica`` has recorded an event of it, and hands
-over the event. One run may get several events, if they came quickly; each names its own partition.
+The replica's asset schedules this DAG: when ``announce_replica`` has recorded an event of it, Airflow starts a run and
+passes it the event. One run may get several events if they came quickly. Each event names its own partition.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """
 Summarize each S3 Inventory report as soon as it is delivered.
 
-No schedule, and no sensor that waits: the triggerer looks for new reports and records an event of the asset for each,
-once, whatever is restarted meanwhile (from Airflow 3.3 on; see ``S3InventoryReportTrigger``). S3 delivers a daily
-report some hours after it began it, sometimes a day or two later, and then perhaps two at a time: one run may get
-several events, so the summary is mapped over them.
+This needs no schedule, and no sensor that waits. The triggerer looks for new reports and records an event of the asset
+for each: once, whatever is restarted meanwhile (from Airflow 3.3 on; see ``S3InventoryReportTrigger``). S3 delivers a
+daily report some hours after it began it, sometimes a day or two later, and then perhaps two at a time. So one run may
+get several events, and the summary is mapped over them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
-The local AWS: MiniStack, and the one thin layer that it lacks.
+The local AWS: MiniStack, with a thin layer of ours around it.
 
 MiniStack copies objects by their replication rules and reports COMPLETED, FAILED and REPLICA. This package adds what it
-does not have: the time in between (PENDING), and the delivery of S3 Inventory reports. Tests and the demo share it; it
+does not have: the time in between (PENDING), and the delivery of S3 Inventory reports. Tests and the demo share it. It
 is not part of the distribution.
 """
 

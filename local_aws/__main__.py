@@ -19,7 +19,7 @@ def main() -> None:
     arguments = _arguments()
     if arguments.owned:
         _end_with(os.getppid())
-    # Bound here and handed on as a descriptor: the port that is printed is the one that is served.
+    # Bound here and passed on as a descriptor, so that the port that is printed is the one that is served.
     listener = socket.create_server((HOST, arguments.port), backlog=1024)
     port = listener.getsockname()[1]
     _configure(port, arguments.region, arguments.auth)
@@ -77,8 +77,8 @@ def _end_with(parent: int) -> None:
     """
     End this process when its parent ends.
 
-    Standard input ends with the parent, unless a process that the parent forked still holds the other end; therefore
-    the parent's id is watched too. Not ``PR_SET_PDEATHSIG``: that follows the *thread* which started this process.
+    Standard input ends with the parent, unless a process that the parent forked still holds the other end. So the
+    parent's id is watched, too. ``PR_SET_PDEATHSIG`` would not do: it follows the *thread* which started this process.
     """
 
     def watch() -> None:

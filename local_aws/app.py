@@ -1,8 +1,8 @@
 """
-The ASGI application: MiniStack's, seen through the PENDING phase, with its requests counted.
+The ASGI application: MiniStack's, with a PENDING phase added to its answers and its requests counted.
 
 ``/_local_aws/...`` is the control endpoint of :class:`local_aws.server.LocalAws`. It is served by the same event loop
-as S3, so that a word said there holds for every request that arrives after its answer.
+as S3, so a command that was answered applies to every request that arrives after that.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
-#: Not the start of a bucket's path: a bucket name has no underscore.
+#: No bucket's path begins so, because a bucket name has no underscore.
 CONTROL_PATH = "/_local_aws/"
 
 
@@ -28,7 +28,7 @@ class LocalAwsApp:
     MiniStack's application with a layer around it.
 
     :param inner: MiniStack's ASGI application.
-    :param phase: what is PENDING.
+    :param phase: decides which objects are shown as PENDING.
     :param on_started: called once, when the application can answer requests.
     """
 
@@ -99,7 +99,7 @@ class LocalAwsApp:
         counted: Counter[str] = Counter()
         for (method, of_bucket, key), count in self._requests.items():
             if bucket in ("", of_bucket) and key.startswith(prefix):
-                # HeadBucket is not a look at an object.
+                # HeadBucket asks about no object.
                 counted["HEAD_BUCKET" if method == "HEAD" and not key else method] += count
         return dict(counted)
 

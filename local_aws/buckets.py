@@ -1,10 +1,10 @@
 """
 Replicated buckets, and destinations that refuse.
 
-Everything goes through the S3 API, so that what it makes is what a user would have made. What MiniStack turns into
-FAILED, read in its ``services/s3.py``: a destination that does not exist, one whose versioning is suspended, the
-source itself, and one of another account whose bucket policy does not allow the replication role. Rules are taken in
-order, the first that matches decides, and each has one destination.
+Everything is made through the S3 API, as a user would make it. MiniStack reports FAILED (see its ``services/s3.py``) if
+the destination does not exist, has its versioning suspended, is the source itself, or belongs to another account and
+its bucket policy does not allow the replication role. MiniStack takes the rules in order: the first that matches
+decides, and each has one destination.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ class ReplicatedPair:
 
     def deny(self) -> None:
         """
-        Refuse the replication role: what is written from now on is FAILED.
+        Refuse the replication role: objects that are written from now on become FAILED.
 
         Only a destination of another account can refuse.
         """
         self.destination_client.delete_bucket_policy(Bucket=self.destination)
 
     def allow(self) -> None:
-        """Let the replication role write. As in S3, what has FAILED stays so."""
+        """Let the replication role write. As in S3, objects that are FAILED stay so."""
         statement = {
             "Effect": "Allow",
             "Principal": {"AWS": ROLE},
@@ -70,7 +70,7 @@ def replicated_pair(
     """
     Make two versioned buckets, the first replicated to the second.
 
-    :param aws: where.
+    :param aws: the local AWS that gets them.
     :param source: name of the replicated bucket.
     :param destination: name of the bucket of its replicas.
     :param rules: rules of the replication configuration; by default one that covers every key.
@@ -117,12 +117,12 @@ def replication_rule(destination: str, prefix: str = "", *, rule_id: str = "all"
 def versioned_bucket(client: Any, name: str) -> None:
     """Make a bucket in the client's region, with versioning enabled."""
     region = client.meta.region_name
-    # The oldest region is the one that S3 does not accept as a constraint.
+    # S3 does not accept its oldest Region as a constraint.
     where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
     client.create_bucket(Bucket=name, **where)
     client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
 
 
 def suspend_versioning(client: Any, name: str) -> None:
-    """Suspend a bucket's versioning: a destination so treated fails every replication to it."""
+    """Suspend a bucket's versioning: every replication to it fails then."""
     client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Suspended"})

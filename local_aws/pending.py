@@ -1,9 +1,9 @@
 """
 The phase that MiniStack skips: PENDING, between the write and the end of the replication.
 
-MiniStack copies while it answers the PUT, so that a HEAD says COMPLETED or FAILED at once. Here that answer is
-withheld, either until somebody says so (``hold``, ``release``) or until the object has an age. Nothing else is altered:
-REPLICA and an absent status mean the same at any time. The copy itself is not withheld: it can be read all along.
+MiniStack copies while it answers the PUT, so a HEAD says COMPLETED or FAILED at once. This module shows PENDING
+instead, either between ``hold`` and ``release``, or until the object has a certain age. It changes nothing else:
+REPLICA and an absent status are shown as they are. The replica itself is not hidden, and can be read at once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from email.utils import parsedate_to_datetime
 Headers = list[tuple[bytes, bytes]]
 
 STATUS_HEADER = b"x-amz-replication-status"
-#: What a replication that ended says, and one that has not ended does not.
+#: The statuses of a replication that has ended.
 ENDED = frozenset({b"COMPLETED", b"FAILED"})
 
 
@@ -25,23 +25,23 @@ class PendingPhase:
     """
     Which objects are still being replicated.
 
-    :param seconds: an object younger than this is PENDING; 0 leaves it to ``hold``.
+    :param seconds: an object younger than this is PENDING; with 0 only ``hold`` makes it so.
     """
 
     seconds: float = 0.0
     _words: list[tuple[str, str, bool]] = field(default_factory=list)
 
     def hold(self, bucket: str = "", prefix: str = "") -> None:
-        """Keep PENDING what starts with the prefix in the bucket; an empty bucket is every bucket."""
+        """Show as PENDING every key of the bucket that starts with the prefix; an empty bucket means every bucket."""
         self._say(bucket, prefix, held=True)
 
     def release(self, bucket: str = "", prefix: str = "") -> None:
-        """Take back every hold on what starts with the prefix in the bucket."""
+        """End every hold on keys of the bucket that start with the prefix."""
         self._say(bucket, prefix, held=False)
 
     def _say(self, bucket: str, prefix: str, *, held: bool) -> None:
-        # The latest word about a key wins, so that one key of a held bucket can be released. Words that this one
-        # covers can never win again.
+        # The latest command about a key wins, so that one key of a held bucket can be released. Earlier commands about
+        # the same keys or fewer can never win again.
         self._words = [word for word in self._words if not _covers(bucket, prefix, word[0], word[1])]
         if held or any(word_held for _, _, word_held in self._words):
             self._words.append((bucket, prefix, held))
@@ -49,14 +49,14 @@ class PendingPhase:
             self._words.clear()
 
     def holds(self, bucket: str, key: str) -> bool:
-        """Tell whether the latest word about the key was to hold it."""
+        """Return whether the latest command about the key was to hold it."""
         for word_bucket, prefix, held in reversed(self._words):
             if _covers(word_bucket, prefix, bucket, key):
                 return held
         return False
 
     def shown(self, headers: Iterable[tuple[bytes, bytes]], bucket: str, key: str) -> Headers:
-        """Return the headers of an answer as they are while its object may still be PENDING."""
+        """Return the headers of an answer, with PENDING in place of an ended status if the object is to show it."""
         seen = list(headers)
         lower = {name.lower(): value for name, value in seen}
         if lower.get(STATUS_HEADER) not in ENDED:

@@ -1,4 +1,4 @@
-"""The process of the local AWS: ``python -m local_aws``, started and ended by this one."""
+"""The process that runs ``python -m local_aws``, started and ended by this one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class LocalAwsError(Exception):
 
 class ServerProcess:
     """
-    A child process, not a thread: it would share the interpreter lock with what is tested, and be forked with it.
+    A child process. A thread would share the interpreter lock with the code under test, and be forked with it.
 
     :param arguments: of ``python -m local_aws``.
     :param start_timeout: seconds to wait for the process to listen.
@@ -53,7 +53,7 @@ class ServerProcess:
         return self._process.pid
 
     def end(self) -> None:
-        """End the process at once: all its state is in memory, so that there is nothing to save."""
+        """Kill the process: all its state is in memory, so there is nothing to save."""
         self._process.kill()
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout, self._stderr):
@@ -82,12 +82,12 @@ class ServerProcess:
 
 
 def _python() -> str:
-    """Return the interpreter that has MiniStack, which pins botocore: one of its own where ``make`` has made it."""
+    """Return the Python that has MiniStack, which pins botocore: that of ``.venv-aws`` if ``make`` has made it."""
     own = _REPOSITORY / ".venv-aws" / "bin" / "python"
     return str(own) if own.exists() else sys.executable
 
 
 def _environment() -> dict[str, str]:
-    """Return an environment without what would change MiniStack: AWS_*, SERVICES, S3_PERSIST and the like."""
+    """Return an environment without the variables that change MiniStack: AWS_*, SERVICES, S3_PERSIST and the like."""
     kept = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
     return {name: os.environ[name] for name in kept if name in os.environ}

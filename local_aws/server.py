@@ -1,4 +1,4 @@
-"""The local AWS as a child process, and what tests and the demo say to it."""
+"""The local AWS as a child process, and how tests and the demo control it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from botocore.config import Config
 
 from local_aws.process import LocalAwsError, ServerProcess
 
-#: Twelve digits, because MiniStack takes such an access key for the account id.
+#: Twelve digits, because MiniStack takes an access key of that form for the account id.
 ACCOUNT_ID = "111111111111"
 SECRET_KEY = "not-a-secret"
 
@@ -28,8 +28,8 @@ class LocalAws:
 
     :param pending_seconds: age at which a replication ends; 0 ends it at once, unless :meth:`hold` says otherwise.
     :param region: region of the clients and of the connection, unless they are told another.
-    :param auth: let MiniStack check signatures and IAM policies; without, an account may do all that it asks for with
-        what is its own.
+    :param auth: let MiniStack check signatures and IAM policies; otherwise an account may do anything with its own
+        buckets and queues.
     :param port: port on 127.0.0.1; 0 is any that is free.
     :param start_timeout: seconds to wait for the process to listen.
     """
@@ -69,7 +69,7 @@ class LocalAws:
         return self._process.pid
 
     def start(self) -> None:
-        """Start the process and wait until it listens; what it said on the way is in the error if it does not."""
+        """Start the process and wait until it listens; if it does not, the error has its standard error."""
         self._process = ServerProcess(self._arguments, self._start_timeout)
         self.endpoint_url = self._process.endpoint_url
 
@@ -95,7 +95,7 @@ class LocalAws:
             aws_secret_access_key=SECRET_KEY,
             config=Config(
                 proxies={},
-                # A create that is retried lies about what happened, and a HEAD that is retried is counted twice.
+                # A create that is retried reports a conflict with itself, and a retried HEAD is counted twice.
                 retries={"total_max_attempts": 1, "mode": "standard"},
                 max_pool_connections=32,
                 s3={"addressing_style": "path"},
@@ -127,11 +127,11 @@ class LocalAws:
         return json.dumps(self.airflow_connection())
 
     def hold(self, bucket: str = "", prefix: str = "") -> None:
-        """Keep PENDING what starts with the prefix in the bucket, until released; the latest word about a key wins."""
+        """Show as PENDING the bucket's keys that start with the prefix, until released; the latest command wins."""
         self._say("hold", bucket=bucket, prefix=prefix)
 
     def release(self, bucket: str = "", prefix: str = "") -> None:
-        """Take back every hold on what starts with the prefix in the bucket; without arguments, every hold."""
+        """End every hold on keys of the bucket that start with the prefix; without arguments, every hold."""
         self._say("release", bucket=bucket, prefix=prefix)
 
     def set_pending_seconds(self, seconds: float) -> None:

@@ -1,5 +1,5 @@
 """
-S3 Inventory as S3 delivers it: data files, symlink, manifest, and the checksum that says that all are there.
+S3 Inventory as S3 delivers it: data files, symlink, manifest, and last the checksum, which says that all are there.
 
 Formats and paths follow `Locating your inventory list
 <https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory-location.html>`__ and reports of public buckets

@@ -25,7 +25,7 @@ EXTENSIONS: dict[FileFormat, str] = {"CSV": "csv.gz", "ORC": "orc", "Parquet": "
 
 class DataFile(ABC):
     """
-    One data file, written by chunks.
+    One data file, written in chunks.
 
     :param fields: its columns.
     """
@@ -147,7 +147,7 @@ class ParquetFile(ArrowFile):
     types = _IN_MEMORY
 
     def _open(self) -> Any:
-        # Without the schema that Arrow adds for itself: S3's files do not have it.
+        # S3's files do not have the schema that Arrow adds for itself.
         return parquet.ParquetWriter(self._sink, self.schema, compression="snappy", store_schema=False)
 
     def _write(self, table: Any) -> None:

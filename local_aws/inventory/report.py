@@ -1,4 +1,4 @@
-"""One inventory report: all that S3 puts into the destination bucket, in the order in which it is put there."""
+"""One inventory report: everything that S3 writes to the destination bucket, in the order in which S3 writes it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Report:
     """
     What is delivered.
 
-    :param destination_bucket: where to.
+    :param destination_bucket: the bucket that it is delivered to.
     :param folder: prefix of the configuration's reports in that bucket, with its slash.
     :param objects: every object by its key; data files first, ``manifest.checksum`` last.
     :param manifest_key: key of ``manifest.json``.
@@ -68,14 +68,14 @@ def write_report(
     """
     Write a report as S3 does. The same arguments make the same bytes.
 
-    :param rows: what the scan found; read once, and never held all at a time.
+    :param rows: the versions that the scan found; read once, and never all in memory.
     :param file_format: CSV, ORC or Parquet.
     :param source_bucket: the bucket that was scanned.
     :param destination_bucket: the bucket that gets the report.
     :param created_at: start of the scan.
     :param fields: names of the columns; in a report of current versions, those about versions are left out.
     :param versions: all versions and delete markers, or one row for each key that has a current version.
-    :param rows_per_file: where to begin another data file.
+    :param rows_per_file: most rows of a data file.
     :param prefix: prefix in the destination bucket, without the slash at its end.
     :param config_id: name of the inventory configuration.
     :param parquet_schema_style: how the manifest spells Parquet's types.
@@ -117,7 +117,7 @@ def deliver(s3_client: Any, report: Report, upto: str | None = None) -> list[str
 
     :param s3_client: a client of the destination's region.
     :param report: what to deliver.
-    :param upto: name of the object to stop before, such as ``manifest.checksum``: a delivery that is under way.
+    :param upto: name of the object to stop before, such as ``manifest.checksum``, for a delivery that is not complete.
     """
     put: list[str] = []
     for key, content in report.objects.items():
@@ -141,7 +141,7 @@ def _data_files(
 
 
 def _jackson(head: dict[str, str], files: list[dict[str, Any]]) -> bytes:
-    """Print JSON as the Java library does that S3 uses: spaces around colons, and braces of a list on one line."""
+    """Return JSON as S3's Java library writes it: spaces around colons, and the braces of a list on one line."""
     lines = [f"  {json.dumps(name)} : {json.dumps(value)}," for name, value in head.items()]
     items = ", ".join(
         "{\n" + ",\n".join(f"    {json.dumps(name)} : {json.dumps(value)}" for name, value in file.items()) + "\n  }"

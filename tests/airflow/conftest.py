@@ -45,7 +45,7 @@ def database(airflow_home: Path) -> None:
         found = answer(self, context)
         return datetime.fromisoformat(found) if isinstance(found, str) else found
 
-    RuntimeTaskInstance.get_first_reschedule_date = parsed
+    RuntimeTaskInstance.get_first_reschedule_date = parsed  # type: ignore[method-assign]
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +15,10 @@ from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.sensors.inventory import S3InventorySensor
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor
 from airflow_provider_crr.tasks.asset_events import gate_event
+from local_aws import LocalAws
+from local_aws.buckets import ReplicatedPair
 from local_aws.inventory import Report, deliver, scan, write_report
+from tests.airflow.conftest import TaskRun
 
 REPLICA = "s3://replica/orders/"
 MODES: dict[str, dict[str, Any]] = {"poke": {"deferrable": False}, "deferrable": {"deferrable": True}}
@@ -31,7 +35,9 @@ def land(pair: Any, *keys: str) -> None:
         pair.source_client.put_object(Bucket=pair.source, Key=key, Body=b"x")
 
 
-def test_open_gate_tells_counts_and_destination(run_task, aws_conn, pair, mode) -> None:
+def test_open_gate_tells_counts_and_destination(
+    run_task: Callable[..., TaskRun], aws_conn: LocalAws, pair: ReplicatedPair, mode: dict[str, Any]
+) -> None:
     """The event of an open gate has its counts, its targets, and the bucket that the rules name."""
     land(pair, "orders/1", "orders/2")
     arguments = {"bucket_key": ["orders/1", "orders/2"], "bucket_name": pair.source}
@@ -47,7 +53,9 @@ def test_open_gate_tells_counts_and_destination(run_task, aws_conn, pair, mode) 
     ]
 
 
-def test_rules_are_read_only_for_outlets(run_task, aws_conn, pair, mode) -> None:
+def test_rules_are_read_only_for_outlets(
+    run_task: Callable[..., TaskRun], aws_conn: LocalAws, pair: ReplicatedPair, mode: dict[str, Any]
+) -> None:
     """Without an outlet a gate reads no rules; with one it reads them once."""
     land(pair, "orders/1")
     arguments = {"bucket_key": "orders/1", "bucket_name": pair.source, **mode}
@@ -59,7 +67,9 @@ def test_rules_are_read_only_for_outlets(run_task, aws_conn, pair, mode) -> None
     assert requests == [0, 1]
 
 
-def test_gate_that_fails_tells_nothing(run_task, aws_conn, denied_pair, mode) -> None:
+def test_gate_that_fails_tells_nothing(
+    run_task: Callable[..., TaskRun], aws_conn: LocalAws, denied_pair: ReplicatedPair, mode: dict[str, Any]
+) -> None:
     """A gate that stays shut has no event."""
     land(denied_pair, "orders/1")
     arguments = {"bucket_key": "orders/1", "bucket_name": denied_pair.source}
@@ -104,7 +114,9 @@ def test_rules_are_asked_for_once_also_if_they_cannot_be_read() -> None:
     assert asked == ["landing"]
 
 
-def test_what_an_event_cannot_tell_fails_no_task(run_task, aws_conn, pair, monkeypatch) -> None:
+def test_what_an_event_cannot_tell_fails_no_task(
+    run_task: Callable[..., TaskRun], aws_conn: LocalAws, pair: ReplicatedPair, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A gate that S3 opened is open, whatever keeps its event's details from being made."""
     land(pair, "orders/1")
     monkeypatch.setattr("airflow_provider_crr.sensors.replication.gate_event", lambda *_: 1 / 0)
@@ -165,14 +177,16 @@ def report(aws_conn: Any, denied_pair: Any) -> Report:
     return written
 
 
-def test_delivered_report_tells_where_it_is(run_task, report, mode) -> None:
+def test_delivered_report_tells_where_it_is(
+    run_task: Callable[..., TaskRun], report: Report, mode: dict[str, Any]
+) -> None:
     """The event of the inventory sensor is the one that the event trigger would send."""
     run = run_task(S3InventorySensor, outlet="s3://inventory/", inventory=report.folder_uri, **mode)
     (event,) = run.events
     assert (event["manifest"], event["begun_at"]) == (report.manifest_uri, "2026-11-20T01:00:00Z")
 
 
-def test_summary_tells_its_counts_within_its_limits(run_task, report) -> None:
+def test_summary_tells_its_counts_within_its_limits(run_task: Callable[..., TaskRun], report: Report) -> None:
     """The event of the operator has the counts of the report; if a limit is exceeded, there is none."""
     arguments = {"outlet": "s3://inventory/", "inventory": report.folder_uri}
     run = run_task(S3InventorySummaryOperator, **arguments)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import pytest
 from airflow.exceptions import AirflowFailException
@@ -12,6 +12,7 @@ from airflow_provider_crr import errors
 from airflow_provider_crr.operators.deletion import S3DeleteReplicatedObjectsOperator
 from airflow_provider_crr.sensors.inventory import S3InventorySensor
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor
+from tests.airflow.conftest import TaskRun
 from tests.support.credential_sources import Connect, Container, Process, Source, Sts, WebIdentity
 from tests.support.s3_server import Answer, Listed, S3Server, stored
 
@@ -43,7 +44,7 @@ def waits(run_task: Any, task_class: type = S3ReplicationSensor, **arguments: An
     ("kind", "refusal"), [(Sts, "denied"), (WebIdentity, "identity"), (Container, "403"), (Process, "exit")]
 )
 def test_what_lasts_ends_the_task_when_it_begins(
-    run_task, s3: S3Server, connect: Connect, kind: type[Source], refusal: str
+    run_task: Callable[..., TaskRun], s3: S3Server, connect: Connect, kind: type[Source], refusal: str
 ) -> None:
     """Credentials that are refused for good end the task with an error that names who refused; retries apply."""
     source = connect(kind)
@@ -62,7 +63,7 @@ def test_what_lasts_ends_the_task_when_it_begins(
 @pytest.mark.parametrize("objects", [ONE, MANY], ids=["one", "many"])
 @pytest.mark.parametrize(("kind", "refusal"), [(Sts, "denied"), (Container, "403")])
 def test_what_lasts_ends_the_task_when_credentials_are_renewed(
-    run_task, s3: S3Server, connect: Connect, kind: type[Source], refusal: str, objects: Any
+    run_task: Callable[..., TaskRun], s3: S3Server, connect: Connect, kind: type[Source], refusal: str, objects: Any
 ) -> None:
     """A renewal that is refused for good is no verdict about the object: the task ends with the error."""
     source = connect(kind)
@@ -79,7 +80,7 @@ def test_what_lasts_ends_the_task_when_credentials_are_renewed(
 @pytest.mark.parametrize("objects", [ONE, MANY], ids=["one", "many"])
 @pytest.mark.parametrize(("kind", "refusal"), [(Sts, "throttled"), (WebIdentity, "provider")])
 def test_what_passes_is_waited_out(
-    run_task, s3: S3Server, connect: Connect, kind: type[Source], refusal: str, objects: Any
+    run_task: Callable[..., TaskRun], s3: S3Server, connect: Connect, kind: type[Source], refusal: str, objects: Any
 ) -> None:
     """Once the first credentials and renewals are given again, the gate goes on, and opens."""
     source = connect(kind)
@@ -92,7 +93,7 @@ def test_what_passes_is_waited_out(
         assert run.xcom["statuses"] == {"COMPLETED": 1 if objects is ONE else 2}
 
 
-def test_timeout_says_that_it_could_not_ask(run_task, s3: S3Server, connect: Connect) -> None:
+def test_timeout_says_that_it_could_not_ask(run_task: Callable[..., TaskRun], s3: S3Server, connect: Connect) -> None:
     """What passes, and does not within the timeout, is in the timeout's message."""
     connect(Sts).refuse("throttled")
     runs = waits(run_task, timeout=0.4)
@@ -103,7 +104,7 @@ def test_timeout_says_that_it_could_not_ask(run_task, s3: S3Server, connect: Con
     assert s3.requests == []
 
 
-def test_silent_fail_waits_out_what_lasts(run_task, s3: S3Server, connect: Connect) -> None:
+def test_silent_fail_waits_out_what_lasts(run_task: Callable[..., TaskRun], s3: S3Server, connect: Connect) -> None:
     """With silent_fail a refusal for good is waited out, too, and told by the timeout."""
     connect(Sts).refuse("denied")
     runs = waits(run_task, timeout=0.4, silent_fail=True)
@@ -113,14 +114,16 @@ def test_silent_fail_waits_out_what_lasts(run_task, s3: S3Server, connect: Conne
 
 
 @pytest.mark.parametrize("option", ["soft_fail", "never_fail"])
-def test_what_passes_and_does_not_is_skipped(run_task, s3: S3Server, connect: Connect, option: str) -> None:
+def test_what_passes_and_does_not_is_skipped(
+    run_task: Callable[..., TaskRun], s3: S3Server, connect: Connect, option: str
+) -> None:
     """soft_fail and never_fail make a skip of a timeout that could not ask."""
     connect(Sts).refuse("throttled")
-    assert {run.state for run in waits(run_task, timeout=0.3, **{option: True})} == {"skipped"}
+    assert {run.state for run in waits(run_task, timeout=0.3, **cast("Any", {option: True}))} == {"skipped"}
 
 
 @pytest.mark.parametrize("code", ["InvalidAccessKeyId", "SignatureDoesNotMatch"])
-def test_a_key_that_s3_refuses_is_no_verdict(run_task, s3: S3Server, code: str) -> None:
+def test_a_key_that_s3_refuses_is_no_verdict(run_task: Callable[..., TaskRun], s3: S3Server, code: str) -> None:
     """A wrong key or signature ends the gate with an error that says so, and advises no permission."""
     s3.default = lambda bucket, key, version: Answer(403, code=code)
     for objects in (ONE, MANY):
@@ -130,7 +133,7 @@ def test_a_key_that_s3_refuses_is_no_verdict(run_task, s3: S3Server, code: str) 
             assert "Allow" not in str(run.error)
 
 
-def test_a_refusal_of_a_moment_is_waited_out(run_task, s3: S3Server) -> None:
+def test_a_refusal_of_a_moment_is_waited_out(run_task: Callable[..., TaskRun], s3: S3Server) -> None:
     """A 403 whose GET finds all well is asked again, and the gate opens on what S3 says then."""
     for mode in MODES:
         left = [Answer(403), Answer(206)]
@@ -139,7 +142,9 @@ def test_a_refusal_of_a_moment_is_waited_out(run_task, s3: S3Server) -> None:
         assert (run.state, run.xcom["statuses"], left) == ("success", {"COMPLETED": 1}, [])
 
 
-def test_a_list_that_sts_refuses_advises_no_permission_of_s3(run_task, s3: S3Server, connect: Connect) -> None:
+def test_a_list_that_sts_refuses_advises_no_permission_of_s3(
+    run_task: Callable[..., TaskRun], s3: S3Server, connect: Connect
+) -> None:
     """Where STS refuses to renew for a LIST, the error names STS, and not s3:ListBucket."""
     source = connect(Sts)
     for mode in MODES:
@@ -152,7 +157,7 @@ def test_a_list_that_sts_refuses_advises_no_permission_of_s3(run_task, s3: S3Ser
 
 @pytest.mark.parametrize("answer", [Answer(503, code="SlowDown"), Answer(403, raw=b"HTTP/1.1 403 No\r\n\r\nblocked")])
 def test_a_list_that_fails_for_a_moment_is_waited_out(
-    run_task, s3: S3Server, monkeypatch: pytest.MonkeyPatch, answer: Answer
+    run_task: Callable[..., TaskRun], s3: S3Server, monkeypatch: pytest.MonkeyPatch, answer: Answer
 ) -> None:
     """A LIST that S3 throttles, or that a proxy answers, is sent again at the next poll."""
     from tests.support import s3_server
@@ -181,7 +186,9 @@ def test_a_list_that_fails_for_a_moment_is_waited_out(
         assert (run.state, run.error, left) == ("success", None, [])
 
 
-def test_waiting_for_a_report_follows_the_same_table(run_task, s3: S3Server, connect: Connect) -> None:
+def test_waiting_for_a_report_follows_the_same_table(
+    run_task: Callable[..., TaskRun], s3: S3Server, connect: Connect
+) -> None:
     """The sensor for reports waits out what passes, and ends with what lasts."""
     source = connect(Sts)
     inventory = "s3://reports/landing/daily/"
@@ -199,7 +206,7 @@ def test_waiting_for_a_report_follows_the_same_table(run_task, s3: S3Server, con
 @pytest.mark.parametrize("refusal", ["denied", "throttled"])
 @pytest.mark.parametrize("script", [[], [""], ["", "", ""]])
 def test_a_delete_is_not_refused_but_could_not_ask(
-    run_task, s3: S3Server, connect: Connect, refusal: str, script: list[str]
+    run_task: Callable[..., TaskRun], s3: S3Server, connect: Connect, refusal: str, script: list[str]
 ) -> None:
     """The delete operator raises what kept it from asking, and counts no object as refused."""
     source = connect(Sts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.operators.deletion import S3DeleteReplicatedObjectsOperator
 from airflow_provider_crr.sensors.replication import has_task_state_store
+from tests.airflow.conftest import TaskRun
 from tests.support.s3_server import Answer
 from tests.support.versioned_s3 import Deleted, VersionedS3
 
@@ -55,7 +56,9 @@ def fail_second_request(s3: VersionedS3) -> None:
         ("versions", "current"),
     ],
 )
-def test_second_try_ends_what_the_first_began(run_task, s3: VersionedS3, named: str, versions: str) -> None:
+def test_second_try_ends_what_the_first_began(
+    run_task: Callable[..., TaskRun], s3: VersionedS3, named: str, versions: str
+) -> None:
     """What the first try has deleted is done in the second, and nothing older goes."""
     fail_second_request(s3)
     run = run_task(S3DeleteReplicatedObjectsOperator, versions=versions, retries=1, retry_delay=0, **NAMED[named])
@@ -70,7 +73,9 @@ def test_second_try_ends_what_the_first_began(run_task, s3: VersionedS3, named: 
 
 @pytest.mark.skipif(KEEPS, reason="Airflow keeps state of tasks from 3.3 on")
 @pytest.mark.parametrize("named", ["keys", "patterns"])
-def test_before_airflow_3_3_what_is_current_is_not_deleted_twice(run_task, s3: VersionedS3, named: str) -> None:
+def test_before_airflow_3_3_what_is_current_is_not_deleted_twice(
+    run_task: Callable[..., TaskRun], s3: VersionedS3, named: str
+) -> None:
     """Where nothing is kept between tries, the second deletes nothing of what became current by the first."""
     fail_second_request(s3)
     run = run_task(S3DeleteReplicatedObjectsOperator, versions="current", retries=1, retry_delay=0, **NAMED[named])
@@ -81,7 +86,7 @@ def test_before_airflow_3_3_what_is_current_is_not_deleted_twice(run_task, s3: V
 
 
 @needs_store
-def test_cleared_delete_takes_what_is_current_then(run_task, s3: VersionedS3) -> None:
+def test_cleared_delete_takes_what_is_current_then(run_task: Callable[..., TaskRun], s3: VersionedS3) -> None:
     """A user who clears a finished delete asks anew: the versions before are current then."""
     run = run_task(S3DeleteReplicatedObjectsOperator, versions="current", then_clear=lambda: None, **NAMED["keys"])
     assert (run.state, run.xcom["deleted"], s3.left()) == ("success", 5, {})

@@ -18,6 +18,7 @@ from airflow_provider_crr.sensors.inventory import S3InventorySensor
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor
 from airflow_provider_crr.triggers.inventory_report import S3InventoryReportTrigger
 from local_aws.inventory import Report, write_report
+from tests.airflow.conftest import TaskRun
 from tests.support.pages import spoil
 from tests.support.s3_server import Listed, S3Server, stored
 from tests.support.tls import authority
@@ -84,7 +85,9 @@ def wait_for(run_task: Callable[..., Any], **arguments: Any) -> Any:
 
 
 @pytest.mark.parametrize("kind", ["FIN amid a header", "FIN at the end of the headers"])
-def test_gate_opens_on_all_after_a_page_was_lost(run_task, s3: S3Server, mode: dict[str, Any], kind: str) -> None:
+def test_gate_opens_on_all_after_a_page_was_lost(
+    run_task: Callable[..., TaskRun], s3: S3Server, mode: dict[str, Any], kind: str
+) -> None:
     """One connection that is lost amid the headers of the second page costs a retry, and no object."""
     s3.listings["b"] = {part(number): Listed() for number in range(1100)}
     script = spoil(s3, kind, 2, times=1)
@@ -94,7 +97,7 @@ def test_gate_opens_on_all_after_a_page_was_lost(run_task, s3: S3Server, mode: d
 
 
 def test_gate_opens_on_all_after_a_page_was_lost_over_tls(
-    run_task, s3_over_tls: S3Server, mode: dict[str, Any], tmp_path: Path
+    run_task: Callable[..., TaskRun], s3_over_tls: S3Server, mode: dict[str, Any], tmp_path: Path
 ) -> None:
     """The same over TLS, where the connection ends without a close_notify."""
     s3_over_tls.page_size = 10
@@ -105,7 +108,9 @@ def test_gate_opens_on_all_after_a_page_was_lost_over_tls(
 
 
 @pytest.mark.parametrize(("kind", "page"), LOST)
-def test_gate_never_opens_on_a_part(run_task, s3: S3Server, mode: dict[str, Any], kind: str, page: int) -> None:
+def test_gate_never_opens_on_a_part(
+    run_task: Callable[..., TaskRun], s3: S3Server, mode: dict[str, Any], kind: str, page: int
+) -> None:
     """While the second page cannot be read, the gate stays shut, though all that the first one shows is COMPLETED."""
     s3.page_size = 10
     s3.listings["b"] = {part(number): Listed() for number in range(11)}
@@ -118,7 +123,7 @@ def test_gate_never_opens_on_a_part(run_task, s3: S3Server, mode: dict[str, Any]
         assert run.error.passing
 
 
-def test_gate_of_a_thousand_never_opens_on_them(run_task, s3: S3Server) -> None:
+def test_gate_of_a_thousand_never_opens_on_them(run_task: Callable[..., TaskRun], s3: S3Server) -> None:
     """The same with as many objects as a page of S3 has: the thousand and first is never forgotten."""
     s3.listings["b"] = {part(number): Listed() for number in range(1001)}
     s3.answers["b", part(1000)] = stored("PENDING")
@@ -129,7 +134,9 @@ def test_gate_of_a_thousand_never_opens_on_them(run_task, s3: S3Server) -> None:
 
 
 @pytest.mark.parametrize("kind", ["FIN amid a header", "empty", "XHTML", "204", "a root and nothing in it"])
-def test_what_could_not_be_listed_is_not_missing(run_task, s3: S3Server, mode: dict[str, Any], kind: str) -> None:
+def test_what_could_not_be_listed_is_not_missing(
+    run_task: Callable[..., TaskRun], s3: S3Server, mode: dict[str, Any], kind: str
+) -> None:
     """With on_missing="fail" a listing that was lost is no listing without objects: the task does not end for good."""
     s3.listings["b"] = {part(0): Listed()}
     spoil(s3, kind, 1)
@@ -140,7 +147,9 @@ def test_what_could_not_be_listed_is_not_missing(run_task, s3: S3Server, mode: d
 
 
 @pytest.mark.parametrize("kind", ["FIN amid a header", "206"])
-def test_nothing_is_deleted_and_nothing_concluded_of_a_part(run_task, s3: S3Server, kind: str) -> None:
+def test_nothing_is_deleted_and_nothing_concluded_of_a_part(
+    run_task: Callable[..., TaskRun], s3: S3Server, kind: str
+) -> None:
     """Versions on a page that was lost were not looked at: the delete operator could not ask, and says so."""
     s3.page_size = 2
     s3.versions["b"] = [("w/1", f"v{number}") for number in range(3)]
@@ -179,7 +188,7 @@ def folder_prefix() -> str:
 
 
 @pytest.mark.parametrize("mode_name", ["poke", "deferrable"])
-def test_sensor_takes_no_older_report(run_task, s3: S3Server, mode_name: str) -> None:
+def test_sensor_takes_no_older_report(run_task: Callable[..., TaskRun], s3: S3Server, mode_name: str) -> None:
     """A page of folders that was lost once costs a retry; the sensor returns the newest report."""
     deliver(s3, 0, 1, 2)
     script = spoil(s3, "FIN amid a header", 2, times=1)
@@ -190,7 +199,9 @@ def test_sensor_takes_no_older_report(run_task, s3: S3Server, mode_name: str) ->
 
 @pytest.mark.parametrize(("kind", "page"), SOME)
 @pytest.mark.parametrize("mode_name", ["poke", "deferrable"])
-def test_sensor_takes_no_report_of_a_part(run_task, s3: S3Server, mode_name: str, kind: str, page: int) -> None:
+def test_sensor_takes_no_report_of_a_part(
+    run_task: Callable[..., TaskRun], s3: S3Server, mode_name: str, kind: str, page: int
+) -> None:
     """While a page of folders cannot be read, no report is the newest, and no older one is taken."""
     deliver(s3, 0, 1, 2)
     spoil(s3, kind, page)
@@ -200,7 +211,9 @@ def test_sensor_takes_no_report_of_a_part(run_task, s3: S3Server, mode_name: str
 
 
 @pytest.mark.parametrize(("kind", "page"), SOME)
-def test_summary_takes_no_report_of_a_part(run_task, s3: S3Server, kind: str, page: int) -> None:
+def test_summary_takes_no_report_of_a_part(
+    run_task: Callable[..., TaskRun], s3: S3Server, kind: str, page: int
+) -> None:
     """The summary operator does not summarize an older report because a page of folders was lost."""
     deliver(s3, 0, 1, 2)
     spoil(s3, kind, page)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,16 @@ import pytest
 from airflow_provider_crr import errors, failures
 from airflow_provider_crr.operators.inventory import S3InventorySummaryOperator
 from airflow_provider_crr.sensors.inventory import S3InventorySensor
+from local_aws import LocalAws
+from local_aws.buckets import ReplicatedPair
 from local_aws.inventory import Report, deliver, scan, write_report
+from tests.airflow.conftest import TaskRun
 
 BEGUN = datetime(2026, 11, 20, 1, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def report(aws_conn, denied_pair) -> Iterator[Report]:
+def report(aws_conn: LocalAws, denied_pair: ReplicatedPair) -> Report:
     """A report of one FAILED object, not yet delivered, whose destination bucket exists."""
     denied_pair.source_client.put_object(Bucket=denied_pair.source, Key="a/lost.csv", Body=b"12345")
     inventory = f"{denied_pair.source}-inventory"
@@ -35,7 +38,9 @@ def report(aws_conn, denied_pair) -> Iterator[Report]:
     )
 
 
-def test_summary_is_pushed_and_report_written_before_limit_fails(run_task, aws_conn, report, tmp_path: Path) -> None:
+def test_summary_is_pushed_and_report_written_before_limit_fails(
+    run_task: Callable[..., TaskRun], aws_conn: LocalAws, report: Report, tmp_path: Path
+) -> None:
     """A report with more FAILED than max_failed fails the task, after XCom, HTML and Batch manifest are written."""
     client = aws_conn.client()
     deliver(client, report)
@@ -61,7 +66,9 @@ def test_summary_is_pushed_and_report_written_before_limit_fails(run_task, aws_c
     assert body.replace('"', "").startswith(f"{report.manifest['sourceBucket']},a/lost.csv,")
 
 
-def test_report_in_s3_gets_what_extra_args_say_and_a_rendered_nothing_is_refused(run_task, aws_conn, report) -> None:
+def test_report_in_s3_gets_what_extra_args_say_and_a_rendered_nothing_is_refused(
+    run_task: Callable[..., TaskRun], aws_conn: LocalAws, report: Report
+) -> None:
     """The report is sent with extra_args, too; what renders to nothing is no header, and ends the task."""
     client = aws_conn.client()
     deliver(client, report)
@@ -79,7 +86,9 @@ MODES: dict[str, dict[str, Any]] = {"poke": {"deferrable": False}, "deferrable":
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_sensor_returns_manifest_of_delivered_report(run_task, aws_conn, report, mode: str) -> None:
+def test_sensor_returns_manifest_of_delivered_report(
+    run_task: Callable[..., TaskRun], aws_conn: LocalAws, report: Report, mode: str
+) -> None:
     """The inventory sensor returns the manifest of a complete report that is newer than asked for."""
     deliver(aws_conn.client(), report)
     run = run_task(
@@ -94,7 +103,9 @@ def test_sensor_returns_manifest_of_delivered_report(run_task, aws_conn, report,
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_sensor_does_not_take_report_without_checksum(run_task, aws_conn, report, mode: str) -> None:
+def test_sensor_does_not_take_report_without_checksum(
+    run_task: Callable[..., TaskRun], aws_conn: LocalAws, report: Report, mode: str
+) -> None:
     """A report whose manifest.checksum is not there yet is not delivered: the sensor waits until its time is up."""
     deliver(aws_conn.client(), report, upto="manifest.checksum")
     run = run_task(S3InventorySensor, inventory=report.folder_uri, poke_interval=0.1, timeout=0.5, **MODES[mode])
@@ -103,7 +114,9 @@ def test_sensor_does_not_take_report_without_checksum(run_task, aws_conn, report
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_sensor_does_not_wait_in_the_wrong_folder(run_task, aws_conn, report, mode: str) -> None:
+def test_sensor_does_not_wait_in_the_wrong_folder(
+    run_task: Callable[..., TaskRun], aws_conn: LocalAws, report: Report, mode: str
+) -> None:
     """A folder one level off fails the sensor at once, and the right one is named."""
     deliver(aws_conn.client(), report)
     below = f"{report.folder_uri}hive/"
@@ -114,7 +127,9 @@ def test_sensor_does_not_wait_in_the_wrong_folder(run_task, aws_conn, report, mo
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_sensor_does_not_take_older_report(run_task, aws_conn, report, mode: str) -> None:
+def test_sensor_does_not_take_older_report(
+    run_task: Callable[..., TaskRun], aws_conn: LocalAws, report: Report, mode: str
+) -> None:
     """A complete report that S3 began no later than newer_than does not end the wait."""
     deliver(aws_conn.client(), report)
     run = run_task(
@@ -128,7 +143,9 @@ def test_sensor_does_not_take_older_report(run_task, aws_conn, report, mode: str
     assert run.state == "failed"
 
 
-def test_manifest_that_does_not_match_its_checksum_counts_nothing(run_task, aws_conn, report) -> None:
+def test_manifest_that_does_not_match_its_checksum_counts_nothing(
+    run_task: Callable[..., TaskRun], aws_conn: LocalAws, report: Report
+) -> None:
     """A manifest.json that was changed after its checksum was written fails the task, and nothing is counted."""
     client = aws_conn.client()
     deliver(client, report)

@@ -215,7 +215,7 @@ def test_key_that_is_written_during_the_delete_is_not_told_as_dropped(
     monkeypatch.setattr(Deletion, "run", run_beside_a_writer)
     for written in ([], ["gone/1"]):
         land(pair, "gone/1", "gone/2")
-        names = {"bucket_key": ["gone/1", "gone/2"], "bucket_name": pair.source}
+        names: dict[str, Any] = {"bucket_key": ["gone/1", "gone/2"], "bucket_name": pair.source}
         task = S3DeleteReplicatedObjectsOperator(task_id="t", **names)
         assert task.execute({"ti": None})["deleted"] == 2
         assert task._learnt is not None

@@ -88,7 +88,7 @@ def links(task_class: type) -> dict[str, str]:
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
 
-    keys = [link.xcom_key for link in task_class.operator_extra_links]
+    keys = [link.xcom_key for link in task_class.operator_extra_links]  # type: ignore[attr-defined]
     with create_session() as session:
         rows = session.query(XComModel).filter(XComModel.key.in_(keys), XComModel.task_id == "task").all()
         newest = max(row.timestamp for row in rows)

@@ -88,8 +88,8 @@ def test_airflow_finds_the_trigger_again_that_it_has_stored(airflow_home: Any, a
         from airflow.serialization.decoders import smart_decode_trigger_kwargs
         from airflow.serialization.encoders import encode_trigger
     except ImportError:  # Airflow 3.0
-        from airflow.serialization.serialized_objects import _encode_trigger as encode_trigger
-        from airflow.serialization.serialized_objects import smart_decode_trigger_kwargs
+        from airflow.serialization.serialized_objects import _encode_trigger as encode_trigger  # type: ignore[attr-defined, no-redef]
+        from airflow.serialization.serialized_objects import smart_decode_trigger_kwargs  # type: ignore[attr-defined, no-redef]
 
     first = S3InventoryReportTrigger(inventory=FOLDER.rstrip("/"), **arguments)
     path, kwargs = first.serialize()
@@ -149,7 +149,7 @@ def test_trigger_that_ends_before_its_event_is_taken_has_noted_it() -> None:
     async def die_with_event() -> None:
         events = trigger(memory).filter_shared_stream(looks([0], [0, 1, 2]))
         assert (await anext(events)).payload["manifest"] == manifest(1)
-        await events.aclose()
+        await events.aclose()  # type: ignore[attr-defined]
 
     asyncio.run(die_with_event())
     assert announced(trigger(memory), [0, 1, 2]) == [2]
@@ -173,7 +173,15 @@ def test_two_triggerers_at_a_time_announce_a_report_once() -> None:
 def test_nothing_is_announced_that_cannot_be_noted(call: str) -> None:
     """While the memory does not answer nothing is announced and nothing raised; then everything is, once."""
     memory = Memory()
-    steps = [[0], lambda: memory.broken.add(call), [0, 1], [0, 1, 2], memory.broken.clear, [0, 1, 2], [0, 1, 2]]
+    steps: list[Any] = [
+        [0],
+        lambda: memory.broken.add(call),
+        [0, 1],
+        [0, 1, 2],
+        memory.broken.clear,
+        [0, 1, 2],
+        [0, 1, 2],
+    ]
     assert announced(trigger(memory), *steps) == [1, 2]
 
 
@@ -201,7 +209,7 @@ def test_watcher_of_two_assets_notes_for_both(monkeypatch: pytest.MonkeyPatch) -
     assert announced(trigger(both), [0, 1, 2]) == [2]
     assert announced(trigger(AssetStateStoreAccessors(inlets=[Asset("b")])), [0, 1, 2, 3]) == [3]
     # What one asset's store cannot take is announced once all the same, and noted there the next time.
-    steps = [lambda: memories["b"].broken.add("aset"), [3, 4], memories["b"].broken.clear, [3, 4], [3, 4, 5]]
+    steps: list[Any] = [lambda: memories["b"].broken.add("aset"), [3, 4], memories["b"].broken.clear, [3, 4], [3, 4, 5]]
     assert announced(trigger(both), *steps) == [4, 5]
     assert announced(trigger(AssetStateStoreAccessors(inlets=[Asset("b")])), [3, 4, 5]) == []
 
@@ -278,7 +286,7 @@ def test_watchers_of_one_inventory_share_one_loop(
             watching = S3InventoryReportTrigger(
                 inventory=first.folder_uri, poke_interval=3600, newer_than=BEGUN + timedelta(days=number - 1, hours=1)
             )
-            watching.asset_state_store = Memory()
+            watching.asset_state_store = Memory()  # type: ignore[assignment]
             stream = manager.subscribe(trigger_id=number, trigger=watching, key=watching.shared_stream_key())
             events.append(watching.filter_shared_stream(stream))
         try:

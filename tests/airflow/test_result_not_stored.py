@@ -16,6 +16,7 @@ from airflow_provider_crr.sensors.inventory import S3InventorySensor
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor, has_task_state_store
 from airflow_provider_crr.tasks import endings, evidence
 from airflow_provider_crr.tasks.compat import AirflowSensorTimeout, AirflowSkipException
+from tests.airflow.conftest import TaskRun
 from tests.support.s3_server import Answer, S3Server, stored
 
 MODES: dict[str, dict[str, Any]] = {
@@ -65,7 +66,7 @@ def unstored(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Let Airflow fail to store the next results."""
     from airflow.sdk.bases.xcom import BaseXCom
 
-    store = BaseXCom.set.__func__
+    store = BaseXCom.set.__func__  # type: ignore[attr-defined]
     left: list[int] = [0]
 
     def fail(cls: Any, key: str, *args: Any, **kwargs: Any) -> None:
@@ -132,7 +133,7 @@ def test_resumed_task_ends_as_its_event_says_whatever_the_push_does(
 def test_delete_says_what_it_refused_whatever_the_push_does(s3: S3Server, instance: Instance) -> None:
     """Refused versions fail the task with ObjectsNotDeleted, and what could not be asked with its own error."""
     s3.answers["b", "k", "v"] = stored("FAILED", headers={"x-amz-version-id": "v"})
-    named = {"bucket_key": {"bucket": "b", "key": "k", "version_id": "v"}}
+    named: dict[str, Any] = {"bucket_key": {"bucket": "b", "key": "k", "version_id": "v"}}
     with pytest.raises(failures.ObjectsNotDeleted, match="refused 1"):
         S3DeleteReplicatedObjectsOperator(task_id="delete", **named).execute({"ti": instance})
     assert instance.pushes == 1
@@ -167,7 +168,9 @@ def test_nothing_is_pushed_of_nothing() -> None:
 
 
 @pytest.mark.parametrize("mode", ["poke", "deferrable"])
-def test_failed_gate_is_not_retried_because_its_evidence_is_lost(run_task, s3: S3Server, unstored, mode: str) -> None:
+def test_failed_gate_is_not_retried_because_its_evidence_is_lost(
+    run_task: Callable[..., TaskRun], s3: S3Server, unstored: Callable[[int], None], mode: str
+) -> None:
     """In Airflow's own runner the task fails at once, with retries left, and the object is asked for once."""
     s3.answers["b", "k"] = stored("FAILED")
     unstored(9)
@@ -178,7 +181,9 @@ def test_failed_gate_is_not_retried_because_its_evidence_is_lost(run_task, s3: S
 
 @pytest.mark.skipif(not has_task_state_store(), reason="Airflow keeps state of tasks from 3.3 on")
 @pytest.mark.parametrize("mode", ["poke", "reschedule"])
-def test_open_gate_keeps_what_it_knows_until_its_result_is_stored(run_task, s3: S3Server, unstored, mode: str) -> None:
+def test_open_gate_keeps_what_it_knows_until_its_result_is_stored(
+    run_task: Callable[..., TaskRun], s3: S3Server, unstored: Callable[[int], None], mode: str
+) -> None:
     """A gate whose result cannot be stored is tried again, and that try asks only for what was done last."""
     s3.answers["b", "early"] = stored("COMPLETED")
     s3.answers["b", "late"] = [stored("PENDING"), stored("COMPLETED")]

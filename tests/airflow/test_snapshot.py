@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor, has_task_state_store
+from tests.airflow.conftest import TaskRun
 from tests.support.s3_server import LAST_MODIFIED, Listed, Request, S3Server, stored
 
 MODES: dict[str, dict[str, Any]] = {
@@ -64,7 +65,7 @@ def write(s3: S3Server, *keys: str) -> Callable[[], None]:
     ids=["marker last", "parts and marker", "marker on a later page"],
 )
 def test_part_that_was_written_amid_a_listing_is_waited_for(
-    run_task, s3: S3Server, mode: str, patterns: list[str], page_size: int
+    run_task: Callable[..., TaskRun], s3: S3Server, mode: str, patterns: list[str], page_size: int
 ) -> None:
     """A part, and then the marker, that are written between two LISTs of one sweep keep the gate shut while PENDING."""
     marker = "w/_SUCCESS" if page_size == 1000 else "w/z_SUCCESS"
@@ -79,7 +80,9 @@ def test_part_that_was_written_amid_a_listing_is_waited_for(
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("patterns", [["s3://b/w/*"], ["s3://b/w/*", "s3://b/w/_SUCCESS"]])
-def test_snapshot_costs_a_listing_and_no_head(run_task, s3: S3Server, mode: str, patterns: list[str]) -> None:
+def test_snapshot_costs_a_listing_and_no_head(
+    run_task: Callable[..., TaskRun], s3: S3Server, mode: str, patterns: list[str]
+) -> None:
     """Where nothing is written, a gate over patterns lists each of them twice, and asks for each object once."""
     s3.listings["b"] = {key: Listed() for key in ("w/_SUCCESS", "w/1", "w/2", "w/3")}
     run = run_task(S3ReplicationSensor, bucket_key=patterns, **SOON, **MODES[mode])
@@ -114,7 +117,7 @@ def renamed(s3: S3Server) -> None:
     ],
 )
 def test_change_before_the_second_listing_is_seen(
-    run_task, s3: S3Server, mode: str, change: Callable[[S3Server], None], asked: dict[str, int]
+    run_task: Callable[..., TaskRun], s3: S3Server, mode: str, change: Callable[[S3Server], None], asked: dict[str, int]
 ) -> None:
     """What is gone, overwritten or renamed when the second listing begins is no part of what the gate opens on."""
     s3.listings["b"] = {"w/1": Listed(), "w/2": Listed()}
@@ -126,7 +129,7 @@ def test_change_before_the_second_listing_is_seen(
     assert lists(s3) >= 3
 
 
-def test_writer_without_an_end_holds_no_poll(run_task, s3: S3Server) -> None:
+def test_writer_without_an_end_holds_no_poll(run_task: Callable[..., TaskRun], s3: S3Server) -> None:
     """A writer whose every object is replicated at once, and who goes on, makes the gate wait, poll after poll."""
     s3.listings["b"] = {"w/1": Listed()}
     s3.before_listing = lambda request: write(s3, f"w/{len(s3.requests)}")()
@@ -136,7 +139,9 @@ def test_writer_without_an_end_holds_no_poll(run_task, s3: S3Server) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_same_bytes_written_again_within_the_second_are_waited_for(run_task, s3: S3Server, mode: str) -> None:
+def test_same_bytes_written_again_within_the_second_are_waited_for(
+    run_task: Callable[..., TaskRun], s3: S3Server, mode: str
+) -> None:
     """An object that was written in the second of its answer is asked again in a later one: it may be another then."""
     s3.listings["b"] = {"w/1": Listed(), "w/2": Listed()}
     s3.answers["b", "w/1"] = [
@@ -149,7 +154,7 @@ def test_same_bytes_written_again_within_the_second_are_waited_for(run_task, s3:
     assert heads(s3) == {"w/1": 4, "w/2": 1 if mode != "reschedule" or KEEPS else 2}
 
 
-def test_young_object_costs_a_head_and_a_second(run_task, s3: S3Server) -> None:
+def test_young_object_costs_a_head_and_a_second(run_task: Callable[..., TaskRun], s3: S3Server) -> None:
     """An object that was written in the second of its answer does not make the gate wait for its next poke."""
     s3.listings["b"] = {"w/1": Listed(), "w/2": Listed()}
     s3.answers["b", "w/1"] = [stored("COMPLETED", headers={"Date": LAST_MODIFIED}), stored("COMPLETED")]
@@ -161,7 +166,7 @@ def test_young_object_costs_a_head_and_a_second(run_task, s3: S3Server) -> None:
 REPLICAS = ["s3://b/w/_SUCCESS", "s3://b/w/*"]
 
 
-def test_pattern_over_replicas_fails_and_says_what_to_do(run_task, s3: S3Server) -> None:
+def test_pattern_over_replicas_fails_and_says_what_to_do(run_task: Callable[..., TaskRun], s3: S3Server) -> None:
     """What a pattern matches in a bucket of replicas fails the gate in the three modes, naming three ways out."""
     s3.listings["b"] = {"w/_SUCCESS": Listed(), "w/1": Listed()}
     s3.default = lambda bucket, key, version: stored("REPLICA")
@@ -185,7 +190,7 @@ def test_pattern_over_replicas_fails_and_says_what_to_do(run_task, s3: S3Server)
     ],
 )
 def test_replica_is_done_where_it_is_named_or_where_the_author_says_so(
-    run_task, s3: S3Server, arguments: dict[str, Any], state: str
+    run_task: Callable[..., TaskRun], s3: S3Server, arguments: dict[str, Any], state: str
 ) -> None:
     """Replicas that are named open the gate, and those of a pattern with on_replica="done", in the three modes."""
     s3.listings["b"] = {"w/_SUCCESS": Listed(), "w/1": Listed()}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from airflow_provider_crr.errors import BucketNotFound
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor, has_task_state_store
+from tests.airflow.conftest import TaskRun
 from tests.support.s3_server import Answer, Listed, S3Server, stored
 
 MODES: dict[str, dict[str, Any]] = {
@@ -38,7 +39,9 @@ def heads(s3: S3Server) -> dict[str, int]:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("pattern", [False, True], ids=["explicit", "pattern"])
-def test_finished_object_is_asked_once_and_unfinished_once_a_poll(run_task, s3: S3Server, mode, pattern) -> None:
+def test_finished_object_is_asked_once_and_unfinished_once_a_poll(
+    run_task: Callable[..., TaskRun], s3: S3Server, mode: Any, pattern: bool
+) -> None:
     """A finished object costs one HEAD, an unfinished one more for each poll; before 3.3, reschedule asks anew."""
     pending = {"dt=1/a": 0, "dt=1/b": 1, "dt=1/c": 3, "dt=1/d": 0}
     for key, polls in pending.items():
@@ -58,7 +61,7 @@ def test_finished_object_is_asked_once_and_unfinished_once_a_poll(run_task, s3: 
     # In Airflow 3.0, dag.test() resumes a deferred task that it should try again.
     ["poke", "reschedule", pytest.param("deferrable", marks=needs_store)],
 )
-def test_retry_asks_only_for_the_rest(run_task, s3: S3Server, mode) -> None:
+def test_retry_asks_only_for_the_rest(run_task: Callable[..., TaskRun], s3: S3Server, mode: str) -> None:
     """After a try that ended with an error, the next asks only for the rest; deferrable or before 3.3 for all."""
     s3.missing_buckets.add("later")
     asked: list[int] = []
@@ -88,7 +91,7 @@ def test_retry_asks_only_for_the_rest(run_task, s3: S3Server, mode) -> None:
 
 @needs_store
 @pytest.mark.parametrize("mode", MODES)
-def test_cleared_gate_asks_for_what_may_have_changed(run_task, s3: S3Server, mode) -> None:
+def test_cleared_gate_asks_for_what_may_have_changed(run_task: Callable[..., TaskRun], s3: S3Server, mode: Any) -> None:
     """A cleared gate asks for keys and what FAILED, not for named versions that are done; deferrable for all."""
     s3.answers["landing", "plain"] = stored("COMPLETED")
     s3.answers["landing", "named", "v"] = stored("COMPLETED", headers={"x-amz-version-id": "v"})
@@ -117,7 +120,7 @@ def test_cleared_gate_asks_for_what_may_have_changed(run_task, s3: S3Server, mod
 
 
 @needs_store
-def test_rescheduled_gate_waits_for_the_version_that_it_pinned(run_task, s3: S3Server) -> None:
+def test_rescheduled_gate_waits_for_the_version_that_it_pinned(run_task: Callable[..., TaskRun], s3: S3Server) -> None:
     """With pin_versions each poke of mode="reschedule" asks for the version that answered the first one."""
     s3.answers["landing", "k"] = [
         stored("PENDING", headers={"x-amz-version-id": "v1"}),
@@ -134,7 +137,7 @@ def test_rescheduled_gate_waits_for_the_version_that_it_pinned(run_task, s3: S3S
 @needs_store
 @pytest.mark.parametrize("method", ["get", "set"])
 def test_gate_opens_without_a_store_that_fails(
-    run_task, s3: S3Server, database: None, monkeypatch: pytest.MonkeyPatch, method: str
+    run_task: Callable[..., TaskRun], s3: S3Server, database: None, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     """A task state store that answers 500 makes each poke ask anew, and neither fails nor opens the gate."""
     from airflow.state.metastore import MetastoreBackend

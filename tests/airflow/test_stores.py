@@ -51,7 +51,9 @@ def gate(run_task: Callable[..., Any], mode: dict[str, Any]) -> Callable[..., An
 
 
 @pytest.mark.parametrize("status", ["FAILED", None])
-def test_gate_opens_once_the_store_has_repaired_it(minio: S3Server, gate: Callable[..., Any], status) -> None:
+def test_gate_opens_once_the_store_has_repaired_it(
+    minio: S3Server, gate: Callable[..., Any], status: str | None
+) -> None:
     """What is FAILED, or has no status yet, is waited for where a rule covers it, and the gate opens on COMPLETED."""
     minio.answers["landing", "raw/k"] = [stored(status)] * 3 + [stored("COMPLETED")]
     run = gate()
@@ -59,7 +61,9 @@ def test_gate_opens_once_the_store_has_repaired_it(minio: S3Server, gate: Callab
 
 
 @pytest.mark.parametrize("status", ["FAILED", None])
-def test_gate_never_opens_on_what_is_not_repaired(minio: S3Server, gate: Callable[..., Any], status) -> None:
+def test_gate_never_opens_on_what_is_not_repaired(
+    minio: S3Server, gate: Callable[..., Any], status: str | None
+) -> None:
     """What stays as it is keeps the gate shut until its time is up, and the XCom says what is waited for."""
     minio.answers["landing", "raw/k"] = stored(status)
     run = gate(timeout=0.5)
@@ -69,7 +73,7 @@ def test_gate_never_opens_on_what_is_not_repaired(minio: S3Server, gate: Callabl
 
 
 @pytest.mark.parametrize("status", ["FAILED", None])
-def test_rule_that_is_removed_ends_the_waiting(minio: S3Server, gate: Callable[..., Any], status) -> None:
+def test_rule_that_is_removed_ends_the_waiting(minio: S3Server, gate: Callable[..., Any], status: str | None) -> None:
     """Once no rule covers an object that is FAILED or has no status, the gate fails and says so."""
     heads: list[None] = []
 
@@ -90,7 +94,9 @@ def test_rule_that_is_removed_ends_the_waiting(minio: S3Server, gate: Callable[.
 @pytest.mark.parametrize(
     "arguments", [{"on_failed": "fail", "on_none": "fail"}, {"max_pending_age": 60}], ids=["fail", "age"]
 )
-def test_author_and_age_end_it(minio: S3Server, gate: Callable[..., Any], status, arguments: dict[str, Any]) -> None:
+def test_author_and_age_end_it(
+    minio: S3Server, gate: Callable[..., Any], status: str | None, arguments: dict[str, Any]
+) -> None:
     """What the author wrote to fail does so at once, and so does what is older than max_pending_age."""
     minio.answers["landing", "raw/k"] = stored(status)
     run = gate(**arguments)

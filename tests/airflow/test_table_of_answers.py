@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from airflow_provider_crr import errors
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor
+from tests.airflow.conftest import TaskRun
 from tests.support.s3_server import Answer, Listed, S3Server, stored
 
 MODES: tuple[dict[str, Any], ...] = (
@@ -55,14 +57,14 @@ TABLE = {
 
 
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch):
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
     with S3Server() as server:
         monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
         yield server
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_row(run_task, s3: S3Server, name: str) -> None:
+def test_row(run_task: Callable[..., TaskRun], s3: S3Server, name: str) -> None:
     """Each answer of S3 has the designed verdict, with the same message and XCom in the three modes."""
     row = TABLE[name]
     s3.answers["landing", "a/key"] = row.answer
@@ -88,7 +90,7 @@ def test_row(run_task, s3: S3Server, name: str) -> None:
     assert row.says in str(runs[0].error)
 
 
-def test_pattern_without_match_waits(run_task, s3: S3Server) -> None:
+def test_pattern_without_match_waits(run_task: Callable[..., TaskRun], s3: S3Server) -> None:
     """No object that matches a pattern keeps the gate shut in the three modes: an empty list is not replicated."""
     s3.listings["landing"] = {"other/key": Listed()}
     for mode in MODES:
@@ -114,7 +116,9 @@ def test_pattern_without_match_waits(run_task, s3: S3Server) -> None:
         ("never_fail", "PENDING", "skipped"),
     ],
 )
-def test_skipping_options_act_alike_in_every_mode(run_task, s3: S3Server, option: str, gate: str, poked: str) -> None:
+def test_skipping_options_act_alike_in_every_mode(
+    run_task: Callable[..., TaskRun], s3: S3Server, option: str, gate: str, poked: str
+) -> None:
     """soft_fail and never_fail turn a gate that fails or times out into a skip in all three modes alike."""
     s3.answers["landing", "a/key"] = stored(gate)
     s3.missing_buckets.add("nowhere")
@@ -131,7 +135,7 @@ def test_skipping_options_act_alike_in_every_mode(run_task, s3: S3Server, option
         assert run.state == poked
 
 
-def test_missing_bucket_fails_alike_in_every_mode(run_task, s3: S3Server) -> None:
+def test_missing_bucket_fails_alike_in_every_mode(run_task: Callable[..., TaskRun], s3: S3Server) -> None:
     """A bucket that does not exist fails at once, named, in every mode, rather than be waited for."""
     s3.missing_buckets.add("nowhere")
     runs = [
@@ -144,7 +148,7 @@ def test_missing_bucket_fails_alike_in_every_mode(run_task, s3: S3Server) -> Non
 
 
 def test_connection_without_credentials_fails_alike_in_every_mode(
-    run_task, s3: S3Server, monkeypatch: pytest.MonkeyPatch
+    run_task: Callable[..., TaskRun], s3: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A connection that yields no credentials fails at once, saying so, in every mode."""
     monkeypatch.setenv(

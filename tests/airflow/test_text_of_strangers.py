@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
 from airflow_provider_crr.failures import ReplicationFailed
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor
+from tests.airflow.conftest import TaskRun
 from tests.support.s3_server import Answer, S3Server
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
-def test_long_message_of_s3_is_no_long_xcom(run_task, monkeypatch: pytest.MonkeyPatch, deferrable: bool) -> None:
+def test_long_message_of_s3_is_no_long_xcom(
+    run_task: Callable[..., TaskRun], monkeypatch: pytest.MonkeyPatch, deferrable: bool
+) -> None:
     """Ten megabytes in S3's error are a few hundred characters of the task's XCom and of its error."""
     with S3Server() as server:
         monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())

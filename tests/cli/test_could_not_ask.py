@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from tests.cli.conftest import Ended
 from tests.support.credential_sources import Connect, Container, Process, Source, Sts, WebIdentity
 from tests.support.s3_server import Answer, S3Server, stored
 
@@ -27,7 +30,7 @@ REFUSALS = [
 @pytest.mark.parametrize("command", COMMANDS, ids=[" ".join(words[:1]) + str(len(words)) for words in COMMANDS])
 @pytest.mark.parametrize(("kind", "refusal", "given"), REFUSALS)
 def test_refused_credentials(
-    crr,
+    crr: Callable[..., Ended],
     s3: S3Server,
     connect: Connect,
     command: tuple[str, ...],
@@ -50,7 +53,7 @@ def test_refused_credentials(
 
 
 @pytest.mark.parametrize("code", ["InvalidAccessKeyId", "SignatureDoesNotMatch", "NotSignedUp"])
-def test_a_caller_that_s3_refuses(crr, s3: S3Server, code: str) -> None:
+def test_a_caller_that_s3_refuses(crr: Callable[..., Ended], s3: S3Server, code: str) -> None:
     """A key that S3 does not know is no verdict about the object."""
     s3.default = lambda bucket, key, version: Answer(403, code=code)
     for command in COMMANDS[:3]:
@@ -60,7 +63,7 @@ def test_a_caller_that_s3_refuses(crr, s3: S3Server, code: str) -> None:
         assert code in run.err
 
 
-def test_a_refusal_without_a_reason_waits(crr, s3: S3Server) -> None:
+def test_a_refusal_without_a_reason_waits(crr: Callable[..., Ended], s3: S3Server) -> None:
     """A 403 whose GET says nothing is UNKNOWN, with the exit code for waiting."""
     s3.answers["b", "k"] = [Answer(403), Answer(206)]
     run = crr("status", "s3://b/k")

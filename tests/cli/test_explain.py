@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
 from airflow_provider_crr.replication.reasons import REASONS
 from airflow_provider_crr.replication.status import ObjectState
-from local_aws.buckets import replicated_pair, replication_rule
+from local_aws import LocalAws
+from local_aws.buckets import ReplicatedPair, replicated_pair, replication_rule
+from tests.cli.conftest import Ended
 from tests.cli.test_status import ANSWERS
 from tests.replication.recorded import text
-from tests.support.s3_server import Answer, stored
+from tests.support.s3_server import Answer, S3Server, stored
 
 RULES = (
     '<ReplicationConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Role>r</Role>{}'
@@ -34,7 +37,7 @@ def rows(text: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("state", ANSWERS)
-def test_exit_codes_are_those_of_status(crr, s3, state: str) -> None:
+def test_exit_codes_are_those_of_status(crr: Callable[..., Ended], s3: S3Server, state: str) -> None:
     """Each answer has the exit code that `status` has for it, and is said in words."""
     s3.answers["b", "k"], code = ANSWERS[state]
     s3.replication["b"] = RULES.format(rule("all"))
@@ -46,7 +49,7 @@ def test_exit_codes_are_those_of_status(crr, s3, state: str) -> None:
     assert len(found["why"]) > 20
 
 
-def test_completed_object(crr, aws_conn, pair) -> None:
+def test_completed_object(crr: Callable[..., Ended], aws_conn: LocalAws, pair: ReplicatedPair) -> None:
     """Of a replicated object the rule is named that covers it, and where its replica is."""
     pair.source_client.put_object(Bucket=pair.source, Key="dt=1/k", Body=b"x")
     run = crr("explain", f"s3://{pair.source}/dt=1/k")
@@ -58,7 +61,7 @@ def test_completed_object(crr, aws_conn, pair) -> None:
     assert "S3 made the replica" in found["why"]
 
 
-def test_replica(crr, aws_conn, pair) -> None:
+def test_replica(crr: Callable[..., Ended], aws_conn: LocalAws, pair: ReplicatedPair) -> None:
     """Of a replica no rule is named: S3 does not replicate it again."""
     pair.source_client.put_object(Bucket=pair.source, Key="k", Body=b"x")
     run = crr("explain", f"s3://{pair.destination}/k")
@@ -67,7 +70,7 @@ def test_replica(crr, aws_conn, pair) -> None:
     assert "replica " not in run.out.replace("a replica", "")
 
 
-def test_failed_object(crr, aws_conn, denied_pair) -> None:
+def test_failed_object(crr: Callable[..., Ended], aws_conn: LocalAws, denied_pair: ReplicatedPair) -> None:
     """Of an object that has FAILED the remedy is told, and where its replica should be."""
     denied_pair.source_client.put_object(Bucket=denied_pair.source, Key="k", Body=b"x")
     run = crr("explain", f"s3://{denied_pair.source}/k")
@@ -77,7 +80,9 @@ def test_failed_object(crr, aws_conn, denied_pair) -> None:
     assert found["replica"].startswith(f"s3://{denied_pair.destination}/k ")
 
 
-def test_object_that_no_rule_covers(crr, aws, aws_conn, pair) -> None:
+def test_object_that_no_rule_covers(
+    crr: Callable[..., Ended], aws: LocalAws, aws_conn: LocalAws, pair: ReplicatedPair
+) -> None:
     """An object without status is explained by the bucket's rules, with the remedy."""
     pair.source_client.put_bucket_replication(
         Bucket=pair.source,
@@ -95,7 +100,7 @@ def test_object_that_no_rule_covers(crr, aws, aws_conn, pair) -> None:
     assert "replica" not in found
 
 
-def test_bucket_without_rules(crr, aws_conn, pair) -> None:
+def test_bucket_without_rules(crr: Callable[..., Ended], aws_conn: LocalAws, pair: ReplicatedPair) -> None:
     """A bucket without replication configuration is named as the reason."""
     pair.source_client.delete_bucket_replication(Bucket=pair.source)
     pair.source_client.put_object(Bucket=pair.source, Key="k", Body=b"x")
@@ -106,7 +111,7 @@ def test_bucket_without_rules(crr, aws_conn, pair) -> None:
     assert found["rule"] == "none: the bucket has no replication configuration"
 
 
-def test_missing_object(crr, aws_conn, pair) -> None:
+def test_missing_object(crr: Callable[..., Ended], aws_conn: LocalAws, pair: ReplicatedPair) -> None:
     """Of an object that is not there yet, the rule and the place of its replica are told all the same."""
     run = crr("explain", f"s3://{pair.source}/K")
     assert run.code == 3
@@ -116,7 +121,7 @@ def test_missing_object(crr, aws_conn, pair) -> None:
     assert "check the key" in found["remedy"]
 
 
-def test_document_has_every_rule_that_covers_the_key(crr, s3) -> None:
+def test_document_has_every_rule_that_covers_the_key(crr: Callable[..., Ended], s3: S3Server) -> None:
     """With --json, one document has the answer, the reason, the enabled rules that cover the key, and destinations."""
     s3.answers["b", "raw/k"] = stored("PENDING")
     tag = "<And><Prefix>raw/</Prefix><Tag><Key>t</Key><Value>v</Value></Tag></And>"
@@ -137,7 +142,7 @@ def test_document_has_every_rule_that_covers_the_key(crr, s3) -> None:
     assert found["remedy"].startswith("Wait")
 
 
-def test_rule_that_does_not_opt_in_to_kms(crr, s3) -> None:
+def test_rule_that_does_not_opt_in_to_kms(crr: Callable[..., Ended], s3: S3Server) -> None:
     """A rule that leaves out objects encrypted with KMS is named with that, if the object is one."""
     s3.answers["b", "k"] = stored(headers={"x-amz-server-side-encryption": "aws:kms"})
     s3.replication["b"] = RULES.format(rule("all"))
@@ -147,7 +152,7 @@ def test_rule_that_does_not_opt_in_to_kms(crr, s3) -> None:
     assert found["status"].endswith("aws:kms")
 
 
-def test_rules_that_may_not_be_read(crr, s3) -> None:
+def test_rules_that_may_not_be_read(crr: Callable[..., Ended], s3: S3Server) -> None:
     """Rules that may not be read leave the status and its exit code; the permission is named."""
     s3.answers["b", "k"] = stored("COMPLETED")
     s3.replication["b"] = Answer(403, code="AccessDenied")
@@ -157,7 +162,7 @@ def test_rules_that_may_not_be_read(crr, s3) -> None:
     assert json.loads(crr("explain", "s3://b/k", "--json").out)["rules"] is None
 
 
-def test_missing_bucket_is_an_error(crr, s3) -> None:
+def test_missing_bucket_is_an_error(crr: Callable[..., Ended], s3: S3Server) -> None:
     """A bucket that does not exist is an error, as for status."""
     s3.missing_buckets.add("gone")
     run = crr("explain", "s3://gone/k")
@@ -165,7 +170,7 @@ def test_missing_bucket_is_an_error(crr, s3) -> None:
     assert run.err.startswith("s3://gone: there is no such bucket")
 
 
-def test_bucket_that_went_away_is_an_error(crr, s3) -> None:
+def test_bucket_that_went_away_is_an_error(crr: Callable[..., Ended], s3: S3Server) -> None:
     """A bucket that is gone when its rules are read is an error: what was answered before is out of date."""
 
     def last_answer() -> Answer:
@@ -176,7 +181,7 @@ def test_bucket_that_went_away_is_an_error(crr, s3) -> None:
     assert crr("explain", "s3://b/k").code == 1
 
 
-def test_object_without_answer(crr, s3) -> None:
+def test_object_without_answer(crr: Callable[..., Ended], s3: S3Server) -> None:
     """When S3 gives no answer that can be read, that is said, and what to do."""
     s3.answers["b", "k"] = Answer(503, code="SlowDown")
     run = crr("explain", "s3://b/k")
@@ -186,7 +191,7 @@ def test_object_without_answer(crr, s3) -> None:
     assert found["remedy"].startswith("Ask again")
 
 
-def test_version_and_wrong_arguments(crr, s3) -> None:
+def test_version_and_wrong_arguments(crr: Callable[..., Ended], s3: S3Server) -> None:
     """A version is asked for; what names no object has the exit code of wrong arguments."""
     s3.answers["b", "k", "v1"] = stored("COMPLETED", headers={"x-amz-version-id": "v1"})
     run = crr("explain", "s3://b/k", "--version-id", "v1")
@@ -195,7 +200,7 @@ def test_version_and_wrong_arguments(crr, s3) -> None:
     assert crr("explain", "s3://b/1", "s3://b/2").code == 2
 
 
-def test_hostile_text_is_never_sent_to_the_terminal(crr, s3) -> None:
+def test_hostile_text_is_never_sent_to_the_terminal(crr: Callable[..., Ended], s3: S3Server) -> None:
     """Keys, rule names, tags and bucket names of rules are shown, and never obeyed."""
     key = "a\x1b[2J\u202e\x7f"
     s3.answers["b", key] = stored("COMPLETED")
@@ -208,7 +213,7 @@ def test_hostile_text_is_never_sent_to_the_terminal(crr, s3) -> None:
     assert json.loads(run.out)["destinations"] == [f"s3://c\u202e/{key}"]
 
 
-def test_two_destinations(crr, aws_conn, aws, pair) -> None:
+def test_two_destinations(crr: Callable[..., Ended], aws_conn: LocalAws, aws: LocalAws, pair: ReplicatedPair) -> None:
     """A key that two rules cover has two replicas."""
     source, other = f"{pair.source}-two", f"{pair.source}-other"
     rules = [
@@ -231,7 +236,9 @@ def test_two_destinations(crr, aws_conn, aws, pair) -> None:
         ("REPLICA", "product of a replication", None),
     ],
 )
-def test_what_is_said_of_minio_is_true_of_minio(crr, s3, status: str | None, why: str, remedy: str | None) -> None:
+def test_what_is_said_of_minio_is_true_of_minio(
+    crr: Callable[..., Ended], s3: S3Server, status: str | None, why: str, remedy: str | None
+) -> None:
     """On MinIO nothing is said that is true of S3 alone, and the replica is said to be on the other server."""
     s3.server_header = "MinIO"
     s3.answers["landing", "raw/k"] = stored(status)
@@ -248,7 +255,7 @@ def test_what_is_said_of_minio_is_true_of_minio(crr, s3, status: str | None, why
     assert "S3 " not in "".join(found.values())
 
 
-def test_removed_rule_is_named(crr, s3) -> None:
+def test_removed_rule_is_named(crr: Callable[..., Ended], s3: S3Server) -> None:
     """A FAILED object that no rule covers any more is not waited for, and that is why."""
     s3.server_header = "MinIO"
     s3.answers["landing", "raw/k"] = stored("FAILED")

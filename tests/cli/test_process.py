@@ -10,14 +10,17 @@ import sysconfig
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.support.s3_server import Answer, stored
+from local_aws import LocalAws
+from local_aws.buckets import ReplicatedPair
+from tests.support.s3_server import Answer, S3Server, stored
 
 
-def run(command: list[str], *arguments: str, **more: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False, timeout=120, **more)  # type: ignore[call-overload]
+def run(command: list[str], *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False, timeout=120, **more)
 
 
 def test_airflow_has_the_commands_where_it_takes_them(in_airflow: bool) -> None:
@@ -27,7 +30,7 @@ def test_airflow_has_the_commands_where_it_takes_them(in_airflow: bool) -> None:
     assert in_airflow == (tuple(map(int, __version__.split(".")[:2])) >= (3, 2))
 
 
-def test_status(command: list[str], aws_conn, pair, denied_pair) -> None:
+def test_status(command: list[str], aws_conn: LocalAws, pair: ReplicatedPair, denied_pair: ReplicatedPair) -> None:
     """The command that a user types shows the objects, and ends with the exit code of the worst."""
     for one in (pair, denied_pair):
         one.source_client.put_object(Bucket=one.source, Key="k", Body=b"x")
@@ -41,7 +44,7 @@ def test_status(command: list[str], aws_conn, pair, denied_pair) -> None:
     assert statuses == {f"k{pair.source}": "COMPLETED", f"k{denied_pair.source}": "FAILED"}
 
 
-def test_module_is_the_same_command(s3) -> None:
+def test_module_is_the_same_command(s3: S3Server) -> None:
     """`python -m airflow_provider_crr.cli` does the same on every release, answers alone on standard output."""
     s3.answers["b", "k"] = stored("PENDING")
     found = run([sys.executable, "-m", "airflow_provider_crr.cli"], "status", "s3://b/k", "--json")
@@ -57,7 +60,7 @@ def test_help_tells_the_exit_codes(command: list[str]) -> None:
         assert line in found.stdout
 
 
-def test_log_goes_to_standard_error(command: list[str], s3, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_goes_to_standard_error(command: list[str], s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """With --verbose Airflow's log is shown, and not among the answers."""
     monkeypatch.delenv("AIRFLOW__LOGGING__LOGGING_LEVEL", raising=False)
     s3.answers["b", "k"] = stored("COMPLETED")
@@ -67,7 +70,7 @@ def test_log_goes_to_standard_error(command: list[str], s3, monkeypatch: pytest.
     assert "credentials retrieved from login" in found.stderr
 
 
-def test_error_is_one_line(command: list[str], s3) -> None:
+def test_error_is_one_line(command: list[str], s3: S3Server) -> None:
     """An error is one line on standard error, without a traceback."""
     s3.missing_buckets.add("gone")
     found = run(command, "explain", "s3://gone/k")
@@ -76,7 +79,9 @@ def test_error_is_one_line(command: list[str], s3) -> None:
     assert found.stderr.count("\n") == 1
 
 
-def test_connection_that_is_not_defined_is_told(command: list[str], s3, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connection_that_is_not_defined_is_told(
+    command: list[str], s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A connection that is not defined means boto3's own credentials, as in a task, and is told."""
     ((key, secret),) = s3.secrets.items()
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", key)
@@ -88,7 +93,9 @@ def test_connection_that_is_not_defined_is_told(command: list[str], s3, monkeypa
     assert found.stderr == "connection 'absent' is not defined: boto3 looks for credentials by itself\n"
 
 
-def test_connection_in_the_database_is_used(command: list[str], s3, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connection_in_the_database_is_used(
+    command: list[str], s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A connection that is stored in Airflow's database is found, as by Airflow's other commands."""
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
     airflow = str(Path(sysconfig.get_path("scripts"), "airflow"))
@@ -103,19 +110,20 @@ def test_connection_in_the_database_is_used(command: list[str], s3, tmp_path, mo
     assert (found.returncode, found.stderr) == (0, "")
 
 
-def test_nobody_reads_on(command: list[str], s3) -> None:
+def test_nobody_reads_on(command: list[str], s3: S3Server) -> None:
     """A reader that goes away ends the command quietly, with the exit code that a shell has for SIGPIPE."""
     s3.default = lambda bucket, key, version: stored("COMPLETED")
     process = subprocess.Popen(
         [*command, "status", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
+    assert process.stdout
     process.stdout.close()
     process.stdout = None
     _, error = process.communicate(b"".join(b"s3://b/%d\n" % number for number in range(500)), timeout=120)
     assert (process.returncode, error) == (141, b"")
 
 
-def test_interrupt(command: list[str], s3) -> None:
+def test_interrupt(command: list[str], s3: S3Server) -> None:
     """Ctrl-C ends the command quietly, with the exit code that a shell has for it."""
     s3.default = lambda bucket, key, version: Answer(delay=60)
     process = subprocess.Popen(

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Callable
 
 import pytest
 
+from local_aws import LocalAws
+from local_aws.buckets import ReplicatedPair
+from tests.cli.conftest import Ended
 from tests.replication.recorded import text
-from tests.support.s3_server import MISSING, Answer, stored
+from tests.support.s3_server import MISSING, Answer, S3Server, stored
 
 #: What S3 answers, what it is called, and the exit code.
 ANSWERS = {
@@ -26,7 +30,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("state", ANSWERS)
-def test_exit_code_of_each_answer(crr, s3, state: str) -> None:
+def test_exit_code_of_each_answer(crr: Callable[..., Ended], s3: S3Server, state: str) -> None:
     """The exit code of one object is what a gate makes of it; 0 is for COMPLETED and REPLICA only."""
     s3.answers["b", "k"], code = ANSWERS[state]
     run = crr("status", "s3://b/k")
@@ -36,21 +40,25 @@ def test_exit_code_of_each_answer(crr, s3, state: str) -> None:
 
 
 @pytest.mark.parametrize("state", [state for state, (_, code) in ANSWERS.items() if code])
-def test_one_object_that_is_not_replicated_decides_the_exit_code(crr, s3, state: str) -> None:
+def test_one_object_that_is_not_replicated_decides_the_exit_code(
+    crr: Callable[..., Ended], s3: S3Server, state: str
+) -> None:
     """Among replicated objects, one that is not makes the exit code, wherever it stands."""
     s3.default = lambda bucket, key, version: stored("COMPLETED")
     s3.answers["b", "odd"], code = ANSWERS[state]
     assert crr("status", "s3://b/1", "s3://b/odd", "s3://b/2").code == code
 
 
-def test_failure_outweighs_wait(crr, s3) -> None:
+def test_failure_outweighs_wait(crr: Callable[..., Ended], s3: S3Server) -> None:
     """Of objects to wait for and objects that have failed, the failure makes the exit code."""
     s3.answers["b", "slow"] = stored("PENDING")
     s3.answers["b", "lost"] = stored("FAILED")
     assert crr("status", "s3://b/lost", "s3://b/slow").code == 4
 
 
-def test_replicated_objects_and_their_replicas(crr, aws_conn, pair) -> None:
+def test_replicated_objects_and_their_replicas(
+    crr: Callable[..., Ended], aws_conn: LocalAws, pair: ReplicatedPair
+) -> None:
     """Objects that S3 has replicated and their replicas are shown in the order of the command line, and all is well."""
     for key in ("b.csv", "a.csv"):
         pair.source_client.put_object(Bucket=pair.source, Key=key, Body=b"x")
@@ -65,7 +73,7 @@ def test_replicated_objects_and_their_replicas(crr, aws_conn, pair) -> None:
     assert total == "replicated 3 of 3"
 
 
-def test_pending_objects_are_to_wait_for(crr, aws_conn, pair) -> None:
+def test_pending_objects_are_to_wait_for(crr: Callable[..., Ended], aws_conn: LocalAws, pair: ReplicatedPair) -> None:
     """While S3 replicates an object it is PENDING, with the exit code for waiting; then it is COMPLETED."""
     aws_conn.hold(pair.source)
     pair.source_client.put_object(Bucket=pair.source, Key="k", Body=b"x")
@@ -77,7 +85,9 @@ def test_pending_objects_are_to_wait_for(crr, aws_conn, pair) -> None:
     assert crr("status", uri).code == 0
 
 
-def test_refused_objects_have_failed(crr, aws_conn, denied_pair) -> None:
+def test_refused_objects_have_failed(
+    crr: Callable[..., Ended], aws_conn: LocalAws, denied_pair: ReplicatedPair
+) -> None:
     """An object whose destination refuses it has FAILED, with the exit code for failure."""
     denied_pair.source_client.put_object(Bucket=denied_pair.source, Key="k", Body=b"x")
     run = crr("status", f"s3://{denied_pair.source}/k", "--json")
@@ -86,7 +96,7 @@ def test_refused_objects_have_failed(crr, aws_conn, denied_pair) -> None:
     assert (found["status"], found["gate"], found["http_status"]) == ("FAILED", "fail", 200)
 
 
-def test_version_is_asked_for(crr, aws_conn, pair) -> None:
+def test_version_is_asked_for(crr: Callable[..., Ended], aws_conn: LocalAws, pair: ReplicatedPair) -> None:
     """A version can be named by option, in the URI as messages have it, and by JSON; all ask for that version."""
     client = pair.source_client
     version = client.put_object(Bucket=pair.source, Key="k", Body=b"1")["VersionId"]
@@ -102,7 +112,7 @@ def test_version_is_asked_for(crr, aws_conn, pair) -> None:
     assert f"{uri}?versionId={version}" in crr("status", uri, "--version-id", version).out
 
 
-def test_many_objects_of_standard_input_are_one_head_each(crr, s3) -> None:
+def test_many_objects_of_standard_input_are_one_head_each(crr: Callable[..., Ended], s3: S3Server) -> None:
     """Objects of standard input are asked for by one HEAD each, together with those of the command line."""
     s3.default = lambda bucket, key, version: stored("COMPLETED")
     lines = "".join(f"s3://b/{number}\n" for number in range(300)) + "\n"
@@ -113,7 +123,7 @@ def test_many_objects_of_standard_input_are_one_head_each(crr, s3) -> None:
     assert sorted(request.key for request in s3.heads()) == answered
 
 
-def test_json_lines_can_be_asked_again(crr, s3) -> None:
+def test_json_lines_can_be_asked_again(crr: Callable[..., Ended], s3: S3Server) -> None:
     """What --json wrote is read as the same objects, whatever is in their keys."""
     keys = ["plain", "línea\n2", 'quo"te', "end\r", "tab\t", "k?versionId=x"]
     s3.default = lambda bucket, key, version: stored("COMPLETED", headers={"x-amz-version-id": version or "v7"})
@@ -127,7 +137,7 @@ def test_json_lines_can_be_asked_again(crr, s3) -> None:
     assert {json.loads(line)["answered_version_id"] for line in again.out.splitlines()} == {"v7"}
 
 
-def test_repaired_object_is_found_replicated_when_it_is_asked_again(crr, s3) -> None:
+def test_repaired_object_is_found_replicated_when_it_is_asked_again(crr: Callable[..., Ended], s3: S3Server) -> None:
     """A line of --json names the version only if it was asked for: the upload that repairs it is another one."""
     s3.answers["b", "k"] = stored("FAILED", headers={"x-amz-version-id": "v1"})
     s3.answers["b", "k", "v1"] = stored("FAILED", headers={"x-amz-version-id": "v1"})
@@ -136,7 +146,7 @@ def test_repaired_object_is_found_replicated_when_it_is_asked_again(crr, s3) -> 
     assert (first.code, crr("status", "-", stdin=first.out.encode()).code) == (4, 0)
 
 
-def test_listed_key_that_looks_like_a_version_is_a_key(crr, s3) -> None:
+def test_listed_key_that_looks_like_a_version_is_a_key(crr: Callable[..., Ended], s3: S3Server) -> None:
     """In a listing on standard input all after the bucket is the key: another object's status opens nothing."""
     s3.answers["b", "x?versionId=v1"] = stored("FAILED")
     s3.answers["b", "x"] = s3.answers["b", "x", "v1"] = stored("COMPLETED", headers={"x-amz-version-id": "v1"})
@@ -144,7 +154,7 @@ def test_listed_key_that_looks_like_a_version_is_a_key(crr, s3) -> None:
     assert crr("status", "s3://b/x?versionId=v1").code == 0
 
 
-def test_key_of_standard_input_is_taken_as_it_is(crr, s3) -> None:
+def test_key_of_standard_input_is_taken_as_it_is(crr: Callable[..., Ended], s3: S3Server) -> None:
     """A carriage return or a space at the end of a line belongs to the key: another key would be another object."""
     s3.answers["b", "k"] = stored("COMPLETED")
     run = crr("status", "-", stdin=b"s3://b/k\r\ns3://b/k \n")
@@ -161,7 +171,9 @@ def test_key_of_standard_input_is_taken_as_it_is(crr, s3) -> None:
     [[b"s3://b/k"], [b"s3://b/k", b"", b"s3://b/l "], [b'{"bucket": "b", "key": "k"}', b"s3://b/k", b"s3://b/l "]],
     ids=len,
 )
-def test_list_of_windows_is_taken(crr, s3, lines: list[bytes], last: bool, end: bytes, mark: bytes) -> None:
+def test_list_of_windows_is_taken(
+    crr: Callable[..., Ended], s3: S3Server, lines: list[bytes], last: bool, end: bytes, mark: bytes
+) -> None:
     """A byte-order mark, and carriage returns at the ends of all lines, are no part of any key; a space is."""
     s3.default = lambda bucket, key, version: stored("COMPLETED")
     run = crr("status", "-", "--json", stdin=mark + end.join(lines) + (end if last else b""))
@@ -169,7 +181,7 @@ def test_list_of_windows_is_taken(crr, s3, lines: list[bytes], last: bool, end: 
     assert {request.key for request in s3.heads()} == {"k", "l "} & {"k", *(["l "] if len(lines) > 1 else [])}
 
 
-def test_lists_with_marks_may_be_put_together(crr, s3) -> None:
+def test_lists_with_marks_may_be_put_together(crr: Callable[..., Ended], s3: S3Server) -> None:
     """A mark amid the lines, as `cat` leaves it, is passed over, too; so is one before an argument."""
     s3.default = lambda bucket, key, version: stored("COMPLETED")
     run = crr("status", "\ufeffs3://b/1", "-", stdin="\ufeffs3://b/2\n\ufeffs3://b/3\n".encode())
@@ -177,7 +189,7 @@ def test_lists_with_marks_may_be_put_together(crr, s3) -> None:
     assert sorted(request.key for request in s3.heads()) == ["1", "2", "3"]
 
 
-def test_list_whose_lines_end_in_two_ways_is_refused(crr, s3) -> None:
+def test_list_whose_lines_end_in_two_ways_is_refused(crr: Callable[..., Ended], s3: S3Server) -> None:
     """Where carriage returns end some lines only, nobody knows which of them are of a key: nothing is guessed."""
     s3.default = lambda bucket, key, version: stored("COMPLETED")
     run = crr("status", "-", stdin=b"s3://b/1\r\ns3://b/2\r\ns3://b/3\n")
@@ -213,7 +225,9 @@ def test_list_whose_lines_end_in_two_ways_is_refused(crr, s3) -> None:
         ("\ufeff".encode("utf-16-be") + "s3://b/k".encode("utf-16-be"), "s3://b/k", "UTF-16"),
     ],
 )
-def test_line_that_names_no_object_is_told(crr, s3, line: bytes, quoted: str, says: str) -> None:
+def test_line_that_names_no_object_is_told(
+    crr: Callable[..., Ended], s3: S3Server, line: bytes, quoted: str, says: str
+) -> None:
     """The message has the number of the line, its text, what it looks like, and what is taken."""
     before = b"" if says == "UTF-16" else b"s3://b/1\n\n"
     s3.default = lambda bucket, key, version: stored("COMPLETED")
@@ -231,7 +245,9 @@ def test_line_that_names_no_object_is_told(crr, s3, line: bytes, quoted: str, sa
     ("name", "says"), [('"s3://b/k"', "in quotes"), ("https://b/k", "web address"), ("b,k", "CSV")]
 )
 @pytest.mark.parametrize("command", ["status", "explain"])
-def test_argument_that_names_no_object_is_told(crr, s3, command: str, name: str, says: str) -> None:
+def test_argument_that_names_no_object_is_told(
+    crr: Callable[..., Ended], s3: S3Server, command: str, name: str, says: str
+) -> None:
     """So it is with an argument."""
     run = crr(command, name)
     assert run.code == 2
@@ -240,7 +256,7 @@ def test_argument_that_names_no_object_is_told(crr, s3, command: str, name: str,
 
 
 @pytest.mark.parametrize("stdin", [b"", b"\n\n", b"\r\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf\r\n"])
-def test_no_object_is_not_success(crr, s3, stdin: bytes) -> None:
+def test_no_object_is_not_success(crr: Callable[..., Ended], s3: S3Server, stdin: bytes) -> None:
     """An empty list of objects is an error, never exit code 0."""
     run = crr("status", "-", "--json", stdin=stdin)
     assert (run.code, run.out) == (2, "")
@@ -271,7 +287,9 @@ def test_no_object_is_not_success(crr, s3, stdin: bytes) -> None:
         (["s3://B*/k"], b"", "Invalid bucket name"),
     ],
 )
-def test_wrong_arguments(crr, s3, arguments: list[str], stdin: bytes, says: str) -> None:
+def test_wrong_arguments(
+    crr: Callable[..., Ended], s3: S3Server, arguments: list[str], stdin: bytes, says: str
+) -> None:
     """What names no object ends in one line on standard error, with argparse's exit code for wrong arguments."""
     run = crr("status", *arguments, stdin=stdin)
     assert run.code == 2
@@ -279,14 +297,16 @@ def test_wrong_arguments(crr, s3, arguments: list[str], stdin: bytes, says: str)
     assert run.err.count("\n") == 1
 
 
-def test_argparse_has_the_same_exit_code_for_wrong_arguments(crr) -> None:
+def test_argparse_has_the_same_exit_code_for_wrong_arguments(crr: Callable[..., Ended]) -> None:
     """What argparse refuses has the exit code of wrong arguments, which is none of those about objects."""
     assert crr("status").code == 2
     assert crr("status", "s3://b/k", "--nonsense").code == 2
 
 
 @pytest.mark.parametrize("json_lines", [False, True])
-def test_hostile_key_is_shown_and_never_sent_to_the_terminal(crr, s3, json_lines: bool) -> None:
+def test_hostile_key_is_shown_and_never_sent_to_the_terminal(
+    crr: Callable[..., Ended], s3: S3Server, json_lines: bool
+) -> None:
     """Controls, escape sequences and text that turns around are spelled out, in the table, in JSON and in errors."""
     key = "a\x1b[2J\x07\x9b31m\x7f\u202efdp.exe\nFAILED"
     s3.answers["b", key] = stored("COMPLETED")
@@ -304,7 +324,7 @@ def test_hostile_key_is_shown_and_never_sent_to_the_terminal(crr, s3, json_lines
     assert "\x1b" not in refused.err
 
 
-def test_hostile_answer_is_never_sent_to_the_terminal(crr, s3) -> None:
+def test_hostile_answer_is_never_sent_to_the_terminal(crr: Callable[..., Ended], s3: S3Server) -> None:
     """What an endpoint answers is shown as text, too."""
     s3.answers["b", "k"] = Answer(headers={"ETag": '"e"', "x-amz-replication-status": "x\u009b2J"})
     run = crr("status", "s3://b/k")
@@ -312,7 +332,7 @@ def test_hostile_answer_is_never_sent_to_the_terminal(crr, s3) -> None:
     assert "\x9b" not in run.out
 
 
-def test_missing_bucket_is_an_error(crr, s3) -> None:
+def test_missing_bucket_is_an_error(crr: Callable[..., Ended], s3: S3Server) -> None:
     """A bucket that does not exist says nothing of the object: an error after the answers, as in the gate."""
     s3.missing_buckets.add("gone")
     s3.answers["b", "k"] = stored("COMPLETED")
@@ -324,7 +344,7 @@ def test_missing_bucket_is_an_error(crr, s3) -> None:
     ]
 
 
-def test_connection_without_credentials_is_an_error(crr, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connection_without_credentials_is_an_error(crr: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch) -> None:
     """Without credentials nothing is known of the object: one line that names the remedy."""
     monkeypatch.setenv("AIRFLOW_CONN_BARE", '{"conn_type": "aws", "extra": {"region_name": "eu-west-1"}}')
     run = crr("status", "s3://b/k", "--conn-id", "bare")
@@ -332,7 +352,7 @@ def test_connection_without_credentials_is_an_error(crr, monkeypatch: pytest.Mon
     assert "no AWS credentials" in run.err.splitlines()[-1]
 
 
-def test_connection_that_cannot_be_used_is_an_error(crr, s3) -> None:
+def test_connection_that_cannot_be_used_is_an_error(crr: Callable[..., Ended], s3: S3Server) -> None:
     """A connection of which no client can be made ends in one line, too."""
     run = crr("status", "s3://b/k", "--region", "not a region")
     assert run.code == 1
@@ -341,7 +361,9 @@ def test_connection_that_cannot_be_used_is_an_error(crr, s3) -> None:
 
 @pytest.mark.parametrize("more", [[], ["--json"]], ids=["table", "json"])
 @pytest.mark.parametrize("command", ["status", "explain", "summarize"])
-def test_password_in_the_endpoints_url_is_not_shown(crr, monkeypatch, command: str, more: list[str]) -> None:
+def test_password_in_the_endpoints_url_is_not_shown(
+    crr: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, command: str, more: list[str]
+) -> None:
     """Where nobody answers, neither output nor errors have the name and password that the endpoint's URL has."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -359,7 +381,7 @@ def test_password_in_the_endpoints_url_is_not_shown(crr, monkeypatch, command: s
     assert "pa55" not in run.out + run.err
 
 
-def test_options_reach_s3(crr, s3) -> None:
+def test_options_reach_s3(crr: Callable[..., Ended], s3: S3Server) -> None:
     """Region, bucket owner and payer are part of the request."""
     s3.answers["b", "k"] = stored("COMPLETED")
     options = ["--region", "ap-south-1", "--expected-bucket-owner", "111122223333", "--requester-pays"]
@@ -371,7 +393,9 @@ def test_options_reach_s3(crr, s3) -> None:
 
 
 @pytest.mark.parametrize(("status", "code"), [("FAILED", 3), (None, 3), ("PENDING", 3), ("COMPLETED", 0)])
-def test_store_that_repairs_itself_is_judged_as_a_gate_does(crr, s3, status: str | None, code: int) -> None:
+def test_store_that_repairs_itself_is_judged_as_a_gate_does(
+    crr: Callable[..., Ended], s3: S3Server, status: str | None, code: int
+) -> None:
     """On MinIO, FAILED and no status are waited for while a rule covers the key; without one they fail."""
     s3.server_header = "MinIO"
     s3.answers["landing", "raw/k"] = stored(status)

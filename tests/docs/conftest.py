@@ -17,7 +17,7 @@ def load_dags(airflow_home: Path) -> Callable[[str], dict[str, Any]]:
     try:
         from airflow.dag_processing.dagbag import DagBag
     except ImportError:  # Airflow 3.0
-        from airflow.models.dagbag import DagBag
+        from airflow.models.dagbag import DagBag  # type: ignore[no-redef]
     initdb()
 
     def load(text: str) -> dict[str, Any]:

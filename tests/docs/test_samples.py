@@ -6,10 +6,11 @@ import inspect
 import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_string
 from importlib.metadata import version
+from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from threading import Thread
 from typing import Any
@@ -19,7 +20,8 @@ import pytest
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.replication.events import FAILED
 from airflow_provider_crr.tasks import metrics
-from local_aws.buckets import versioned_bucket
+from local_aws import LocalAws
+from local_aws.buckets import ReplicatedPair, versioned_bucket
 from local_aws.inventory.report import deliver, write_report
 from local_aws.inventory.scan import scan
 from tests.docs.pages import Sample, samples, words
@@ -29,18 +31,18 @@ hands_exceptions = tuple(map(int, version("apache-airflow").split(".")[:2])) >= 
 PYTHON, JSON = samples("python"), samples("json")
 
 
-def named(found: list[Sample]) -> Any:
+def named(found: list[Sample]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("sample", found, ids=[sample.name for sample in found])
 
 
 @named(PYTHON)
-def test_python_sample_builds_a_dag(load_dags, sample) -> None:
+def test_python_sample_builds_a_dag(load_dags: Callable[[str], dict[str, Any]], sample: Sample) -> None:
     """Airflow reads a sample as a DAG file, and finds one DAG that has tasks."""
     (dag,) = load_dags(sample.text).values()
     assert dag.tasks
 
 
-def validate(service: str, shape: str, value: object) -> None:
+def validate(service: str, shape: str, value: Any) -> None:
     from botocore.loaders import Loader
     from botocore.model import ServiceModel
     from botocore.validate import validate_parameters
@@ -49,7 +51,7 @@ def validate(service: str, shape: str, value: object) -> None:
 
 
 @named(JSON)
-def test_json_sample_is_what_its_caption_says(sample, monkeypatch) -> None:
+def test_json_sample_is_what_its_caption_says(sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
     """AWS's own models take the configurations, Airflow takes the connection, and policies have statements."""
     value = json.loads(sample.text)
     caption = sample.options.partition(":caption: ")[2].strip()
@@ -67,7 +69,7 @@ def test_json_sample_is_what_its_caption_says(sample, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("sample", samples("console"), ids=lambda sample: sample.name)
-def test_command_is_one_that_airflow_takes(sample) -> None:
+def test_command_is_one_that_airflow_takes(sample: Sample) -> None:
     """Each command of a sample is one whose arguments Airflow's parser takes."""
     from airflow.cli.cli_config import DefaultHelpParser
     from airflow.cli.cli_parser import _add_command
@@ -91,7 +93,7 @@ def test_every_metric_is_on_the_page() -> None:
 
 
 @pytest.fixture
-def bad_report(aws_conn, denied_pair) -> str:
+def bad_report(aws_conn: LocalAws, denied_pair: ReplicatedPair) -> str:
     """Deliver a report with one FAILED object; return its folder."""
     denied_pair.source_client.put_object(Bucket=denied_pair.source, Key="<b>a", Body=b"x")
     destination = f"{denied_pair.source}-inventory"
@@ -120,7 +122,7 @@ FOLDER = "s3://my-inventory-bucket/my-landing-bucket/daily/"
 
 
 @pytest.fixture
-def mailbox(monkeypatch) -> Iterator[list[str]]:
+def mailbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """A mail server behind the connection smtp_default; what it was sent."""
     received: list[str] = []
 
@@ -142,7 +144,9 @@ def mailbox(monkeypatch) -> Iterator[list[str]]:
         server.shutdown()
 
 
-def test_mail_names_what_is_wrong_and_where_the_report_is(load_dags, bad_report, mailbox, tmp_path) -> None:
+def test_mail_names_what_is_wrong_and_where_the_report_is(
+    load_dags: Callable[[str], dict[str, Any]], bad_report: str, mailbox: list[str], tmp_path: Path
+) -> None:
     """The notifier of the sample sends the error, escaped, and the places that its summary names."""
     states = run(
         load_dags,
@@ -152,13 +156,17 @@ def test_mail_names_what_is_wrong_and_where_the_report_is(load_dags, bad_report,
     assert states == {"summary": "failed"}
     mail = message_from_string(mailbox[0])
     assert mail["Subject"] == "inventory_check_by_mail.summary failed"
-    (html,) = (part.get_payload(decode=True).decode() for part in mail.walk() if part.get_content_type() == "text/html")
+    (payload,) = (part.get_payload(decode=True) for part in mail.walk() if part.get_content_type() == "text/html")
+    assert isinstance(payload, bytes)
+    html = payload.decode()
     assert ("1 FAILED, limit 0" if hands_exceptions else "See the log.") in html
     assert f"Report: file://{tmp_path}" in html
     assert "-failed.csv" in html
 
 
-def test_ticket_is_written_of_a_report_over_its_limit(load_dags, bad_report, capfd) -> None:
+def test_ticket_is_written_of_a_report_over_its_limit(
+    load_dags: Callable[[str], dict[str, Any]], bad_report: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     """The task behind a failed summary runs, and reads the summary that was pushed before."""
     assert run(load_dags, "inventory_check_with_ticket", {FOLDER: bad_report}) == {
         "summary": "failed",

@@ -6,11 +6,12 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import airflow_provider_crr
-from airflow_provider_crr import errors
+from airflow_provider_crr import errors, failures
 from airflow_provider_crr.inventory.engines.duckdb_sql import DEFECTS
 from airflow_provider_crr.replication import rules
 from airflow_provider_crr.replication.reasons import REASONS, UNCOVERED
@@ -20,8 +21,9 @@ from tests.docs.pages import words
 PACKAGE = Path(airflow_provider_crr.__file__).parent
 PAGE = words("troubleshooting")
 ERRORS = sorted(
-    {name for name, found in vars(errors).items() if isinstance(found, type) and issubclass(found, errors.CrrError)}
-    | set(errors._TASK_FAILURES)
+    name
+    for name, found in {**vars(errors), **vars(failures)}.items()
+    if isinstance(found, type) and issubclass(found, errors.CrrError) and not name.startswith("_")
 )
 #: Calls whose argument of this place is a message.
 MESSAGES = {
@@ -63,25 +65,25 @@ PATHS = sorted(path for path in MODULES if any(map(telling, messages(path))))
 
 
 @pytest.mark.parametrize("path", PATHS, ids=[str(path.relative_to(PACKAGE)) for path in PATHS])
-def test_every_message_is_on_the_page(path) -> None:
+def test_every_message_is_on_the_page(path: Any) -> None:
     """What a module raises or warns of can be searched for on the page, in its own words."""
     assert [text for text in map(telling, messages(path)) if text and text not in PAGE] == []
 
 
 @pytest.mark.parametrize("name", ERRORS)
-def test_every_error_is_on_the_page(name) -> None:
+def test_every_error_is_on_the_page(name: Any) -> None:
     """Each class of the tree is named."""
     assert re.search(rf"\b{name}\b", PAGE)
 
 
 @pytest.mark.parametrize("state", REASONS)
-def test_every_reason_of_a_gate_is_on_the_page(state) -> None:
+def test_every_reason_of_a_gate_is_on_the_page(state: Any) -> None:
     """What decides against a gate, or keeps it waiting, is there by its own words."""
     assert re.split(r"[.,:](?: |$)", REASONS[state])[0] in PAGE
 
 
 @pytest.mark.parametrize("store", [stores.MINIO, stores.RUSTFS, stores.CEPH, stores.STORAGEGRID])
-def test_every_reason_of_another_store_is_on_the_page(store) -> None:
+def test_every_reason_of_another_store_is_on_the_page(store: Any) -> None:
     """So is what another store's objects decide by, where that is not as on S3."""
     texts = [*store.words.values(), store.no_status]
     if store.repairs_failed:
@@ -91,7 +93,7 @@ def test_every_reason_of_another_store_is_on_the_page(store) -> None:
 
 
 @pytest.mark.parametrize("code", DEFECTS)
-def test_every_defect_of_a_row_is_on_the_page(code) -> None:
+def test_every_defect_of_a_row_is_on_the_page(code: Any) -> None:
     """Each thing that a row of a report is refused for is there."""
     assert f"it has {DEFECTS[code]}" in PAGE
 

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -166,7 +167,7 @@ def test_gates_survive_the_death_of_their_triggerer(
     aws.reset_counts()
     airflow.start("triggerer")
     for prefix in ("opens/", "overdue/"):
-        until(lambda prefix=prefix: aws.heads(pair.source, prefix), f"sweep of {prefix} by the new triggerer")
+        until(partial(aws.heads, pair.source, prefix), f"sweep of {prefix} by the new triggerer")
     without_triggerer = time.monotonic() - all_wait
     until(lambda: len(scripted.heads(bucket)) == 40, "the sweep that begins again")
     assert airflow.task_states("deferred", amid) == {"gate": "deferred", "behind": "None"}
@@ -195,8 +196,8 @@ def test_two_triggerers_share_ten_mapped_gates(
     def swept_gates() -> int:
         return sum(aws.heads(pair.source, f"dt=1/{index}") > 0 for index in range(10))
 
-    def asked_again() -> int:
-        return swept_gates() + (len(scripted.heads(bucket)) == 40)
+    def asked_again(gates: int) -> bool:
+        return swept_gates() + (len(scripted.heads(bucket)) == 40) == gates
 
     until(lambda: airflow.mapped_states("mapped", run, "gate") == ["deferred"] * 10, "ten gates to be deferred")
     until(lambda: swept_gates() == 10, "a sweep of each gate")
@@ -208,7 +209,7 @@ def test_two_triggerers_share_ten_mapped_gates(
     # One after the other, because SQLite locks no rows: two that are free at once may both take a gate, for a second.
     for name, capacity, taken in (("triggerer-a", 6, 6), ("triggerer-b", 5, 11)):
         airflow.start(name, "triggerer", "--skip-serve-logs", "--capacity", str(capacity), **PATIENT)
-        until(lambda taken=taken: asked_again() == taken, f"{taken} gates to be taken over")
+        until(partial(asked_again, taken), f"{taken} gates to be taken over")
     aws.release(pair.source)
     answer.set()
     assert finished(airflow, "mapped", run)["behind_all"] == "success"

@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from local_aws.buckets import replicated_pair, replication_rule, versioned_bucket
+from local_aws import LocalAws
+from local_aws.buckets import ReplicatedPair, replicated_pair, replication_rule, versioned_bucket
 from local_aws.inventory.report import deliver, write_report
 from local_aws.inventory.scan import scan
+from tests.example_dags.conftest import DagOutcome
 
 
-def put(pair, *keys: str) -> None:
+def put(pair: ReplicatedPair, *keys: str) -> None:
     for key in keys:
         pair.source_client.put_object(Bucket=pair.source, Key=key, Body=b"x")
 
 
-def keys_left(pair) -> list[str]:
+def keys_left(pair: ReplicatedPair) -> list[str]:
     found = pair.source_client.list_object_versions(Bucket=pair.source)
     return sorted(version["Key"] for version in found.get("Versions", ()))
 
 
-def test_dag_bag_has_no_import_errors(metadata_database, examples) -> None:
+def test_dag_bag_has_no_import_errors(metadata_database: None, examples: Path) -> None:
     """Airflow imports every example; each has a description, its documentation and tags."""
     try:
         from airflow.dag_processing.dagbag import DagBag
     except ImportError:  # Airflow 3.0
-        from airflow.models.dagbag import DagBag
+        from airflow.models.dagbag import DagBag  # type: ignore[no-redef]
 
     bag = DagBag(str(examples))
     assert bag.import_errors == {}
@@ -39,7 +43,9 @@ def test_dag_bag_has_no_import_errors(metadata_database, examples) -> None:
         assert dag.tags
 
 
-def test_objects_from_upstream_are_gated_until_completed(run_example, aws_conn, pair) -> None:
+def test_objects_from_upstream_are_gated_until_completed(
+    run_example: Callable[..., DagOutcome], aws_conn: LocalAws, pair: ReplicatedPair
+) -> None:
     """The gate waits for the versions that the upstream task returned; then the downstream task runs."""
     aws_conn.hold(pair.source)
 
@@ -59,7 +65,9 @@ def test_objects_from_upstream_are_gated_until_completed(run_example, aws_conn, 
     assert run.returned["publish"] == "3 objects are replicated: {'COMPLETED': 3}"
 
 
-def test_failed_object_from_upstream_stops_what_is_downstream(run_example, denied_pair) -> None:
+def test_failed_object_from_upstream_stops_what_is_downstream(
+    run_example: Callable[..., DagOutcome], denied_pair: ReplicatedPair
+) -> None:
     """A destination that refuses fails the gate, and nothing runs behind it."""
     run = run_example("gate_objects_from_upstream", bucket=denied_pair.source)
     assert run.states == {"land": "success", "gate": "failed", "publish": "upstream_failed"}
@@ -67,7 +75,7 @@ def test_failed_object_from_upstream_stops_what_is_downstream(run_example, denie
     assert "S3 does not retry" in run.returned["gate"]["sample"][0]["reason"]
 
 
-def test_partition_is_gated_by_marker_and_pattern(run_example, pair) -> None:
+def test_partition_is_gated_by_marker_and_pattern(run_example: Callable[..., DagOutcome], pair: ReplicatedPair) -> None:
     """The gate counts what is in the day's partition, marker included, and nothing else."""
     yesterday = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"
     put(
@@ -81,7 +89,7 @@ def test_partition_is_gated_by_marker_and_pattern(run_example, pair) -> None:
 
 
 @pytest.fixture
-def inventoried(aws, pair):
+def inventoried(aws: LocalAws, pair: ReplicatedPair) -> Callable[[str], dict[str, str]]:
     """Deliver a report of what is in the bucket now; return the params of the example."""
 
     def deliver_report(reports: str) -> dict[str, str]:
@@ -100,7 +108,12 @@ def inventoried(aws, pair):
     return deliver_report
 
 
-def test_inventory_check_passes_and_writes_report(run_example, pair, inventoried, tmp_path) -> None:
+def test_inventory_check_passes_and_writes_report(
+    run_example: Callable[..., DagOutcome],
+    pair: ReplicatedPair,
+    inventoried: Callable[[str], dict[str, str]],
+    tmp_path: Path,
+) -> None:
     """A bucket whose every object is replicated passes; the report is there, the manifest of failures is not."""
     put(pair, "a/1", "a/2", "b/1")
     run = run_example("inventory_check", **inventoried(str(tmp_path)))
@@ -112,7 +125,9 @@ def test_inventory_check_passes_and_writes_report(run_example, pair, inventoried
     assert summary["failed_manifest_uri"] is None
 
 
-def test_inventory_check_fails_on_failed_object_after_writing(run_example, aws, denied_pair, tmp_path) -> None:
+def test_inventory_check_fails_on_failed_object_after_writing(
+    run_example: Callable[..., DagOutcome], aws: LocalAws, denied_pair: ReplicatedPair, tmp_path: Path
+) -> None:
     """One FAILED version fails the check, and is listed in the manifest for S3 Batch Replication."""
     put(denied_pair, "a/1")
     denied_pair.allow()
@@ -139,7 +154,7 @@ def test_inventory_check_fails_on_failed_object_after_writing(run_example, aws, 
 
 
 @pytest.fixture
-def half_replicated(aws, pair):
+def half_replicated(aws: LocalAws, pair: ReplicatedPair) -> ReplicatedPair:
     """A bucket whose ``orders/`` has two replicated versions of one key, and an object that no rule covers."""
     name = f"{pair.source}-half"
     half = replicated_pair(aws, name, f"{name}-replica", [replication_rule(f"{name}-replica", "orders/in/")])
@@ -147,7 +162,9 @@ def half_replicated(aws, pair):
     return half
 
 
-def test_delete_safely_is_a_dry_run_by_default(run_example, half_replicated) -> None:
+def test_delete_safely_is_a_dry_run_by_default(
+    run_example: Callable[..., DagOutcome], half_replicated: ReplicatedPair
+) -> None:
     """Without a word about dry_run, nothing is deleted, and the check says what could be."""
     run = run_example("delete_safely", bucket=half_replicated.source)
     assert run.states == {"check": "success", "is_meant": "success", "delete": "skipped"}
@@ -156,7 +173,9 @@ def test_delete_safely_is_a_dry_run_by_default(run_example, half_replicated) -> 
     assert keys_left(half_replicated) == ["orders/in/1", "orders/in/1", "orders/tmp/1"]
 
 
-def test_delete_safely_deletes_what_is_replicated_and_nothing_else(run_example, half_replicated) -> None:
+def test_delete_safely_deletes_what_is_replicated_and_nothing_else(
+    run_example: Callable[..., DagOutcome], half_replicated: ReplicatedPair
+) -> None:
     """With dry_run=False the COMPLETED versions go for good, the replicas stay, and so does what is refused."""
     run = run_example("delete_safely", bucket=half_replicated.source, dry_run=False)
     assert run.states == {"check": "success", "is_meant": "success", "delete": "success"}

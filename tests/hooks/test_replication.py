@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
+from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -49,7 +50,7 @@ def test_one_object_is_one_head(s3: S3Server, hook: S3ReplicationHook) -> None:
 def test_whatever_is_asked_through_its_client_gets_its_own_answer(s3: S3Server, hook: S3ReplicationHook) -> None:
     """Requests that others send through the hook's client, such as for reports, are held to their answers too."""
     s3.default = lambda bucket, key, version: stored("COMPLETED", headers={"ETag": f'"{key}"'}, interim=EARLY)
-    client = hook.get_conn()
+    client: Any = hook.get_conn()
     assert [client.head_object(Bucket="b", Key=str(n))["ETag"] for n in range(20)] == [f'"{n}"' for n in range(20)]
 
 

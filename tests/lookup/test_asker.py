@@ -55,7 +55,7 @@ def test_objects_are_read_only_as_they_are_asked(server: S3Server, way: str) -> 
 
 def test_requests_under_way_are_bounded(server: S3Server, way: str) -> None:
     """S3 never sees more requests at once than there are connections, and sees that many if it is slow."""
-    most = crt_module.CONNECTIONS if way == "crt" else 10
+    most = crt_module.CONNECTIONS if way == "crt" else 10  # type: ignore[attr-defined]
     gate, seen = threading.Event(), []
 
     def answer(bucket: str, key: str, version: str | None) -> Answer:

@@ -116,7 +116,7 @@ def test_who_answers_in_the_place_of_s3_is_asked(server: S3Server, way: str) -> 
 
     def answer(request: Any, **_: Any) -> AWSResponse:
         raw = SimpleNamespace(stream=lambda: iter([]))
-        headers = {"etag": "x", "content-length": "1", "x-amz-replication-status": "FAILED"}
+        headers: Any = {"etag": "x", "content-length": "1", "x-amz-replication-status": "FAILED"}
         return AWSResponse(request.url, 200, headers, raw)
 
     double.meta.events.register("before-send.s3", answer)
@@ -159,7 +159,7 @@ def test_credentials_are_renewed_during_a_lookup(server: S3Server, way: str, mon
         turn = next(turns)
         expiry = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()  # within the time of mandatory renewal
         return {
-            "access_key": f"AKID{turn}", "secret_key": f"secret{turn}", "token": None, "expiry_time": expiry
+            "access_key": f"AKID{turn}", "secret_key": f"secret{turn}", "token": None, "expiry_time": expiry  # type: ignore[dict-item]
         }  # fmt: skip
 
     renewed = server.client()
@@ -253,7 +253,7 @@ def test_the_common_runtime_trusts_whom_boto3_trusts(
     runtime_module._read_context.cache_clear()
     runtime_module.tls_context(asked)
     assert made[0].verify_peer is (trusted is not False)
-    used = get_cert_path(runtime_module.certificates(asked))
+    used = get_cert_path(runtime_module.certificates(asked))  # type: ignore[arg-type]
     assert made[0].ca_buffer == (Path(used).read_bytes() if used else None)
 
 

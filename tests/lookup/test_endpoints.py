@@ -85,7 +85,8 @@ def client_of(region: str, url: str | None, config: dict[str, Any], token: str |
     def answer(request: Any, **_: Any) -> Any:
         sent.append(request)
         headers: Any = {"etag": '"e"', "content-length": "4", "x-amz-request-id": "0A", "x-amz-version-id": "v+1"}
-        return AWSResponse(request.url, 200, {**headers, "x-amz-replication-status": "COMPLETED"}, _NoBody())
+        headers["x-amz-replication-status"] = "COMPLETED"
+        return AWSResponse(request.url, 200, headers, _NoBody())
 
     client.meta.events.register_first("before-send.s3.HeadObject", answer)
     return client, sent

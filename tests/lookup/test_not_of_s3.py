@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,7 +18,7 @@ from tests.support.http_server import Asked, HttpServer, Said
 from tests.support.s3_server import REGION, Answer, S3Server
 
 ODD, EVEN = S3Object("b", "odd"), S3Object("b", "even")
-NO_RETRIES = {"total_max_attempts": 1}
+NO_RETRIES: Any = {"total_max_attempts": 1}
 HTML = {"Content-Type": "text/html", "ETag": '"0-5f"', "Last-Modified": "Mon, 05 Oct 2026 20:00:00 GMT"}
 
 

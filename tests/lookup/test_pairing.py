@@ -22,8 +22,8 @@ from airflow_provider_crr.lookup.client_pairing import pairing_of
 from airflow_provider_crr.lookup.crt import session
 from airflow_provider_crr.lookup.pairing import Exchange
 from airflow_provider_crr.s3.objects import S3Object
-from tests.lookup.test_choice import authority
 from tests.support.s3_server import ETAG, TWICE, Answer, S3Server, stored
+from tests.support.tls import authority
 
 pytestmark = pytest.mark.usefixtures("crt")
 
@@ -364,7 +364,8 @@ def test_single_questions_are_held_to_their_answers_too(server: S3Server) -> Non
 def test_client_that_many_threads_begin_to_use_at_once_is_ours_once(server: S3Server) -> None:
     """Threads that ask through a new client at the same time all get their answers."""
     for _ in range(10):
-        client, found = server.client(), []
+        client = server.client()
+        found: list[str] = []
         begin = threading.Barrier(8)
 
         def ask(client: object = client, found: list[str] = found, begin: threading.Barrier = begin) -> None:

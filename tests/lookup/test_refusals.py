@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -87,7 +88,7 @@ def by_method(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
 
     asking = s3_server._Handler._answer
 
-    def answer(self, request):
+    def answer(self: Any, request: Any) -> Any:
         script = self.server.s3.answers.get((request.bucket, request.key))
         if callable(script) and not request.fault:
             return script(request.method), ""
@@ -134,7 +135,7 @@ def test_an_unclear_reason_is_none_for_others(server: S3Server, way: str) -> Non
     for key in "abcd":
         server.answers["b", key] = refused_then(403, CUT if key == "a" else error(403, "AccessDenied"))
     ask = choose_lookup(server.client(retries={"total_max_attempts": 1}))
-    found = [answer.state for answer in ask(S3Object("b", key) for key in "abcd")]
+    found: list[str] = [answer.state.value for answer in ask(S3Object("b", key) for key in "abcd")]
     gets = [request.key for request in server.requests if request.method == "GET"]
     assert found.count("UNKNOWN") == gets.count("a")
     assert found.count("FORBIDDEN") == 4 - gets.count("a")

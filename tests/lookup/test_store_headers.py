@@ -87,8 +87,9 @@ def test_amazon_is_asked_as_ever(region: str, endpoint: str | None, sent: bool) 
 
     def answer(request: Any, **_: Any) -> AWSResponse:
         seen.append(request.headers.get(NAME))
+        headers: Any = {"etag": "x", "content-length": "1", "x-amz-request-id": "1"}
         raw = type("Raw", (), {"stream": lambda self: iter([])})()
-        return AWSResponse(request.url, 200, {"etag": "x", "content-length": "1", "x-amz-request-id": "1"}, raw)
+        return AWSResponse(request.url, 200, headers, raw)
 
     client = boto3.Session("id", "secret", region_name=region).client("s3", endpoint_url=endpoint)
     client.meta.events.register("before-send.s3", answer)

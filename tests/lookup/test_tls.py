@@ -110,7 +110,7 @@ def test_whatever_file_boto3_does_not_take_is_an_error(private: Identity, tmp_pa
             ) as raised:
                 ask(server.client(verify=str(trusted)), objects)
             assert not raised.value.passing
-            assert raised.value.uri in map(str, PAIR)
+            assert raised.value.uri in list(map(str, PAIR))
         assert server.requests == []
 
 
@@ -222,14 +222,15 @@ def test_a_server_that_asks_for_a_certificate(private: Identity, tmp_path: Path,
     key.write_bytes(mine.key_pem)
     both.write_bytes(mine.pem + mine.key_pem)
     other.write_bytes(identity().key_pem)
-    config = {
+    choices: dict[str, dict[str, Any]] = {
         "both": {"client_cert": (str(cert), str(key))},
         "one file": {"client_cert": str(both)},
         "none": {},
         "another key": {"client_cert": (str(cert), str(other))},
         "missing": {"client_cert": (str(cert), str(tmp_path / "gone.key"))},
         "no key": {"client_cert": str(cert)},
-    }[given]
+    }
+    config = choices[given]
     with serving(context) as server:
         client = server.client(verify=str(tmp_path / "trusted.pem"), retries={"total_max_attempts": 1}, **config)
         for objects in (ONE, PAIR):

@@ -17,7 +17,7 @@ from airflow_provider_crr.inventory.output import write
 from airflow_provider_crr.lookup import choice
 from airflow_provider_crr.s3.client_errors import not_asked
 from tests.lookup.conftest import BOTO3
-from tests.support.credential_sources import REFUSALS, Source, Sts
+from tests.support.credential_sources import REFUSALS, Connect, Source, Sts
 from tests.support.s3_server import S3Server
 
 
@@ -64,7 +64,7 @@ WAYS = {"one": ONE, "many by crt": MANY, "many by boto3": MANY}
 
 
 @pytest.fixture
-def connect(server: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[object]:
+def connect(server: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Connect]:
     """Start a source of credentials, and let aws_default lead to it."""
     opened: list[Source] = []
 
@@ -88,7 +88,7 @@ def objects(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.usefixtures("crt")
 @pytest.mark.parametrize(("kind", "refusal", "passing"), REFUSALS)
 def test_refusal_when_credentials_are_renewed(
-    connect, server: S3Server, objects: list[str], kind: type[Source], refusal: str, passing: bool
+    connect: Connect, server: S3Server, objects: list[str], kind: type[Source], refusal: str, passing: bool
 ) -> None:
     """Whoever refuses to renew credentials is named, with the connection; S3 is not asked, and nothing is concluded."""
     source = connect(kind)
@@ -119,7 +119,7 @@ def hook_of_the_same_client(hook: S3ReplicationHook) -> S3ReplicationHook:
 
 @pytest.mark.parametrize(("kind", "refusal", "passing"), REFUSALS)
 def test_refusal_when_credentials_are_first_asked_for(
-    connect, server: S3Server, kind: type[Source], refusal: str, passing: bool
+    connect: Connect, server: S3Server, kind: type[Source], refusal: str, passing: bool
 ) -> None:
     """Whoever refuses the first credentials is named; once it gives some, the same hook goes on."""
     source = connect(kind)
@@ -142,7 +142,7 @@ def test_refusal_when_credentials_are_first_asked_for(
 
 @pytest.mark.usefixtures("crt")
 @pytest.mark.parametrize("objects", [f"many by {way}" for way in ("crt", "boto3")], indirect=True)
-def test_refusal_amid_a_lookup(connect, server: S3Server, objects: list[str]) -> None:
+def test_refusal_amid_a_lookup(connect: Connect, server: S3Server, objects: list[str]) -> None:
     """A renewal that is refused while many are asked ends the lookup with that error; what was answered stays."""
     source = connect(Sts)
     found = []
@@ -177,7 +177,9 @@ def test_a_wrong_argument_is_no_refusal() -> None:
     )
 
 
-def test_an_upload_that_sts_refuses_advises_no_permission_of_s3(connect, server: S3Server, tmp_path: Path) -> None:
+def test_an_upload_that_sts_refuses_advises_no_permission_of_s3(
+    connect: Connect, server: S3Server, tmp_path: Path
+) -> None:
     """boto3 wraps what refuses an upload; the error names STS, not s3:PutObject, which only S3's AccessDenied does."""
     source = connect(Sts)
     client = S3ReplicationHook().get_conn()

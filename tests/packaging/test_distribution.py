@@ -10,6 +10,7 @@ import zipfile
 from importlib import import_module
 from importlib.metadata import distribution, entry_points
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,14 +18,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def provider_info() -> dict:
+def provider_info() -> Any:
     (entry_point,) = entry_points(group="apache_airflow_provider", name="provider_info").select(
         value="airflow_provider_crr.provider_info:get_provider_info"
     )
     return entry_point.load()()
 
 
-def test_provider_info_fits_the_schema_of_airflow(provider_info) -> None:
+def test_provider_info_fits_the_schema_of_airflow(provider_info: Any) -> None:
     """Airflow's provider manager takes what the entry point returns."""
     import airflow
     import jsonschema
@@ -33,14 +34,14 @@ def test_provider_info_fits_the_schema_of_airflow(provider_info) -> None:
     jsonschema.validate(provider_info, schema)
 
 
-def test_provider_info_names_this_distribution(provider_info) -> None:
+def test_provider_info_names_this_distribution(provider_info: Any) -> None:
     """Airflow refuses a provider whose package-name is not the name of its distribution."""
     found = distribution("airflow-provider-crr")
     assert provider_info["package-name"] == found.metadata["Name"]
     assert provider_info["versions"][0] == found.version
 
 
-def test_every_module_in_provider_info_imports(provider_info) -> None:
+def test_every_module_in_provider_info_imports(provider_info: Any) -> None:
     """Everything that Airflow lists for this provider is there."""
     named = [
         module
@@ -86,7 +87,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         return archive.namelist()
 
 
-def test_wheel_has_the_whole_package_and_nothing_else(wheel) -> None:
+def test_wheel_has_the_whole_package_and_nothing_else(wheel: list[str]) -> None:
     """Every file of the package is in the wheel, py.typed, style sheets and scripts among them, and no other."""
     package = {
         str(path.relative_to(ROOT))
@@ -99,7 +100,7 @@ def test_wheel_has_the_whole_package_and_nothing_else(wheel) -> None:
     assert {".css", ".html", ".js", ".svg"} <= {Path(name).suffix for name in in_package}
 
 
-def test_wheel_declares_the_entry_point_and_the_license(wheel) -> None:
+def test_wheel_declares_the_entry_point_and_the_license(wheel: list[str]) -> None:
     """The metadata that pip and Airflow read is there."""
     metadata = {name.partition(".dist-info/")[2] for name in wheel if ".dist-info/" in name}
     assert {"METADATA", "entry_points.txt", "licenses/LICENSE"} <= metadata

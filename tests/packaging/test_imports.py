@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,7 +57,7 @@ def foreign(modules: set[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("module", PURE)
-def test_pure_module_imports_standard_library_only(module) -> None:
+def test_pure_module_imports_standard_library_only(module: Any) -> None:
     """A pure module, imported by itself, loads nothing but the standard library and this package."""
     assert foreign(loaded_by(module)) == set()
 

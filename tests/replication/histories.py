@@ -13,6 +13,7 @@ from typing import Any
 from airflow_provider_crr.replication.checkpoint.store import Kept
 from airflow_provider_crr.replication.gate import GatePolicy
 from airflow_provider_crr.replication.poller import Watch
+from airflow_provider_crr.replication.rules import ReplicationRule
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.s3.listing import ListedObject
@@ -177,6 +178,9 @@ class World:
             return ObjectReplication(obj, ObjectState.MISSING, 404, date=date)
         modified = datetime.fromtimestamp(found.modified, UTC)
         return ObjectReplication(obj, found.state, 200, found.id, found.etag, modified, date=date)
+
+    def get_replication_rules(self, bucket_name: str, *, brief: bool = False) -> tuple[ReplicationRule, ...]:
+        raise AssertionError("asked only about a store that replicates by itself")
 
     def check_bucket(self, bucket_name: str) -> None:
         """There is one."""

@@ -252,11 +252,14 @@ def through_sns(message: str, times: int = 1) -> str:
 
 @pytest.mark.parametrize("wrapped", [0, 1, 2])
 @pytest.mark.parametrize("kind", ["SubscriptionConfirmation", "UnsubscribeConfirmation"])
-def test_what_sns_says_of_a_subscription_tells_nothing(kind: str, wrapped: int, caplog) -> None:
+def test_what_sns_says_of_a_subscription_tells_nothing(
+    kind: str, wrapped: int, caplog: pytest.LogCaptureFixture
+) -> None:
     """A control message of SNS is no event and no error; that a subscription waits is logged, without its token."""
     rejected: list[EventInvalid] = []
     body = through_sns(json.dumps({"Type": kind, **CONTROL}), wrapped)
-    assert parse_events(body) == parse_events(body, rejected=rejected) == rejected == []
+    assert parse_events(body) == parse_events(body, rejected=rejected) == []
+    assert rejected == []
     assert ("to be confirmed" in caplog.text) is (kind == "SubscriptionConfirmation")
     assert CONTROL["Token"] not in caplog.text
 
@@ -282,7 +285,7 @@ BAD_RECORDS = [
 
 @pytest.mark.parametrize("place", [0, 1])
 @pytest.mark.parametrize("bad", BAD_RECORDS, ids=[str(number) for number in range(len(BAD_RECORDS))])
-def test_bad_record_does_not_discard_the_good_ones(bad: Any, place: int, caplog) -> None:
+def test_bad_record_does_not_discard_the_good_ones(bad: Any, place: int, caplog: pytest.LogCaptureFixture) -> None:
     """What can be read of a message is returned, and what cannot is handed over as an error, or logged."""
     records = [EXAMPLE["Records"][0]]
     records.insert(place, bad)

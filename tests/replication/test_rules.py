@@ -66,7 +66,7 @@ def test_rule_is_read_in_both_versions_of_the_schema(api: dict[str, Any], rule: 
         ([RULE], {"storage_class": "GLACIER_IR", "encryption": "AES256"}, "older than the rule"),
     ],
 )
-def test_reason_for_no_status(rules: list[ReplicationRule], changes: dict[str, str], says: str) -> None:
+def test_reason_for_no_status(rules: list[ReplicationRule], changes: dict[str, Any], says: str) -> None:
     """Each reason for an absent status is told apart by the bucket's rules, with what to do."""
     text = why_no_status(rules, replace(ANSWER, **changes))
     assert says in text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from airflow_provider_crr.s3.listing_page import OBJECTS, VERSIONS, Page, Request
@@ -51,7 +53,7 @@ def read(body: str, asked: Request = ASKED, **headers: str) -> Page:
 
 @pytest.mark.parametrize("name", RIGHT)
 @pytest.mark.parametrize("headers", [{}, {"age": "0"}, {"warning": '214 - "Transformed"'}])
-def test_right_page_is_taken(name: str, headers: dict[str, str]) -> None:
+def test_right_page_is_taken(name: str, headers: dict[str, Any]) -> None:
     """A page that a store writes in another way than S3 is a page all the same."""
     page = read(RIGHT[name].format(ROWS), **headers)
     found = [(row.key, row.etag, row.last_modified and row.last_modified.isoformat()) for row in page.rows]

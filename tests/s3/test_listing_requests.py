@@ -25,7 +25,7 @@ KEYS = [
     *("w/+", "w/ ", "w/  x ", "w/%", "w/%2B", "w/%20", "w/&amp;<>\"'", "w/a?b#c", "w//", "w/./x", "w/\\"),
 ]  # fmt: skip
 
-Collect = Callable[[Any], list[str]]
+Collect = Callable[..., list[str]]
 
 
 def objects(client: Any, prefix: str = "w/") -> list[str]:

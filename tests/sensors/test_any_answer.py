@@ -29,7 +29,15 @@ from airflow_provider_crr.triggers.replication import S3ReplicationTrigger
 from tests.support.raw_server import RawServer
 
 DENIED = b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
-STATUS = ("200 OK", "204 No Content", "301 Moved", "302 Found", "307 Redirect", "403 Forbidden", "404 Not Found")
+STATUS: tuple[str, ...] = (
+    "200 OK",
+    "204 No Content",
+    "301 Moved",
+    "302 Found",
+    "307 Redirect",
+    "403 Forbidden",
+    "404 Not Found",
+)
 STATUS += ("407 Proxy", "500 Error", "503 Slow Down", "999 What")
 
 

@@ -1,7 +1,8 @@
 """
-Whoever gives boto3 its credentials, scripted: STS, SSO, a container's endpoint, the instance metadata, a process.
+Scripted sources of boto3's credentials: STS, SSO, a container's endpoint, the instance metadata, a process.
 
-What they give is valid for five minutes, within which botocore renews at every request: so each request asks again.
+Their credentials are valid for five minutes. botocore renews such credentials at every request, so each request asks
+the source again.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ class Source:
     """
     One source, as a context manager, and the Airflow connection ``aws_default`` that uses it.
 
-    :param s3: the S3 that takes what it gives.
+    :param s3: the S3 that accepts its credentials.
     :param monkeypatch: for the environment.
     :param directory: for files.
     """
 
-    #: As errors name it.
+    #: Its name in error messages.
     who = ""
     #: Refusals, each with whether it passes by itself.
     refusals: ClassVar[dict[str, bool]] = {}
@@ -70,10 +71,10 @@ class Source:
         self.refusal = refusal
 
     def age(self, client: Any) -> None:
-        """Let what a client was given be nearly over, so that it is renewed at the next request."""
+        """Make the credentials of a client nearly expired, so that they are renewed at the next request."""
 
     def _environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Set what boto3 finds the source by."""
+        """Set the environment by which boto3 finds the source."""
 
     def _extra(self) -> dict[str, Any]:
         return {}
@@ -189,13 +190,13 @@ class Container(Source):
 
 
 class Imds(Source):
-    """The metadata service of an EC2 instance. One that is silent at first cannot be told from none at all."""
+    """The metadata service of an EC2 instance. If it is silent at first, boto3 takes it for missing."""
 
     who = "the instance metadata service (IMDS)"
     refusals: ClassVar[dict[str, bool]] = {"500": True, "404": True}
 
     def age(self, client: Any) -> None:
-        """Do as time does: botocore takes what ends within 15 minutes for a trouble of the service, and extends it."""
+        """Let time pass for a client. The service cannot give less: botocore extends what ends within 15 minutes."""
         client._get_credentials()._expiry_time = datetime.now(UTC) + timedelta(minutes=5)
 
     def _environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,7 +239,7 @@ class Process(Source):
 
 
 class Sso(Source):
-    """A profile of IAM Identity Center whose access token somebody has fetched."""
+    """A profile of IAM Identity Center whose access token is in the cache."""
 
     who = "AWS SSO"
     refusals: ClassVar[dict[str, bool]] = {"throttled": True, "logged out": True, "forbidden": False, "gone": False}

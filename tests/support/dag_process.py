@@ -1,4 +1,4 @@
-"""An interpreter of its own in which Airflow runs the tasks of a DAG: as configured, with the plugins of that."""
+"""Run the tasks of a DAG in a Python process of its own, with an Airflow configuration and plugins of its own."""
 
 from __future__ import annotations
 

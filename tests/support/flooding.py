@@ -1,4 +1,4 @@
-"""A server that begins to answer and never ends."""
+"""A server whose answer never ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server of whatever a function answers: whoever else than S3 is asked on the way to S3."""
+"""A server that answers what a function returns. It plays the other services that boto3 asks on its way to S3."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Said:
-    """One answer; with ``cut`` the connection is closed instead."""
+    """One answer. With ``cut`` the connection is closed instead."""
 
     status: int = 200
     body: str = ""

@@ -1,4 +1,4 @@
-"""What can come in the place of a page of a listing, and a script of such answers for the scripted S3."""
+"""Wrong answers that may come instead of a page of a listing, and a script that lets the scripted S3 give them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ XHTML = (
 )
 ERROR = "<Error{}><Code>InternalError</Code><Message>We encountered an internal error.</Message></Error>"
 
-#: What comes instead of a page: a body with status 200, or an answer with a body.
+#: The wrong answer: a body with status 200, or an answer with a body.
 Spoilt = str | tuple[Answer, str]
 BOTH = (1, 2)
 ALL = frozenset({"objects", "folders", "versions"})
@@ -26,9 +26,9 @@ class Kind(NamedTuple):
     """
     A kind of answer that is not the page that was asked for.
 
-    :param spoil: makes it of the right page.
-    :param pages: which of two pages it can stand for.
-    :param listings: what is listed by those that it can stand for.
+    :param spoil: makes it from the right page.
+    :param pages: which of two pages it can replace.
+    :param listings: the kinds of listings whose pages it can replace.
     """
 
     spoil: Callable[[str], Spoilt]
@@ -49,17 +49,17 @@ def with_headers(status: int = 200, **headers: str) -> Kind:
 
 
 def element(name: str, text: str, pages: tuple[int, ...] = BOTH, listings: frozenset[str] = ALL) -> Kind:
-    """The page with something else in the place of its first such element."""
+    """Replace the first element of this name by something else."""
     return Kind(lambda page: re.sub(rf"<{name}>[^<]*</{name}>|<{name}/>", text, page, count=1), pages, listings)
 
 
 def added(text: str, pages: tuple[int, ...] = BOTH, listings: frozenset[str] = ALL) -> Kind:
-    """The page with something more."""
+    """Add something to the page."""
     return Kind(lambda page: page.replace("<Name>", f"{text}<Name>", 1), pages, listings)
 
 
 def next_page(text: str) -> Kind:
-    """The first page with something else in the place of what leads to the second."""
+    """Replace the elements of the first page that lead to the second one."""
     return Kind(lambda page: re.sub(r"<(Next\w+)>[^<]*</\1>", text, page), (1,))
 
 

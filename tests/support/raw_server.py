@@ -1,4 +1,4 @@
-"""A server that answers each request with the same bytes, whatever they are, and hangs up."""
+"""A server that answers each request with given bytes, whatever they are, and closes the connection."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class RawServer:
 
     def __init__(self, answer: bytes | Callable[[bytes], bytes] = b"") -> None:
         self.answer = answer
-        #: Requests that came.
+        #: The requests that it received.
         self.requests = 0
         self._closing = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=200)

@@ -1,5 +1,5 @@
 """
-An S3 of scripted answers on a local port, which checks the signature of whatever it is asked.
+An S3 with scripted answers on a local port. It checks the signature of each request.
 
 It answers HEAD and GET of objects from a script, ListObjectsV2, ListObjectVersions, HEAD of buckets and ``GET
 ?replication``.
@@ -32,7 +32,7 @@ class Answer:
     One answer to a HEAD.
 
     :param status: HTTP status.
-    :param headers: headers beside Date, Server and Content-Length, or in their place; one that is empty is left out.
+    :param headers: headers beside Date, Server and Content-Length, or instead of them; an empty one is left out.
     :param code: error code in the body of a GET.
     :param delay: seconds before it is sent.
     :param gate: if given, sent only once this is set.
@@ -111,7 +111,7 @@ class S3Server:
     The server, as a context manager.
 
     ``answers`` maps (bucket, key) or (bucket, key, version id) to an answer, to a sequence of answers whose last
-    one repeats, or to a function; whatever has none is answered by ``default``. ``listings`` maps a bucket to its
+    one repeats, or to a function. Other objects are answered by ``default``. ``listings`` maps a bucket to its
     keys, ``regions`` to the region that it insists on, ``replication`` to the XML of its configuration or an
     answer. All may be changed at any time.
 
@@ -141,7 +141,7 @@ class S3Server:
         self.elsewhere = 301
         #: Value of the Server header; None for Python's own.
         self.server_header: str | None = None
-        #: Whether each answer has a request id of its own, as those of S3 have.
+        #: Whether each answer has a request id of its own, as S3's answers have.
         self.distinct_ids = False
         self.requests: list[Request] = []
         #: Most requests that were under way at once.

@@ -1,4 +1,4 @@
-"""A server that does not answer, or does so for ever, as a firewall or a process that hangs."""
+"""A server that never answers, or never ends its answer, like a firewall or a process that hangs."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class StuckServer:
     """
     The server, as a context manager.
 
-    :param says: what it says, if anything, to whoever connects: byte by byte.
-    :param every: seconds between two bytes; the first ones, up to ``at_once``, come together.
-    :param at_once: how many.
+    :param says: the bytes that it sends, one by one, to each client; empty for none.
+    :param every: seconds between two bytes.
+    :param at_once: how many bytes are sent together at first.
     :param accepts: whether it takes connections at all; otherwise they stay half open.
     """
 
@@ -32,13 +32,13 @@ class StuckServer:
         self._listener.settimeout(0.02)
         self._open: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
-        #: Connections that came.
+        #: The connections that were opened.
         self.connections = 0
 
     def __enter__(self) -> Self:
         if self._accepts:
             self._start(self._accept)
-        else:  # whoever comes after these is not answered
+        else:  # a client that connects after these is not answered
             for _ in range(4):
                 filling = socket.socket()
                 filling.setblocking(False)

@@ -1,12 +1,12 @@
-"""What an operator's ``execute`` is given, where nothing else of Airflow is needed."""
+"""The context for an operator's ``execute``, in tests that need nothing else of Airflow."""
 
 from __future__ import annotations
 
 from typing import Any
 
 
-class Context(dict[str, Any]):
-    """Where a task pushes its XComs."""
+class TaskContext(dict[str, Any]):
+    """A context whose task instance keeps the XComs that are pushed."""
 
     def __init__(self) -> None:
         super().__init__(ti=self)
@@ -14,3 +14,7 @@ class Context(dict[str, Any]):
 
     def xcom_push(self, key: str, value: Any) -> None:
         self.pushed[key] = value
+
+
+#: Any: ``execute`` is typed for Airflow's own context, which no class may extend.
+Context: Any = TaskContext

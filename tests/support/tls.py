@@ -62,7 +62,7 @@ def identity(
     :param kind: of its key: ``ec``, ``rsa`` or ``ed25519``.
     :param host: for which host name or address it is.
     :param ca: whether it may sign others.
-    :param days: from when until when it is valid, in days from now.
+    :param days: the days from now between which it is valid.
     """
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
@@ -99,7 +99,7 @@ def _key(kind: str) -> Any:
 
 
 def authority(folder: Path) -> ssl.SSLContext:
-    """Return the context of a server on 127.0.0.1; what trusts it stands in the folder's ``cert.pem``."""
+    """Return the context of a server on 127.0.0.1; the certificate to trust is written to the folder's ``cert.pem``."""
     made = identity()
     (folder / "cert.pem").write_bytes(made.pem)
     return made.server(folder)

@@ -1,7 +1,7 @@
 """
 A scripted S3 that keeps versions: it lists them, answers HEAD for them, and deletes them as S3 documents it.
 
-What it should do otherwise is set on it: what it makes of conditions, and what it answers to a delete.
+Attributes let it behave otherwise: how it treats conditions, and how it answers a delete.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ class VersionedS3(S3Server):
     """
     The server. ``server`` is the value of its ``Server`` header, None for none at all.
 
-    ``conditions`` says what it makes of an ETag: "current" holds it against the current version, as S3 does; "ignored"
-    passes it over, as MinIO does; any other is the code with which the whole request is refused.
+    ``conditions`` says how it treats an ETag: "current" compares it with the current version, as S3 does; "ignored"
+    ignores it, as MinIO does; any other value is the code with which the whole request is refused.
     """
 
     def __init__(self) -> None:

@@ -199,7 +199,7 @@ def test_arguments_set_in_the_place_of_templates_are_rendered_ones() -> None:
 
 def test_first_runs_of_a_task_are_alike() -> None:
     """Bringing arguments to their types twice changes nothing."""
-    sensor = S3InventorySensor(task_id="t", inventory=TEMPLATE, newer_than=TEMPLATE, verify=TEMPLATE)
+    sensor: Any = S3InventorySensor(task_id="t", inventory=TEMPLATE, newer_than=TEMPLATE, verify=TEMPLATE)
     sensor.inventory, sensor.newer_than, sensor.verify = "S3A://dest/landing/daily/", "None", "False"
     for _ in range(2):
         sensor._bring_arguments({})

@@ -92,7 +92,9 @@ def test_answer_about_an_object_is_told_within_bounds(s3: S3Server, name: str, m
 
 @pytest.mark.parametrize("code", ["AccessDenied", "InvalidAccessKeyId", "SlowDown", "Odd"])
 @pytest.mark.parametrize("ask", ["list", "rules"])
-def test_refused_question_is_told_within_bounds(s3: S3Server, code: str, ask: str, caplog) -> None:
+def test_refused_question_is_told_within_bounds(
+    s3: S3Server, code: str, ask: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """So it is with a LIST and with the rules; also in the traceback that a task logs."""
     refused = Answer(403, code=code, message=LONG)
     s3.on_list = lambda request, page: (refused, f"<Error><Code>{code}</Code><Message>{LONG}</Message></Error>")
@@ -211,7 +213,9 @@ def dead(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("keys", [["s3://b/k"], [f"s3://b/{number}" for number in range(3)]], ids=["one", "many"])
-def test_gate_tells_no_password_of_an_endpoint_that_does_not_answer(dead: None, keys: list[str], caplog) -> None:
+def test_gate_tells_no_password_of_an_endpoint_that_does_not_answer(
+    dead: None, keys: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
     """Neither its XCom nor its event, its log or its warnings have what the endpoint's URL has before the host."""
     with caplog.at_level(logging.DEBUG, "airflow_provider_crr"):
         value, said = told_by_a_gate(keys)

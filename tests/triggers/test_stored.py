@@ -95,7 +95,7 @@ def test_trigger_of_before_reads_done_as_not_said(s3: S3Server, kwargs: dict[str
         ({"on_failed": "fail", "on_none": "wait"}, "failed"),
     ],
 )
-def test_trigger_of_today_reads_what_the_author_said(s3: S3Server, arguments: dict[str, str], end: str) -> None:
+def test_trigger_of_today_reads_what_the_author_said(s3: S3Server, arguments: dict[str, Any], end: str) -> None:
     """With form number "done" is what the author wrote; what is not said is not stored."""
     path, kwargs = deferred(bucket_key="s3://landing/orders/*", wildcard_match=True, **arguments)
     assert (path, kwargs["form"]) == (PATH, 1)

@@ -44,7 +44,7 @@ def dying(monkeypatch: pytest.MonkeyPatch, what: str, where: str) -> None:
         fields = eval(command[2].rpartition("main(")[2].rstrip(")"))
         return popen([*command[:2], DIES.format(what=what, where=where, fields=fields)], **kwargs)
 
-    monkeypatch.setattr(orc_files.subprocess, "Popen", start)
+    monkeypatch.setattr(subprocess, "Popen", start)
 
 
 @pytest.mark.parametrize("name", ["SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL"])

@@ -13,6 +13,7 @@ from airflow_provider_crr.operators.deletion import S3DeleteReplicatedObjectsOpe
 from airflow_provider_crr.replication.deletion.batches import BATCH, Deletion
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
 from airflow_provider_crr.s3.objects import S3Object
+from local_aws import LocalAws
 from local_aws.buckets import ReplicatedPair
 from tests.support.task_context import Context
 
@@ -49,7 +50,7 @@ def test_dry_run_deletes_nothing(pair: ReplicatedPair) -> None:
     assert versions(pair) == kept
 
 
-def test_what_is_not_completed_is_refused_and_reported(aws_conn, pair: ReplicatedPair) -> None:
+def test_what_is_not_completed_is_refused_and_reported(aws_conn: LocalAws, pair: ReplicatedPair) -> None:
     """PENDING and missing objects are refused while COMPLETED ones are deleted, and the task fails with both."""
     (pending,) = put(pair, "slow")
     put(pair, "fast")
@@ -171,7 +172,9 @@ def test_only_what_s3_says_is_deleted_counts_as_deleted() -> None:
     assert (deletion.counts.deleted, deletion.counts.refused) == (0, {"NOT_DELETED": 1})
 
 
-def test_what_s3_did_not_delete_fails_even_a_report(aws_conn, pair: ReplicatedPair, monkeypatch) -> None:
+def test_what_s3_did_not_delete_fails_even_a_report(
+    aws_conn: LocalAws, pair: ReplicatedPair, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A version that S3 did not delete fails the task also with on_refused="report"."""
     put(pair, "a")
     monkeypatch.setattr(Deletion, "_send", lambda *_: None)
@@ -179,7 +182,9 @@ def test_what_s3_did_not_delete_fails_even_a_report(aws_conn, pair: ReplicatedPa
         delete(bucket_key=f"s3://{pair.source}/a", on_refused="report")
 
 
-def test_evidence_of_deletes_survives_an_error(aws_conn, pair: ReplicatedPair, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_evidence_of_deletes_survives_an_error(
+    aws_conn: LocalAws, pair: ReplicatedPair, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What was deleted before an error is in the XCom of the failed task."""
     put(pair, "a", "b")
     monkeypatch.setattr("airflow_provider_crr.replication.deletion.batches.BATCH", 1)
@@ -210,7 +215,7 @@ def test_overlapping_patterns_delete_once(pair: ReplicatedPair) -> None:
     assert found["deleted"] == 1
 
 
-def test_bucket_that_does_not_exist_is_found_before_any_delete(aws_conn, pair: ReplicatedPair) -> None:
+def test_bucket_that_does_not_exist_is_found_before_any_delete(aws_conn: LocalAws, pair: ReplicatedPair) -> None:
     """A list that names a missing bucket deletes nothing at all."""
     kept = {("a", version) for version in put(pair, "a")}
     with pytest.raises(BucketNotFound):
