@@ -81,6 +81,22 @@ class CredentialsNotFound(LookupFailed):
     """The connection yields no AWS credentials."""
 
 
+class OutOfMemory(CrrError):
+    """The memory that the work may use does not suffice for it."""
+
+
+class DiskFull(CrrError):
+    """A disk of the worker has no room for a file."""
+
+
+class PackageMissing(CrrError):
+    """An optional Python package that the work needs is not installed."""
+
+
+class GivenUp(CrrError):
+    """The work was ended early, because nobody waits for its result any longer."""
+
+
 class EventInvalid(CrrError):
     """A message is not an S3 event notification, or has a form that is not known."""
 

@@ -80,13 +80,14 @@ def _summarized(url: str, path: str, file_format: Any, files: int, depth: int) -
     import isal.isal_zlib  # noqa: F401
     import pyarrow.orc  # noqa: F401
 
-    from airflow_provider_crr.inventory.engines.local import summarize_local
+    from airflow_provider_crr.inventory.engines.choice import choose_summarizer
+    from airflow_provider_crr.inventory.engines.summarizer import SummaryRequest
     from airflow_provider_crr.inventory.manifest import Manifest
 
     client = _client(url)
     body, checksum = manifest(Path(path), file_format, files)
     parsed = Manifest.parse(body.encode(), uri="s3://files/manifest.json", checksum=checksum)
-    return lambda: summarize_local(client, parsed, prefix_depth=depth)
+    return lambda: choose_summarizer("local", client).summarize(parsed, SummaryRequest(prefix_depth=depth))
 
 
 def _client(url: str) -> Any:

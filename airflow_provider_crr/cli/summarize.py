@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from airflow_provider_crr.cli.objects import connect
 from airflow_provider_crr.cli.process import ExitCode, command, to_json
-from airflow_provider_crr.errors import CrrError, InvalidArgument
+from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.s3.objects import is_s3_uri, split_uri
 from airflow_provider_crr.text import humanize
 
@@ -25,7 +25,9 @@ _FETCHES = "before-parameter-build.s3.GetObject"
 @command
 def summarize(args: Namespace, out: TextIO) -> ExitCode:
     """Summarize one report; nothing that it says changes the exit code."""
-    from airflow_provider_crr.inventory.engines.local import summarize_local
+    from airflow_provider_crr.inventory.disk_errors import error_class
+    from airflow_provider_crr.inventory.engines.choice import choose_summarizer
+    from airflow_provider_crr.inventory.engines.summarizer import SummaryRequest
     from airflow_provider_crr.inventory.render import render
     from airflow_provider_crr.inventory.report import manifest_uri_of, read_manifest
 
@@ -35,13 +37,16 @@ def summarize(args: Namespace, out: TextIO) -> ExitCode:
     client = connect(args).get_conn()
     manifest = read_manifest(client, manifest_uri_of(client, args.inventory))
     with _progress(client, manifest, sys.stderr):
-        summary = summarize_local(client, manifest, prefix_depth=args.prefix_depth, versions=args.versions)
+        request = SummaryRequest(prefix_depth=args.prefix_depth, versions=args.versions)
+        summary = choose_summarizer("local", client).summarize(manifest, request)
     if page:
         summary = summary.written_to(report_uri=page.as_uri())
         try:
             page.write_text(render(summary, "html"), encoding="utf-8")
         except OSError as error:
-            raise CrrError(f"cannot write {page}: {error.strerror}", remedy="Give --html another file") from error
+            raise error_class(error.errno)(
+                f"cannot write {page}: {error.strerror}", remedy="Give --html another file"
+            ) from error
     print(to_json(summary.to_dict(), indent=2) if args.json else render(summary, "text").rstrip("\n"), file=out)
     return ExitCode.DONE
 

@@ -1,4 +1,4 @@
-"""Where reports and manifests are written to: S3, or a file of the worker."""
+"""Where reports and manifests are written: to S3, or to a file of the worker."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_crr.errors import CrrError, InvalidArgument, LookupFailed
+from airflow_provider_crr.errors import InvalidArgument, LookupFailed
+from airflow_provider_crr.inventory import disk_errors
 from airflow_provider_crr.s3.client_errors import translated
 from airflow_provider_crr.s3.objects import is_s3_uri, split_uri, text
 
 _HOW = 'Give what boto3 takes for an upload, such as {"ServerSideEncryption": "aws:kms"}, or None'
-#: What must also be allowed for what is sent with an object ("Required permissions for Amazon S3 API operations").
+#: The further permission that each of these arguments needs ("Required permissions for Amazon S3 API operations").
 _ALSO = {
     "ACL": "s3:PutObjectAcl",
     "Tagging": "s3:PutObjectTagging",
@@ -25,9 +26,9 @@ _ALSO = {
 
 def check_destination(uri: str | None, *, rendered: bool = False) -> None:
     """
-    Refuse a place that nothing can be written to.
+    Refuse a place to which nothing can be written.
 
-    :param uri: ``s3://bucket/key``, ``file:///path`` or an absolute path; None is fine.
+    :param uri: ``s3://bucket/key``, ``file:///path`` or an absolute path; None if nothing is to be written.
     :param rendered: whether its extension must name a report format.
     :raises InvalidArgument: if it is none of these.
     """
@@ -48,11 +49,11 @@ def check_destination(uri: str | None, *, rendered: bool = False) -> None:
 
 def check_extra_args(extra_args: Any, client: Any = None) -> None:
     """
-    Refuse what ``S3Hook``, boto3 and botocore would refuse only at the end, when a report is to be uploaded.
+    Refuse arguments of an upload that ``S3Hook``, boto3 or botocore would refuse only once the report is there.
 
-    :param extra_args: the ``extra_args`` of amazon's ``S3Hook``; None is fine.
-    :param client: boto3 S3 client, which knows the types of the values; None where there is none yet.
-    :raises InvalidArgument: if it is no mapping of arguments that an upload takes.
+    :param extra_args: the ``extra_args`` of amazon's ``S3Hook``, or None.
+    :param client: boto3 S3 client, by which the types of the values are checked; None if there is none yet.
+    :raises InvalidArgument: if it is not a mapping of arguments that an upload takes.
     """
     if extra_args is None:
         return
@@ -75,7 +76,7 @@ def check_extra_args(extra_args: Any, client: Any = None) -> None:
 
     shape = client.meta.service_model.operation_model("PutObject").input_shape
     validator, whole = ParamValidator(), {"Bucket": "bucket", "Key": "key"}
-    # Not in botocore's words, which have the value: it may be a customer's key.
+    # Not in botocore's words, which quote the value: it may be a customer's encryption key.
     if unfit := [
         f"{name} cannot be of type {type(value).__name__}"
         for name, value in extra_args.items()
@@ -89,12 +90,13 @@ def write(client: Any, uri: str, source: Path, content_type: str, extra_args: Ma
     Write a file to its place.
 
     :param client: boto3 S3 client.
-    :param uri: see :func:`check_destination`.
+    :param uri: the place, see :func:`check_destination`.
     :param source: the file.
-    :param content_type: what S3 is told that it is, unless ``extra_args`` says it.
-    :param extra_args: what else S3 is told, see :func:`check_extra_args`; of no meaning for a file of the worker.
+    :param content_type: its Content-Type in S3, unless ``extra_args`` has one.
+    :param extra_args: further arguments of the upload, see :func:`check_extra_args`; not used for a file of the worker.
     :raises LookupFailed: if S3 does not take it.
-    :raises CrrError: if the worker's disk does not.
+    :raises DiskFull: if the worker's disk has no room.
+    :raises CrrError: if the worker's disk does not take it.
     """
     if not is_s3_uri(uri):
         path = _path(uri)
@@ -102,7 +104,8 @@ def write(client: Any, uri: str, source: Path, content_type: str, extra_args: Ma
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, path)
         except OSError as error:
-            raise CrrError(
+            error_class = disk_errors.error_class(error.errno)
+            raise error_class(
                 f"cannot write: {error}", uri=uri, remedy="Name a place that the worker may write to, and with room"
             ) from error
         return
@@ -113,7 +116,7 @@ def write(client: Any, uri: str, source: Path, content_type: str, extra_args: Ma
 
 
 def _denied(sent: Mapping[str, Any], message: str, *, uri: str, remedy: str) -> LookupFailed:
-    """Return the error for a 403: S3 says of a policy that demands a header no more than that access is denied."""
+    """Return the error for a 403. Where a bucket policy demands a header, S3's answer does not name the header."""
     actions = ", ".join(["s3:PutObject", *(action for name, action in _ALSO.items() if name in sent)])
     return LookupFailed(
         message,

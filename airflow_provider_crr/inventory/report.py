@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_crr.errors import InvalidArgument, InventoryNotFound
+from airflow_provider_crr.inventory.get_object import read_object, s3_errors
 from airflow_provider_crr.inventory.location import InventoryLocation, is_manifest_uri, report_folder, report_time
 from airflow_provider_crr.inventory.manifest import Manifest
-from airflow_provider_crr.inventory.neighbours import check_place, parse_or_name
-from airflow_provider_crr.inventory.objects import read_object, s3_errors
+from airflow_provider_crr.inventory.nearby_reports import check_place, parse_or_name
 from airflow_provider_crr.s3.listing_requests import list_objects
 from airflow_provider_crr.s3.objects import split_uri
 from airflow_provider_crr.s3.redirects import follow_once

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_crr import failures
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
+from airflow_provider_crr.inventory.engines.choice import ENGINES, choose_summarizer
 from airflow_provider_crr.inventory.limits import MAX_PREFIX_DEPTH, Limits
 from airflow_provider_crr.inventory.location import InventoryLocation, is_manifest_uri
 from airflow_provider_crr.inventory.output import check_destination, check_extra_args, write
@@ -96,7 +97,7 @@ class S3InventorySummaryOperator(HookOperator):
         self.failed_manifest_uri = failed_manifest_uri
         self.failed_manifest_pending_age = seconds(failed_manifest_pending_age, "failed_manifest_pending_age")
         self.extra_args = extra_args
-        self.engine = one_of(engine, "engine", ("local",))
+        self.engine = one_of(engine, "engine", ENGINES)
         self.work_dir = work_dir
         if is_known(self, "inventory") and not is_manifest_uri(text(inventory, "inventory")):
             InventoryLocation.parse(inventory)
@@ -133,11 +134,11 @@ class S3InventorySummaryOperator(HookOperator):
         return Flow((Place.in_bucket(InventoryLocation.parse(self.inventory).source_bucket),))
 
     def _summarize(self, hook: S3ReplicationHook, context: Context) -> Summary:
-        from airflow_provider_crr.inventory.engines.disk import disk_errors
-        from airflow_provider_crr.inventory.engines.local import summarize_local
-        from airflow_provider_crr.inventory.engines.workspace import workspace
+        from airflow_provider_crr.inventory.disk_errors import disk_errors
+        from airflow_provider_crr.inventory.engines.summarizer import SummaryRequest
         from airflow_provider_crr.inventory.render import CONTENT_TYPES, format_for, render
         from airflow_provider_crr.inventory.report import manifest_uri_of, read_manifest
+        from airflow_provider_crr.inventory.workspace import workspace
 
         client = hook.get_conn()
         check_extra_args(self.extra_args, client)
@@ -147,15 +148,13 @@ class S3InventorySummaryOperator(HookOperator):
         with workspace(self.work_dir) as (directory, _):
             failed = directory / "failed.csv" if self.failed_manifest_uri else None
             pending_age = self.failed_manifest_pending_age
-            summary = summarize_local(
-                client,
-                manifest,
+            request = SummaryRequest(
                 prefix_depth=self.prefix_depth,
                 versions=self.versions,
                 failed_manifest=failed,
                 pending_older_than=None if pending_age is None or failed is None else timedelta(seconds=pending_age),
-                work_dir=self.work_dir,
             )
+            summary = choose_summarizer(self.engine, client, work_dir=self.work_dir).summarize(manifest, request)
             if self.failed_manifest_uri and failed and failed.stat().st_size:
                 write(client, self.failed_manifest_uri, failed, "text/csv", self.extra_args)
                 summary = summary.written_to(failed_manifest_uri=self.failed_manifest_uri)

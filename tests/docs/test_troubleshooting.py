@@ -27,7 +27,7 @@ ERRORS = sorted(
 )
 #: Calls whose argument of this place is a message.
 MESSAGES = {
-    **dict.fromkeys((*ERRORS, "denied"), 0),
+    **dict.fromkeys((*ERRORS, "error_class", "denied"), 0),
     "without_answer": 1,
     **dict.fromkeys(("warning", "error", "exception"), 0),
 }

@@ -10,12 +10,12 @@ from contextlib import suppress
 import pytest
 
 from airflow_provider_crr.errors import InventoryManifestInvalid, LookupFailed
-from airflow_provider_crr.inventory import objects
-from airflow_provider_crr.inventory.engines.local import summarize_local
+from airflow_provider_crr.inventory import get_object
 from airflow_provider_crr.inventory.report import newest_manifest_uri, read_manifest
 from local_aws.inventory import Report
 from tests.inventory.engines.test_bad_files import report
 from tests.inventory.store import parsed
+from tests.inventory.summaries import summarize_local
 from tests.support.s3_server import Answer, S3Server
 
 
@@ -54,7 +54,7 @@ BROKEN = {
 @pytest.fixture(autouse=True)
 def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask again at once."""
-    monkeypatch.setattr(objects, "_PAUSE", 0.0)
+    monkeypatch.setattr(get_object, "_PAUSE", 0.0)
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_what_stays_broken_passes_by_itself(server: S3Server, kind: str, which: 
     assert raised.value.remedy
     gets = [request for request in server.requests if request.key == key and request.method == "GET"]
     # The request after one that was hung up on may meet the same end; a redirect is followed once.
-    assert objects.FETCH_ATTEMPTS - 1 <= len(gets) <= 2 * objects.FETCH_ATTEMPTS
+    assert get_object.FETCH_ATTEMPTS - 1 <= len(gets) <= 2 * get_object.FETCH_ATTEMPTS
     assert len(server.requests) < 20
 
 

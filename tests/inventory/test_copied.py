@@ -14,10 +14,10 @@ from airflow_provider_crr.errors import (
     InventoryNotFound,
     LookupFailed,
 )
-from airflow_provider_crr.inventory.engines.local import summarize_local
 from airflow_provider_crr.inventory.manifest import Manifest
 from tests.inventory.engines.test_bad_files import report
 from tests.inventory.store import Store, parsed
+from tests.inventory.summaries import summarize_local
 
 PLACES = {
     "another prefix": ("reports", "central/audit/landing/daily/"),

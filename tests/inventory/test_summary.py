@@ -13,13 +13,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_crr.inventory.engines.local import summarize_local
+from airflow_provider_crr.inventory.engines.choice import ENGINES, choose_summarizer
+from airflow_provider_crr.inventory.engines.summarizer import SummaryRequest
 from airflow_provider_crr.inventory.manifest import Manifest
 from local_aws.inventory import USUAL_FIELDS, Report, Row, write_report
 from tests.inventory import fold
 from tests.inventory.rows import CREATED_AT, SOURCE, reports, row
 from tests.inventory.store import Store
+from tests.inventory.summaries import summarize_local
 
+#: Whatever makes a summary, must make this one.
+each_engine = pytest.mark.parametrize("engine", ENGINES)
 FORMATS: tuple[Literal["CSV", "ORC", "Parquet"], ...] = ("CSV", "ORC", "Parquet")
 Versions = Literal["all", "current"]
 
@@ -35,9 +39,9 @@ def report(rows: Sequence[Row], file_format: Any, **more: Any) -> Report:
     )
 
 
-def summarized(store: Store, manifest: Manifest, **arguments: Any) -> dict[str, Any]:
+def summarized(store: Store, manifest: Manifest, engine: str, **request: Any) -> dict[str, Any]:
     """Return the parts of a summary that follow from its rows."""
-    plain = summarize_local(store.s3, manifest, **arguments).to_dict()
+    plain = choose_summarizer(engine, store.s3).summarize(manifest, SummaryRequest(**request)).to_dict()
     plain["pending_ages"] = [(band["objects"], band["bytes"]) for band in plain["pending_ages"]]
     about = ("schema", "source_bucket", "manifest", "format", "created_at", "versions", "prefix_depth")
     for name in (*about, "lifecycle_held", "report_uri", "failed_manifest_uri"):
@@ -45,6 +49,7 @@ def summarized(store: Store, manifest: Manifest, **arguments: Any) -> dict[str, 
     return plain
 
 
+@each_engine
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=reports,
@@ -55,6 +60,7 @@ def summarized(store: Store, manifest: Manifest, **arguments: Any) -> dict[str, 
 )
 def test_every_format_counts_as_plain_python_does(
     store: Store,
+    engine: str,
     rows: list[Row],
     depth: int,
     versions: Versions,
@@ -71,6 +77,7 @@ def test_every_format_counts_as_plain_python_does(
             found = summarized(
                 store,
                 manifest,
+                engine,
                 prefix_depth=depth,
                 versions=versions,
                 failed_manifest=to_repair,
@@ -82,21 +89,23 @@ def test_every_format_counts_as_plain_python_does(
                 assert sorted({tuple(line) for line in csv.reader(lines)}) == listed, file_format
 
 
+@each_engine
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=reports, depth=st.integers(0, 3), versions=st.sampled_from(["all", "current"]))
 def test_a_report_of_current_versions_has_latest_rows_only(
-    store: Store, rows: list[Row], depth: int, versions: Versions
+    store: Store, engine: str, rows: list[Row], depth: int, versions: Versions
 ) -> None:
     """Without version columns every row is the latest version, and URIs name no version."""
     kept = [entry for entry in rows if entry.is_latest and not entry.is_delete_marker]
     expected = fold.fold(kept, created_at=CREATED_AT, prefix_depth=depth, versions="all", has_versions=False)
     for file_format in FORMATS:
         manifest = store.hold(report(rows, file_format, versions="current"))
-        assert summarized(store, manifest, prefix_depth=depth, versions=versions) == expected, file_format
+        assert summarized(store, manifest, engine, prefix_depth=depth, versions=versions) == expected, file_format
 
 
+@each_engine
 @pytest.mark.parametrize("file_format", FORMATS)
-def test_the_worst_hundred_prefixes_are_named(store: Store, file_format: str) -> None:
+def test_the_worst_hundred_prefixes_are_named(store: Store, engine: str, file_format: str) -> None:
     """Of 250 prefixes the 100 with most unsettled bytes are named in that order, and 150 are one row."""
     rows = [
         entry
@@ -108,37 +117,41 @@ def test_the_worst_hundred_prefixes_are_named(store: Store, file_format: str) ->
         )
     ]
     manifest = store.hold(report(rows, file_format, rows_per_file=170))
-    found = summarized(store, manifest, prefix_depth=1)
+    found = summarized(store, manifest, engine, prefix_depth=1)
     assert found == fold.fold(rows, created_at=CREATED_AT, prefix_depth=1, versions="all")
     assert [entry["prefix"] for entry in found["prefixes"]][:3] == ["p248/", "p249/", "p246/"]
     assert found["other_prefixes"]["count"] == 150
 
 
+@each_engine
 @pytest.mark.parametrize("file_format", FORMATS)
-def test_an_empty_report_counts_nothing(store: Store, file_format: str) -> None:
+def test_an_empty_report_counts_nothing(store: Store, engine: str, file_format: str) -> None:
     """A report without data files is that of an empty bucket: zero objects, and no error."""
-    found = summarized(store, store.hold(report([], file_format)), prefix_depth=2)
+    found = summarized(store, store.hold(report([], file_format)), engine, prefix_depth=2)
     assert found == fold.fold([], created_at=CREATED_AT, prefix_depth=2, versions="all")
 
 
+@each_engine
 @pytest.mark.parametrize("file_format", FORMATS)
-def test_optional_columns_may_be_absent(store: Store, file_format: str) -> None:
+def test_optional_columns_may_be_absent(store: Store, engine: str, file_format: str) -> None:
     """Without Size bytes are 0, and without LastModifiedDate nothing has an age."""
     rows = [row("a/b", "PENDING", size=7), row("a/c", "FAILED", size=7)]
     fields = ("Bucket", "Key", "VersionId", "IsLatest", "IsDeleteMarker", "ReplicationStatus")
-    summary = summarize_local(store.s3, store.hold(report(rows, file_format, fields=fields)))
+    manifest = store.hold(report(rows, file_format, fields=fields))
+    summary = choose_summarizer(engine, store.s3).summarize(manifest, SummaryRequest())
     assert (summary.volume.objects, summary.volume.bytes) == (2, 0)
     assert summary.oldest_pending is None
     assert summary.pending_ages == ()
     assert summary.failed_sample == (f"s3://{SOURCE}/a/c?versionId=v1",)
 
 
+@each_engine
 @pytest.mark.parametrize("file_format", FORMATS)
-def test_columns_are_found_by_name(store: Store, file_format: str) -> None:
+def test_columns_are_found_by_name(store: Store, engine: str, file_format: str) -> None:
     """The order of the columns does not matter."""
     rows = [row("a/b", "PENDING", size=7), row("c", "FAILED", size=2)]
     manifest = store.hold(report(rows, file_format, fields=tuple(reversed(USUAL_FIELDS))))
-    assert summarized(store, manifest, prefix_depth=1) == fold.fold(
+    assert summarized(store, manifest, engine, prefix_depth=1) == fold.fold(
         rows, created_at=CREATED_AT, prefix_depth=1, versions="all"
     )
 
@@ -172,7 +185,7 @@ def test_facts_are_merged_on_the_way(store: Store, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("airflow_provider_crr.inventory.engines.duckdb_engine.MERGE_ROWS", 3)
     rows = [row(f"p{number % 3}/k{number}", ("FAILED", "PENDING", None)[number % 3]) for number in range(40)]
     manifest = store.hold(report(rows, "CSV", rows_per_file=2))
-    assert summarized(store, manifest, prefix_depth=1) == fold.fold(
+    assert summarized(store, manifest, "local", prefix_depth=1) == fold.fold(
         rows, created_at=CREATED_AT, prefix_depth=1, versions="all"
     )
 

@@ -40,7 +40,7 @@ for found in pkgutil.walk_packages(airflow_provider_crr.__path__, "airflow_provi
     if not found.name.endswith("__main__"):
         importlib.import_module(found.name)
 
-from airflow_provider_crr.inventory.engines.local import summarize_local
+from tests.inventory.summaries import summarize_local
 from airflow_provider_crr.lookup.choice import choose_lookup
 from airflow_provider_crr.replication.status import S3Object
 from botocore.awsrequest import AWSResponse

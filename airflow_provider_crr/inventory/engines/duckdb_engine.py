@@ -4,65 +4,60 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_crr.batch import repair_manifest
 from airflow_provider_crr.errors import InventoryFileInvalid
+from airflow_provider_crr.inventory.disk_errors import disk_errors
 from airflow_provider_crr.inventory.engines import columns, csv_text, duckdb_sql, relations
-from airflow_provider_crr.inventory.engines.database import duckdb_errors
-from airflow_provider_crr.inventory.engines.disk import disk_errors
+from airflow_provider_crr.inventory.engines.duckdb_connection import duckdb_errors
 from airflow_provider_crr.inventory.engines.files import FetchedFile
-from airflow_provider_crr.inventory.engines.orc import opened_orc
+from airflow_provider_crr.inventory.engines.orc import opened_orc, require_pyarrow
+from airflow_provider_crr.inventory.engines.summarizer import SummaryRequest
 from airflow_provider_crr.inventory.manifest import NAME_ANOTHER, Manifest
 
 if TYPE_CHECKING:
     import duckdb
 
-#: More facts than this are merged once they have doubled, so that files x prefixes never pile up.
+#: Facts of several files are merged from so many rows on, and then whenever they have doubled: otherwise there would be
+#: a row for each file and prefix.
 MERGE_ROWS = 1_000_000
-#: How the rows to repair are written, as text only.
-_BATCH_CSV = (
-    "FORMAT csv, HEADER false, DELIMITER ',', QUOTE '\"', ESCAPE '\"', NULLSTR '', COMPRESSION none, "
-    "USE_TMP_FILE false, PER_THREAD_OUTPUT false"
+#: How DuckDB writes a repair manifest.
+_REPAIR_CSV = (
+    f"FORMAT csv, HEADER false, DELIMITER '{repair_manifest.DELIMITER}', QUOTE '{repair_manifest.QUOTE}', "
+    f"ESCAPE '{repair_manifest.QUOTE}', NULLSTR '', COMPRESSION none, USE_TMP_FILE false, PER_THREAD_OUTPUT false"
 )
 
 
 class Engine:
     """
-    Runs the layers of the query, the first two for each file and the last one at the end.
+    Runs the layers of the query: the first two for each file, and the last one at the end.
 
-    :param connection: to an empty database.
-    :param directory: name of the directory of the files, as readers are given it.
+    :param connection: a connection to an empty database.
+    :param directory: name of the directory of the files, in the form for readers, see
+        :func:`~airflow_provider_crr.inventory.workspace.workspace`.
     :param manifest: the report.
-    :param prefix_depth: as in :func:`~airflow_provider_crr.inventory.engines.duckdb_sql.groups_sql`.
-    :param versions: as there.
-    :raises InvalidArgument: as there.
-    :raises CrrError: if pyarrow is missing for an ORC report.
+    :param request: what is asked of it.
+    :raises PackageMissing: if pyarrow is missing for an ORC report.
     """
 
     def __init__(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        directory: str,
-        manifest: Manifest,
-        prefix_depth: int,
-        versions: str,
+        self, connection: duckdb.DuckDBPyConnection, directory: str, manifest: Manifest, request: SummaryRequest
     ) -> None:
         self._connection = connection
         self._directory = directory
         self._manifest = manifest
-        self._depth = prefix_depth
+        self._request = request
         self._merged_rows = MERGE_ROWS
         self._encoded = manifest.file_format == "CSV"
-        #: Statements that group one file; the next one is tried where the one before raises.
+        #: Statements that group one file; the second one is tried if the first one fails.
         self._grouping = [
             duckdb_sql.groups_sql(
                 report,
                 manifest.fields,
-                prefix_depth=prefix_depth,
-                versions=versions,
+                prefix_depth=request.prefix_depth,
+                versions=request.versions,
                 encoded=self._encoded,
                 sums=["text_bytes"] if self._encoded else [],
             )
@@ -72,7 +67,7 @@ class Engine:
             "FROM groups",
             manifest.fields,
             created_at=manifest.created_at,
-            prefix_depth=prefix_depth,
+            prefix_depth=request.prefix_depth,
             encoded=self._encoded,
         )
         self._run(
@@ -86,11 +81,11 @@ class Engine:
             return [relations.csv_sql(fields, parallel=True), relations.csv_sql(fields, parallel=False)]
         if self._manifest.file_format == "Parquet":
             return [relations.parquet_sql(fields)]
-        relations.require_pyarrow()
+        require_pyarrow()
         return [relations.orc_sql(fields)]
 
     def add(self, file: FetchedFile) -> None:
-        """Count one data file, or nothing of it."""
+        """Count one data file; if it is refused, nothing of it is counted."""
         with duckdb_errors(file.uri), disk_errors(file.uri):
             if self._manifest.file_format == "ORC":
                 self._add_orc(file)
@@ -103,7 +98,7 @@ class Engine:
             raise InventoryFileInvalid(f"it has {duckdb_sql.DEFECTS[defect]}", uri=file.uri, remedy=NAME_ANOTHER)
 
     def _rows_of(self, file: FetchedFile) -> int | None:
-        """Return how many rows the file says that it has, once its columns are those of S3; None for CSV."""
+        """Check the columns of a Parquet file, and return the number of rows in its footer; None for CSV."""
         if self._manifest.file_format == "CSV":
             return None
         path = {"path": self._seen(file.path)}
@@ -116,7 +111,7 @@ class Engine:
             try:
                 self._group(file, opened.rows, opened.finish)
             except Exception:
-                opened.finish()  # what the reader says comes before what DuckDB makes of a stream that broke off
+                opened.finish()  # if the reader failed, its error says more than DuckDB's about its stream
                 raise
             finally:
                 self._connection.unregister(relations.ORC_RELATION)
@@ -143,10 +138,11 @@ class Engine:
                     raise
 
     def _prove(self, file: FetchedFile, rows: int | None) -> None:
-        """Refuse a file of which not every row was read, for a reader may leave out what it does not understand."""
+        """Refuse a file if not every row was read: a reader may leave out a row that it does not understand."""
         read = self._number("SELECT sum(objects) FROM groups")
         if rows is None:
-            # A line for each row, and no byte but those of the values, two quotes each, and what comes after each.
+            # The usual CSV file has one line a row, and each value has three bytes more: two quotes, and the comma or
+            # line break after it. If all adds up to the size of the file, every row was read.
             text = self._number("SELECT sum(text_bytes) FROM groups") + 3 * len(self._manifest.fields) * read
             if (read, text) == (file.lines, file.path.stat().st_size):
                 return
@@ -164,19 +160,19 @@ class Engine:
         self._run("ALTER TABLE merged RENAME TO facts")
         self._merged_rows = max(MERGE_ROWS, 2 * self._number("SELECT count(*) FROM facts"))
 
-    def list_failed(self, path: Path, pending_older_than: timedelta | None) -> None:
-        """Append what is to be repaired of the file that was added last."""
+    def list_failed(self, path: Path) -> None:
+        """Append the rows of the Batch Operations manifest for the file that was added last."""
         part = path.with_suffix(".part")
-        rows = repair_manifest.rows_sql(
+        rows = duckdb_sql.repair_sql(
             "groups",
             self._manifest.fields,
             created_at=self._manifest.created_at,
-            pending_older_than=pending_older_than,
+            pending_older_than=self._request.pending_older_than,
             encoded=self._encoded,
         )
         target = self._seen(part).replace("'", "''")
         with duckdb_errors(self._manifest.uri):
-            self._run(f"COPY ({rows}) TO '{target}' ({_BATCH_CSV})", {"bucket": self._manifest.source_bucket})
+            self._run(f"COPY ({rows}) TO '{target}' ({_REPAIR_CSV})", {"bucket": self._manifest.source_bucket})
         with disk_errors(self._manifest.uri):
             with part.open("rb") as source, path.open("ab") as listed:
                 shutil.copyfileobj(source, listed)
@@ -185,8 +181,9 @@ class Engine:
     def summary(self) -> Sequence[Mapping[str, Any]]:
         """Return the rows of the last layer."""
         with duckdb_errors(self._manifest.uri):
-            rows = self._run(duckdb_sql.summary_sql("FROM facts", prefix_depth=self._depth))
-        # DuckDB 1.3 hands out sorted rows in another order where it need not preserve the order of insertion.
+            rows = self._run(duckdb_sql.summary_sql("FROM facts", prefix_depth=self._request.prefix_depth))
+        # Sorted here, because DuckDB 1.3 returns even sorted rows in another order unless it has to preserve the order
+        # of insertion.
         rows.sort(key=lambda row: row[: duckdb_sql.SORTED_BY])
         return [dict(zip(duckdb_sql.SUMMARY_COLUMNS, row, strict=True)) for row in rows]
 
@@ -197,7 +194,7 @@ class Engine:
         return int(self._run(statement, parameters)[0][0] or 0)
 
     def _run(self, statement: str, parameters: Mapping[str, str] | None = None) -> list[tuple[Any, ...]]:
-        # Fetched to the end even where nothing is returned: until then DuckDB may not have run it all, and the
-        # connection refuses other work.
+        # Fetched even if there is no result: until then DuckDB may not have run the whole statement, and the connection
+        # refuses other statements.
         rows: list[tuple[Any, ...]] = self._connection.execute(statement, parameters).fetchall()
         return rows

@@ -1,24 +1,23 @@
 """
-The one SQL statement that says what a summary is; text only, in DuckDB's dialect.
+The one SQL statement that says what a summary is, as text in DuckDB's dialect.
 
-It has three layers, and reads the report once, in the first::
+It has three layers. The first one reads the report, once::
 
     summary_sql(facts_sql(groups_sql(report)))
 
-Files arrive one by one, so the local engine runs the first two for each file and the third over the facts of all.
-That comes to the same: a fact of two files together is the sum of their facts, or the least of them.
+Files arrive one by one, so the first two layers run for each file, and the third one over the facts of all files. The
+result is the same, because a fact of two files is the sum, or the least, of the facts of each.
 
 ========  ==========================================================================================
-groups    ``name, version, status, modified_ms, objects, bytes, noncurrent, defect``: one row for each
-          status and prefix, which is the name, and one for each version that is PENDING or FAILED, where
-          the key is the name: those are asked about one by one (the oldest, the sample, the Batch
-          Operations manifest), all others are only counted. Counts and sums alone, for DuckDB can move
-          those to disk; few and narrow columns to group by, for most of the time goes there (measured).
-          Rows that were not asked for are one group, of status -1, that the next layers leave out: so
-          ``objects`` add up to the rows of the report.
-facts     ``kind, name, status, at_ms, objects, bytes, noncurrent``; small, except for one row for each
+groups    ``name, version, status, modified_ms, objects, bytes, noncurrent, defect``. Each version that
+          is PENDING or FAILED has a row, and ``name`` is its key: the next layers need it for the oldest,
+          the sample, and the Batch Operations manifest. Of all others there is a row for each status and
+          prefix, which is the ``name``. Only counts and sums, which DuckDB can move to disk, over few and
+          narrow columns, because grouping takes most of the time (measured). Rows not asked for have
+          status -1; the next layers leave them out, but ``objects`` add up to the rows of the report.
+facts     ``kind, name, status, at_ms, objects, bytes, noncurrent``. Few rows, except for one for each
           prefix and status.
-summary   ``kind, rank, name, status, at_ms, objects, bytes, noncurrent``; at most a few hundred rows.
+summary   ``kind, rank, name, status, at_ms, objects, bytes, noncurrent``. A few hundred rows at most.
 ========  ==========================================================================================
 """
 
@@ -29,11 +28,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from airflow_provider_crr.errors import InvalidArgument
-from airflow_provider_crr.inventory.limits import MAX_PREFIX_DEPTH
+from airflow_provider_crr.batch import repair_manifest
 from airflow_provider_crr.inventory.summary import AGE_BANDS, MAX_FAILED_SAMPLE, MAX_PREFIXES, SETTLED
 
-#: What a row can be refused for, by the code in the column ``defect``; the highest one of a file is reported.
+#: Why a row is refused, by the code in the column ``defect``. Of a file, the highest code is reported.
 DEFECTS = {
     1: "a version without IsLatest",
     2: "a PENDING version without LastModifiedDate",
@@ -42,18 +40,17 @@ DEFECTS = {
     5: "a PENDING version whose LastModifiedDate is before 1970 or after 9999",
     6: "a key that is not URL-encoded as S3 does it",
 }
-#: Milliseconds of the last moment that Python, and S3, can write down.
+#: The last moment that Python and S3 can write down, in milliseconds since 1970.
 _LAST_MS = 253_402_300_799_999
 #: The columns of the last layer.
 SUMMARY_COLUMNS = ("kind", "rank", "name", "status", "at_ms", "objects", "bytes", "noncurrent")
-#: How many of these its rows are sorted by.
+#: Its rows are to be sorted by so many of these columns.
 SORTED_BY = 4
-
-#: What a row of the first layer says of its versions: its column ``status`` is the place in this list.
+#: The column ``status`` of the first layer is an index into this.
 STATUSES = ("DELETE MARKER", "PENDING", "FAILED", "COMPLETED", "REPLICA", "NONE", "UNKNOWN")
 _MARKER, _PENDING, _FAILED, _COMPLETED, _REPLICA, _NONE, _UNKNOWN = range(len(STATUSES))
 _LEFT_OUT = -1
-#: DuckDB leaves what it cannot decode as it is, which would be another key.
+#: DuckDB's url_decode leaves a wrong code as it is; that would be another key.
 _BADLY_ENCODED = "WHEN contains(name, '%') AND NOT regexp_full_match(name, '(?s:(?:[^%]|%[0-9A-Fa-f]{2})*)') THEN 6"
 
 
@@ -67,29 +64,22 @@ def groups_sql(
     sums: Collection[str] = (),
 ) -> str:
     """
-    Return the layer that reads the rows, once; ``$bucket`` is the bucket that they must be of.
+    Return the layer that reads the rows, once. ``$bucket`` is the bucket of which they must be.
 
     :param report: a relation, its columns named as in :attr:`Manifest.fields`.
     :param fields: which columns it has.
-    :param prefix_depth: how many key segments make a prefix, 0 to :data:`MAX_PREFIX_DEPTH`.
+    :param prefix_depth: how many key segments make a prefix; 0 for no prefixes.
     :param versions: ``all``, or ``current`` for the rows that are the latest version. A report without version
         columns lists nothing else.
-    :param encoded: whether keys are URL-encoded, as they are in CSV only. They are decoded in the next layer, where
-        there are fewer: ``dt=2026-11-20`` arrives as ``dt%3D2026-11-20``, so most keys of a data lake need it.
-    :param sums: columns of the relation to add up for who reads the groups; the next layers do not need them.
-    :raises InvalidArgument: for a depth or a word for versions out of range.
+    :param encoded: whether keys are URL-encoded, which they are in CSV only. The next layer decodes them, because it
+        has fewer; most keys of a data lake need it (``dt=2026-11-20`` is ``dt%3D2026-11-20``).
+    :param sums: further columns of the relation to add up, for the caller; the next layers do not need them.
     """
-    if not isinstance(prefix_depth, int) or not 0 <= prefix_depth <= MAX_PREFIX_DEPTH:
-        raise InvalidArgument(
-            f"prefix_depth {prefix_depth!r}", remedy=f"Give a whole number from 0 to {MAX_PREFIX_DEPTH}"
-        )
-    if versions not in ("all", "current"):
-        raise InvalidArgument(f"versions {versions!r}", remedy='Give "all" or "current"')
     versioned = "is_latest" in fields
-    # A row that does not say whether it is the latest is not left out, and then refused as a defect.
+    # A row that does not say whether it is the latest version is not left out here, but refused below.
     left_out = "is_latest IS FALSE" if versioned and versions == "current" else "false"
     marker = "is_delete_marker IS TRUE" if versioned else "false"
-    # The usual one first.
+    # The most frequent status first.
     status = f"""CASE WHEN {left_out} THEN {_LEFT_OUT}
         WHEN {marker} THEN {_MARKER}
         WHEN replication_status = 'COMPLETED' THEN {_COMPLETED}
@@ -97,12 +87,12 @@ def groups_sql(
         WHEN replication_status = 'FAILED' THEN {_FAILED}
         WHEN replication_status = 'REPLICA' THEN {_REPLICA}
         WHEN replication_status IS NULL OR replication_status IN ('', 'NONE') THEN {_NONE}
-        -- In the API model since 2015, and what some S3-compatible stores write.
+        -- In S3's API model since 2015; some S3-compatible stores write it.
         WHEN replication_status = 'COMPLETE' THEN {_COMPLETED}
-        -- One name for whatever else: a million of them must not make a million rows.
+        -- One name for all others: a million different ones must not make a million rows.
         ELSE {_UNKNOWN} END"""
     one_by_one = f"status IN ({_PENDING}, {_FAILED})"
-    # An empty version id is the "null version", written before versioning was turned on.
+    # An empty version id is that of the "null version", written before versioning was turned on.
     version = "coalesce(nullif(version_id, ''), 'null')" if versioned else "NULL::VARCHAR"
     modified = "epoch_us(last_modified_date) // 1000" if "last_modified_date" in fields else "NULL::BIGINT"
     defect = f"""CASE WHEN {"bucket IS DISTINCT FROM $bucket" if "bucket" in fields else "$bucket IS NULL"} THEN 4
@@ -131,17 +121,17 @@ def facts_sql(
     """
     Return the layer that makes facts of the groups.
 
-    :param groups: :func:`groups_sql`, or a table that holds what it returned.
-    :param fields: as there.
-    :param created_at: when S3 began the listing; ages count from then, and what was written later is 0 old.
-    :param prefix_depth: as there.
-    :param encoded: as there.
+    :param groups: :func:`groups_sql`, or a table with its result.
+    :param fields: which columns the report has.
+    :param created_at: when S3 began the listing. Ages count from then; a version that was written later has age 0.
+    :param prefix_depth: how many key segments make a prefix; 0 for no prefixes.
+    :param encoded: whether the keys and prefixes in the groups are URL-encoded.
     """
     dated = "last_modified_date" in fields
     upper = [bound for _, bound in AGE_BANDS if bound is not None]
     age = f"({_milliseconds(created_at)} - modified_ms)"
     band = " ".join(f"WHEN {age} < {bound * 1000} THEN '{index}'" for index, bound in enumerate(upper))
-    uri = f"concat({decoded('name', encoded)}, '?versionId=' || version)"
+    uri = f"concat({_decoded('name', encoded)}, '?versionId=' || version)"
     word = " ".join(f"WHEN {number} THEN '{name}'" for number, name in enumerate(STATUSES))
     return f"""
 WITH grouped AS MATERIALIZED ({groups}),
@@ -159,7 +149,7 @@ FROM grouped
 UNION ALL
 SELECT 'marker', '', '', NULL, sum(objects), 0, 0 FROM grouped WHERE status = {_MARKER}
 UNION ALL
-SELECT 'prefix', {decoded("prefix", encoded)}, CASE status {word} END, NULL, objects, bytes, noncurrent FROM counted
+SELECT 'prefix', {_decoded("prefix", encoded)}, CASE status {word} END, NULL, objects, bytes, noncurrent FROM counted
 UNION ALL
 SELECT 'age', CASE {band} ELSE '{len(upper)}' END, 'PENDING', NULL, sum(objects), sum(bytes), 0
 FROM grouped WHERE status = {_PENDING} AND modified_ms IS NOT NULL GROUP BY ALL
@@ -173,9 +163,9 @@ FROM grouped WHERE status = {_FAILED} ORDER BY name LIMIT {MAX_FAILED_SAMPLE})""
 
 def merged_sql(facts: str) -> str:
     """
-    Return the facts of several files as those of one.
+    Return the facts of several files added up, as if they were one file.
 
-    :param facts: :func:`facts_sql`, or a table that holds what it returned.
+    :param facts: :func:`facts_sql`, or a table with its result.
     """
     return f"""
 SELECT kind, name, status, at_ms, sum(objects) AS objects, sum(bytes) AS bytes, sum(noncurrent) AS noncurrent
@@ -184,10 +174,10 @@ FROM ({facts}) GROUP BY kind, name, status, at_ms"""
 
 def summary_sql(facts: str, *, prefix_depth: int = 0) -> str:
     """
-    Return the last layer: totals, the worst prefixes, and the rest of them together.
+    Return the last layer: the totals, the worst prefixes, and the other prefixes together.
 
-    :param facts: :func:`facts_sql`, or a table that holds the facts of all files.
-    :param prefix_depth: 0 leaves the prefixes out: there is only one, and it is the totals.
+    :param facts: :func:`facts_sql`, or a table with the facts of all files.
+    :param prefix_depth: how many key segments make a prefix; with 0 the prefixes are left out.
     """
     unsettled = f"status NOT IN ({', '.join(repr(status) for status in sorted(SETTLED))})"
     return f"""
@@ -219,27 +209,36 @@ UNION ALL
 FROM every_fact WHERE kind = 'failed' ORDER BY name LIMIT {MAX_FAILED_SAMPLE})"""
 
 
-def decoded(expression: str, encoded: bool) -> str:
+def repair_sql(
+    groups: str, fields: Collection[str], *, created_at: datetime, pending_older_than: timedelta | None, encoded: bool
+) -> str:
     """
-    Return the expression for a key as S3 stores it.
+    Return the rows of the Batch Operations manifest: each FAILED version once, and each that is PENDING for too long.
 
-    S3 encodes the keys of a CSV report as HTML forms are: a space arrives as "+" and a plus as "%2B".
+    :param groups: a table with the result of :func:`groups_sql`. ``$bucket`` is the bucket that was listed.
+    :param fields: which columns the report has.
+    :param created_at: when S3 began the listing.
+    :param pending_older_than: age from which a PENDING version is listed; None lists FAILED ones only.
+    :param encoded: whether the keys in the groups are URL-encoded.
     """
+    wanted = f"status = {_FAILED}"
+    if pending_older_than is not None:
+        wanted += f" OR status = {_PENDING} AND modified_ms < {_milliseconds(created_at - pending_older_than)}"
+    # A key's own "%2F" has become "%252F" by now.
+    slash = repair_manifest.NOT_ENCODED
+    key = f"replace(url_encode({_decoded('name', encoded)}), '%{ord(slash):X}', '{slash}')"
+    columns = {"Bucket": "$bucket", "Key": key, "VersionId": "version"}
+    row = ", ".join(columns[name] for name in repair_manifest.fields(versions="version_id" in fields))
+    return f"SELECT {row} FROM {groups} WHERE {wanted}"
+
+
+def _decoded(expression: str, encoded: bool) -> str:
+    # S3 encodes the keys of a CSV report as HTML forms are: a space is "+", and a plus is "%2B".
     return f"url_decode(replace({expression}, '+', ' '))" if encoded else expression
 
 
-def failed_sql() -> str:
-    """Return the condition for groups that are FAILED."""
-    return f"status = {_FAILED}"
-
-
-def older_than_sql(created_at: datetime, age: timedelta) -> str:
-    """Return the condition for groups that are PENDING for longer than the age, as the report knows it."""
-    return f"status = {_PENDING} AND modified_ms < {_milliseconds(created_at - age)}"
-
-
 def _prefix(key: str, depth: int, encoded: bool) -> str:
-    # Whether S3 would ever encode "/" is not documented; a segment ends there either way.
+    # S3 does not document whether it encodes "/"; a segment ends there in both cases.
     slash = "(?:/|%2[Ff])" if encoded else "/"
     return rf"regexp_extract({key}, '^(?s:.*?{slash}){{0,{depth}}}')" if depth else "''"
 

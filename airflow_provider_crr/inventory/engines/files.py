@@ -1,4 +1,4 @@
-"""The data files of a report: fetched whole and checked, the next ones while one is read."""
+"""The data files of a report: fetched whole and checked. While one is read, the next ones are fetched."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_crr.errors import CrrError, InventoryFileInvalid
+from airflow_provider_crr.errors import GivenUp, InventoryFileInvalid
+from airflow_provider_crr.inventory.data_file_locations import DataFileLocations
+from airflow_provider_crr.inventory.disk_errors import disk_errors
 from airflow_provider_crr.inventory.engines.csv_text import Gunzip
-from airflow_provider_crr.inventory.engines.disk import disk_errors
+from airflow_provider_crr.inventory.get_object import broken_answer, open_object, with_retries
 from airflow_provider_crr.inventory.manifest import NAME_ANOTHER, Manifest, ManifestFile
-from airflow_provider_crr.inventory.objects import broken, insisting, opened
-from airflow_provider_crr.inventory.places import Places
 
-#: How many files are fetched while one is read, each in a thread of its own. With that one they bound the disk:
-#: three files at a time, unpacked, each bounded by csv_text.most_unpacked (a full CSV file of S3's is about 90 MB, and
-#: 3 to 4 times that unpacked).
+#: How many files are fetched while one is read, each in a thread of its own. So at most three unpacked files are on the
+#: disk; csv_text.most_unpacked bounds each. (A full CSV file of S3's has about 90 MB, and 3 to 4 times that unpacked.)
 FILES_AHEAD = 2
-#: Small enough to stay in the processor's cache between MD5, gunzip and write: a megabyte takes half as long again.
+#: Small enough to stay in the processor's cache for MD5, gunzip and write. A megabyte takes half as long again.
 CHUNK_BYTES = 128 * 1024
 
 
@@ -43,49 +42,54 @@ class FetchedFile:
 
 def fetched(s3_client: Any, manifest: Manifest, directory: Path) -> Generator[FetchedFile]:
     """
-    Yield each data file of a report; it is removed when the next one is asked for.
+    Yield each data file of a report once its size and MD5 are known to be those of the manifest.
 
-    Its size and MD5 are those of the manifest. Close the iterator, and the fetching ends.
+    A file is removed when the next one is asked for. Closing the iterator ends the fetching.
 
     :param s3_client: boto3 client for S3; used by several threads, which boto3 allows.
     :param manifest: the report.
-    :param directory: where to put the files; see :data:`FILES_AHEAD`.
-    :raises InventoryNotFound: if a file is not there; see :mod:`~airflow_provider_crr.inventory.places`.
+    :param directory: where to put the files; :data:`FILES_AHEAD` says how many.
+    :raises InventoryNotFound: if a file is not there; see :mod:`~airflow_provider_crr.inventory.data_file_locations`.
     :raises InventoryFileInvalid: if a file is not the one that the manifest lists.
-    :raises CrrError: if the disk does not take it.
+    :raises DiskFull: if the disk has no room.
     :raises InventoryError: if reading it is not allowed.
     :raises LookupFailed: if S3 could not be asked.
     """
     stop = threading.Event()
     waiting = iter(enumerate(manifest.files))
     ahead: deque[Future[FetchedFile]] = deque()
-    places = Places(manifest)
+    locations = DataFileLocations(manifest)
     with ThreadPoolExecutor(FILES_AHEAD, thread_name_prefix="inventory-fetch") as threads:
         try:
             while True:
                 while len(ahead) < FILES_AHEAD and (entry := next(waiting, None)):
                     number, file = entry
                     path = directory / str(number)
-                    ahead.append(threads.submit(_fetch, s3_client, manifest, file, path, stop, places))
+                    ahead.append(threads.submit(_fetch, s3_client, manifest, file, path, stop, locations))
                 if not ahead:
                     return
-                found = ahead.popleft().result()
-                yield found
-                found.path.unlink()
+                done = ahead.popleft().result()
+                yield done
+                done.path.unlink()
         finally:
             stop.set()
             threads.shutdown(cancel_futures=True)
 
 
 def _fetch(
-    s3_client: Any, manifest: Manifest, file: ManifestFile, path: Path, stop: threading.Event, places: Places
+    s3_client: Any,
+    manifest: Manifest,
+    file: ManifestFile,
+    path: Path,
+    stop: threading.Event,
+    locations: DataFileLocations,
 ) -> FetchedFile:
     def fetch(bucket: str, key: str) -> FetchedFile:
         uri = f"s3://{bucket}/{key}"
 
         def attempt() -> FetchedFile:
             gunzip = Gunzip(uri, file.size) if manifest.file_format == "CSV" else None
-            with opened(s3_client, bucket, key, uri) as (read, size):
+            with open_object(s3_client, bucket, key, uri) as (read, size):
                 if size != file.size:
                     raise InventoryFileInvalid(
                         f"{size} bytes, the manifest says {file.size}", uri=uri, remedy=NAME_ANOTHER
@@ -93,9 +97,9 @@ def _fetch(
                 _store(read, path, file, uri, gunzip=gunzip, stop=stop)
             return FetchedFile(uri, path, gunzip.lines if gunzip else 0)
 
-        return insisting(attempt, stop.is_set)
+        return with_retries(attempt, stop.is_set)
 
-    return places.look(file, fetch)
+    return locations.find(file, fetch)
 
 
 def _store(
@@ -107,18 +111,18 @@ def _store(
     gunzip: Gunzip | None,
     stop: threading.Event,
 ) -> None:
-    # Unpacked as it arrives, which saves writing and reading it packed; nobody reads it before the MD5 is right.
+    # Unpacked as it arrives, so the packed file is never written. Nobody reads it before the MD5 is checked.
     md5 = hashlib.md5(usedforsecurity=False)
     size = 0
     with disk_errors(uri), path.open("wb") as out:
         while chunk := read(CHUNK_BYTES):
             if stop.is_set():
-                raise CrrError("the summary was given up", uri=uri)
+                raise GivenUp("the summary was given up", uri=uri)
             size += len(chunk)
             md5.update(chunk)
             out.writelines(gunzip.unpack(chunk) if gunzip else [chunk])
-    if size != file.size:  # as a connection that is closed too early
-        raise broken(f"{size} of {file.size} bytes", uri)
+    if size != file.size:  # as if the connection was closed too early
+        raise broken_answer(f"{size} of {file.size} bytes", uri)
     if md5.hexdigest() != file.md5:
         raise InventoryFileInvalid(f"MD5 {md5.hexdigest()}, the manifest says {file.md5}", uri=uri, remedy=NAME_ANOTHER)
     if gunzip:

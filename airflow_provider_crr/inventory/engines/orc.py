@@ -1,8 +1,9 @@
 """
-ORC files, read by a process of their own.
+ORC files, each read by a process of its own.
 
-Apache's reader, which pyarrow brings, does not bear every damaged file: it ends the process with SIGSEGV, and in
-pyarrow 18 with SIGABRT. So the task does not read such a file itself; it is sent what another process makes of it.
+Apache's ORC reader, which is part of pyarrow, crashes on some damaged files: with SIGSEGV, and in pyarrow 18 also with
+SIGABRT. So :mod:`~airflow_provider_crr.inventory.engines.orc_process` reads the file, as another process, and sends the
+rows.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from airflow_provider_crr.errors import CrrError, InventoryFileInvalid
-from airflow_provider_crr.inventory.engines.disk import disk_errors
+from airflow_provider_crr.errors import CrrError, InventoryFileInvalid, PackageMissing
+from airflow_provider_crr.inventory.disk_errors import disk_errors
 from airflow_provider_crr.inventory.engines.orc_process import SAID
 from airflow_provider_crr.inventory.manifest import NAME_ANOTHER
 
-#: What a process dies of by itself.
+#: The signals of a crash.
 _CRASHES = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP})
-#: What pyarrow says where the machine has no time zones.
+#: Words of pyarrow's errors where the machine has no time zones.
 _NO_ZONES = ("TZDIR", "Time zone file", "time zone database")
 
 
@@ -35,15 +36,15 @@ class OrcFile:
     :param path: the file.
     :param fields: the columns of the report.
     :param uri: its S3 URI, for messages.
-    :raises CrrError: if it cannot be read here.
-    :raises InventoryFileInvalid: if it is no ORC file, has not these columns, or ends the process that reads it.
+    :raises CrrError: if this worker cannot read it.
+    :raises InventoryFileInvalid: if it is no ORC file, does not have these columns, or crashes the reader.
     """
 
     def __init__(self, path: Path, fields: Collection[str], uri: str) -> None:
         self._uri = uri
         self._ready = False
         self._errors: IO[bytes] = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115 - open as long as this is
-        # What multiprocessing's "spawn" does; not that itself, for a task may be a daemon, which may have no children.
+        # As multiprocessing's "spawn" does it. That itself starts no process from a daemon, which a task may be.
         code = (
             f"import sys; sys.path[:] = {sys.path!r}; "
             f"from airflow_provider_crr.inventory.engines.orc_process import main; main({list(fields)!r})"
@@ -61,7 +62,7 @@ class OrcFile:
         try:
             self._ready = "ready" in self._head()
             self.rows = int(self._head()["rows"])
-            #: A ``pyarrow.RecordBatchReader``, of a stripe or less at a time.
+            #: A ``pyarrow.RecordBatchReader``, whose batches are at most a stripe.
             self.reader = self._stream()
         except BaseException:
             self.close()
@@ -72,10 +73,10 @@ class OrcFile:
         if not line.endswith(b"\n"):
             self.finish()
         try:
-            found: dict[str, Any] = json.loads(line)
+            head: dict[str, Any] = json.loads(line)
         except ValueError as error:
             raise self._not_told(f"it wrote {line[:80]!r}") from error
-        return found
+        return head
 
     def _stream(self) -> Any:
         import pyarrow
@@ -89,9 +90,10 @@ class OrcFile:
 
     def finish(self) -> None:
         """
-        Wait for the end of the process, once all of its output is read; raise what it ended of.
+        Wait for the end of the process, and read what is left of its output; raise an error if the process failed.
 
-        :raises CrrError: as the class does.
+        :raises CrrError: if this worker cannot read the file.
+        :raises InventoryFileInvalid: if it is no ORC file, does not have these columns, or crashes the reader.
         """
         while self._out.read(1 << 20):
             pass
@@ -102,7 +104,7 @@ class OrcFile:
         if status == SAID and why.get("refused"):
             raise InventoryFileInvalid(why["refused"], uri=self._uri, remedy=NAME_ANOTHER)
         said = str(why.get("error", "it did not say why"))
-        if any(words in said for words in _NO_ZONES):  # of which pyarrow 18 ends the process
+        if any(words in said for words in _NO_ZONES):  # in pyarrow 18 this ends the process
             raise CrrError(
                 f"pyarrow finds no time zones on this machine: {said}",
                 uri=self._uri,
@@ -124,9 +126,9 @@ class OrcFile:
         text = self._errors.read(100_000).decode("utf-8", "replace").strip()
         last = text.rpartition("\n")[2]
         with contextlib.suppress(ValueError):
-            found = json.loads(last)
-            if isinstance(found, dict):
-                return found
+            why = json.loads(last)
+            if isinstance(why, dict):
+                return why
         return {"error": last[:600]} if last else {}
 
     def _not_told(self, what: str) -> CrrError:
@@ -146,9 +148,24 @@ class OrcFile:
 
 @contextlib.contextmanager
 def opened_orc(path: Path, fields: Collection[str], uri: str) -> Iterator[OrcFile]:
-    """Open an ORC file, and end its process in any case; see :class:`OrcFile`."""
+    """Open an ORC file, see :class:`OrcFile`, and end its process at the end of the block."""
     file = OrcFile(path, fields, uri)
     try:
         yield file
     finally:
         file.close()
+
+
+def require_pyarrow() -> None:
+    """
+    Fail before anything is fetched if an ORC report cannot be read.
+
+    :raises PackageMissing: without pyarrow.
+    """
+    try:
+        import pyarrow.orc  # noqa: F401
+    except ImportError as error:
+        raise PackageMissing(
+            "reading an ORC report needs pyarrow",
+            remedy="Install pyarrow, as airflow-provider-crr[orc] does, or have the report in Parquet or CSV",
+        ) from error

@@ -1,8 +1,9 @@
 """
-The other end of :mod:`~airflow_provider_crr.inventory.engines.orc`: the process that reads an ORC file.
+The process that reads an ORC file for :mod:`~airflow_provider_crr.inventory.engines.orc`.
 
-It writes a line of JSON, either the rows that the file says that it has or why it is refused, and then the columns that
-are read as a stream of Arrow's. It imports nothing of Airflow, and dies alone of a file that its reader cannot bear.
+To standard output it writes two lines of JSON: that it is ready, and the number of rows in the file's footer. The
+columns follow as an Arrow stream. If it fails, its last line on standard error says why, in JSON. It imports nothing of
+Airflow.
 """
 
 from __future__ import annotations
@@ -16,17 +17,17 @@ from typing import Any
 from airflow_provider_crr.errors import InventoryFileInvalid
 from airflow_provider_crr.inventory.engines.columns import check_orc, read_names
 
-#: The file is the process's standard input: its name may be anything, and Arrow takes UTF-8 only.
+#: The file is standard input, because Arrow opens only paths that are UTF-8.
 _FILE = "/dev/fd/0"
-#: A stripe may be a whole file, and whoever reads it works on one batch a thread.
+#: A stripe may be a whole file, and DuckDB reads a batch with one thread.
 _BATCH_ROWS = 100_000
-#: How the process ends where it could say why: a line of JSON on standard error.
+#: Exit status of a process that wrote why it failed to standard error.
 SAID = 3
 
 
 def main(fields: list[str]) -> None:
     """
-    Write what the file has to standard output; end with status :data:`SAID` where it cannot be read to its end.
+    Read the file and write its rows to standard output; exit with status :data:`SAID` if it cannot be read to its end.
 
     :param fields: the columns of the report.
     """
@@ -37,9 +38,9 @@ def main(fields: list[str]) -> None:
     _line(out, {"ready": True})
     try:
         file = orc.ORCFile(_FILE)
-        found = file.schema
-        check_orc(list(zip(found.names, found.types, strict=True)), fields, "")
-        schema = pyarrow.schema([found.field(name) for name in read_names(fields)])
+        whole = file.schema
+        check_orc(list(zip(whole.names, whole.types, strict=True)), fields, "")
+        schema = pyarrow.schema([whole.field(name) for name in read_names(fields)])
         _line(out, {"rows": file.nrows})
         with ipc.new_stream(out, schema) as stream:
             for batch in _batches(file.nstripes, schema):
@@ -50,14 +51,14 @@ def main(fields: list[str]) -> None:
     except InventoryFileInvalid as error:
         _end({"refused": error.message})
     except Exception as error:
-        # What the system refuses has a number; what pyarrow says of the bytes has none, and is of its own kinds.
+        # An error of the system has a number. pyarrow's errors about the bytes have none, or are ArrowExceptions.
         of_pyarrow = isinstance(error, pyarrow.ArrowException)
         of_worker = isinstance(error, MemoryError | RuntimeError) or getattr(error, "errno", None) is not None
         _end({"error": f"{type(error).__name__}: {str(error)[:600]}", "worker": of_worker and not of_pyarrow})
 
 
-def _line(out: Any, found: dict[str, Any]) -> None:
-    out.write(json.dumps(found).encode() + b"\n")
+def _line(out: Any, value: dict[str, Any]) -> None:
+    out.write(json.dumps(value).encode() + b"\n")
     out.flush()
 
 
@@ -70,12 +71,12 @@ def _batches(stripes: int, schema: Any) -> Iterator[Any]:
     import pyarrow
     from pyarrow import orc
 
-    # Reading a stripe is mostly unpacking, for which pyarrow takes one thread: so two read it, about half of the bytes
-    # each, for keys are as long as all else. That needs no more memory, as reading another stripe meanwhile would.
+    # Reading a stripe is mostly unpacking, which pyarrow does with one thread. So two threads read it, each about half
+    # of the bytes: keys are as long as all other columns. Two stripes at a time would need more memory.
     halves = [[name for name in schema.names if (name in ("bucket", "key")) is long] for long in (True, False)]
 
     def read(number: int, names: list[str]) -> dict[str, Any]:
-        # An own file for each thread: nobody says that two may share one.
+        # A file object for each thread: pyarrow does not document that two may share one.
         stripe = orc.ORCFile(_FILE).read_stripe(number, columns=names)
         return {name: stripe.column(name) for name in names}
 
@@ -85,6 +86,6 @@ def _batches(stripes: int, schema: Any) -> Iterator[Any]:
             for part in threads.map(read, [number] * len(halves), halves):
                 columns.update(part)
             stripe = pyarrow.RecordBatch.from_arrays([columns.pop(name) for name in schema.names], schema=schema)
-            stripe.validate(full=True)  # that texts are UTF-8: neither ORC's reader nor DuckDB looks
+            stripe.validate(full=True)  # that texts are UTF-8, which neither the reader nor DuckDB checks
             for first in range(0, stripe.num_rows, _BATCH_ROWS):
                 yield stripe.slice(first, _BATCH_ROWS)

@@ -1,4 +1,4 @@
-"""The data files of a report as relations: columns named and typed as the query reads them, whatever the format."""
+"""The data files of each format as SQL relations, with the names and types of columns that the query reads."""
 
 # ruff: noqa: S608 - text of a report reaches SQL as a parameter only
 
@@ -6,32 +6,30 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from airflow_provider_crr.errors import CrrError
 from airflow_provider_crr.inventory.engines.columns import TYPES, read_names
 from airflow_provider_crr.inventory.engines.csv_text import MAX_RECORD_BYTES
 
 #: Name of the relation that is an ORC file.
 ORC_RELATION = "orc_file"
-#: What a reader of files finds in their paths, or adds to their rows.
+#: Readers take no columns from paths, and add none.
 _NOTHING_OF_THE_PATH = "hive_partitioning = false, hive_types_autocast = false, union_by_name = false, filename = false"
-#: ``2026-11-20T01:00:00.000Z``, with or without the fraction. DuckDB also takes days, other separators, blanks, 24:00,
-#: BC, "epoch" and "infinity", and reads past an offset or a zone.
+#: ``2026-11-20T01:00:00.000Z``, with or without the fraction. DuckDB's cast also takes days, other separators, blanks,
+#: 24:00, BC, "epoch" and "infinity", and ignores an offset or a zone.
 _TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:[.][0-9]{1,9})?Z"
 
 
 def csv_sql(fields: Collection[str], *, parallel: bool = True) -> str:
     """
-    Return the relation of an unpacked CSV file, whose path is ``$path``; nothing about it is guessed or forgiven.
+    Return the relation of an unpacked CSV file, whose path is ``$path``. DuckDB guesses nothing, and skips nothing.
 
-    Its column ``text_bytes`` is how many bytes the values of a row have in the file.
+    The column ``text_bytes`` is the number of bytes that the values of a row have in the file.
 
     :param fields: the columns of the report, in order.
-    :param parallel: whether several threads read the file, each from a place of its own. If that place is inside a
-        field with line breaks, DuckDB notices, at the latest where the next thread began, and raises: then it takes
-        one thread to read the file.
+    :param parallel: whether several threads read the file, each beginning at another place. If a place is inside a
+        field with line breaks, DuckDB notices and raises; such a file must be read without ``parallel``.
     """
     names = [name if name in TYPES else f"column{number}" for number, name in enumerate(fields)]
-    # Texts, all of them, and empty ones as they are: DuckDB's casts take what S3 does not write.
+    # All columns are read as text, and an empty text stays one: DuckDB's own casts take what S3 does not write.
     columns = ", ".join(f"{name}: 'VARCHAR'" for name in names)
     text = (
         f"read_csv($path, columns = {{{columns}}}, force_not_null = [{', '.join(map(repr, names))}], "
@@ -42,7 +40,7 @@ def csv_sql(fields: Collection[str], *, parallel: bool = True) -> str:
         f"{_NOTHING_OF_THE_PATH}, parallel = {str(parallel).lower()})"
     )
     values = ", ".join(f"{_csv_value(name)} AS {name}" for name in read_names(fields))
-    # Cast once, in a layer below, for each value is looked at twice (measured: 0.1 s for a million rows).
+    # Cast in a layer below, so that it happens once: each value is used twice (measured: 0.1 s for a million rows).
     cast = "".join(
         f", try_cast({name} AS {TYPES[name]}) AS {name}_cast"
         for name in ("size", "last_modified_date")
@@ -53,14 +51,14 @@ def csv_sql(fields: Collection[str], *, parallel: bool = True) -> str:
 
 
 def _csv_value(name: str) -> str:
-    # What is not as S3 writes it ends the statement, with the row and the value. Empty is not given.
+    # A value that S3 would not write ends the statement, with an error that quotes it. An empty value is NULL.
     match TYPES[name]:
         case "BOOLEAN":
-            # Its case is not said to be that of the samples. DuckDB also takes "t", "1", "yes".
+            # Lower case is the usual one, but S3 does not document it. DuckDB's cast also takes "t", "1", "yes".
             other = f"CASE lower({name}) WHEN 'true' THEN true WHEN 'false' THEN false ELSE {_wrong(name)} END"
             return f"CASE {name} WHEN 'true' THEN true WHEN 'false' THEN false WHEN '' THEN NULL ELSE {other} END"
         case "UBIGINT":
-            # There and back: DuckDB also takes 5.5, 1e3, 0x10, 1_000, +5 and blanks, but writes none of them.
+            # Compared as text, since DuckDB's cast also takes 5.5, 1e3, 0x10, 1_000, +5 and blanks.
             right = f"{name}_cast::VARCHAR = {name}"
             return f"CASE WHEN {right} THEN {name}_cast WHEN {name} = '' THEN NULL ELSE {_wrong(name)} END"
         case "TIMESTAMP":
@@ -80,8 +78,7 @@ def parquet_sql(fields: Collection[str]) -> str:
     """
     Return the relation of a Parquet file, whose path is ``$path``.
 
-    :param fields: the columns of the report; a file without one of those that are read is refused, for Parquet readers
-        otherwise answer NULL for it.
+    :param fields: the columns of the report.
     """
     return (
         f"SELECT {_columns(fields)} FROM read_parquet($path, binary_as_string = false, file_row_number = false, "
@@ -99,23 +96,8 @@ def orc_sql(fields: Collection[str]) -> str:
 
 
 def _columns(fields: Collection[str]) -> str:
-    # Cast, for sizes are signed in the file. Not LastModifiedDate, which may be a timestamp with a time zone and would
-    # be cast to local time; the query takes its epoch.
+    # Sizes are signed in the file. LastModifiedDate is not cast: if its type has a time zone, the cast would give local
+    # time; the query takes its epoch.
     return ", ".join(
         name if name == "last_modified_date" else f"{name}::{TYPES[name]} AS {name}" for name in read_names(fields)
     )
-
-
-def require_pyarrow() -> None:
-    """
-    Fail early where an ORC report could not be read.
-
-    :raises CrrError: without pyarrow.
-    """
-    try:
-        import pyarrow.orc  # noqa: F401
-    except ImportError as error:
-        raise CrrError(
-            "reading an ORC report needs pyarrow",
-            remedy="Install pyarrow, as airflow-provider-crr[orc] does, or have the report in Parquet or CSV",
-        ) from error

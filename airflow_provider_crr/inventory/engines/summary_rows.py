@@ -1,4 +1,4 @@
-"""The rows of the query's last layer, as a summary."""
+"""The summary, made of the rows of the query's last layer."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from airflow_provider_crr.inventory.engines.summarizer import SummaryRequest
 from airflow_provider_crr.inventory.manifest import Manifest
 from airflow_provider_crr.inventory.summary import (
     AGE_BANDS,
@@ -23,16 +24,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Row = Mapping[str, Any]
 
 
-def summary_from_rows(
-    rows: Sequence[Row], manifest: Manifest, *, prefix_depth: int = 0, versions: str = "all"
-) -> Summary:
+def summary_from_rows(rows: Sequence[Row], manifest: Manifest, request: SummaryRequest) -> Summary:
     """
     Return the summary that the rows describe.
 
-    :param rows: what :func:`~airflow_provider_crr.inventory.engines.duckdb_sql.summary_sql` returned, in its order.
+    :param rows: the result of :func:`~airflow_provider_crr.inventory.engines.duckdb_sql.summary_sql`, in its order.
     :param manifest: the report.
-    :param prefix_depth: as it was asked for.
-    :param versions: as it was asked for.
+    :param request: what was asked of it.
     """
     kinds: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
@@ -46,8 +44,8 @@ def summary_from_rows(
         manifest=manifest.uri,
         format=manifest.file_format,
         created_at=manifest.created_at,
-        versions=versions,
-        prefix_depth=prefix_depth,
+        versions=request.versions,
+        prefix_depth=request.prefix_depth,
         statuses=_statuses(kinds["status"]),
         prefixes=tuple(PrefixStatuses(prefix, statuses) for prefix, statuses in prefixes.items()),
         other_prefixes=OtherPrefixes(count, _statuses(kinds["other"])),
@@ -74,12 +72,12 @@ def _uri(row: Row, manifest: Manifest) -> str:
 def _oldest(rows: Sequence[Row], manifest: Manifest) -> OldestPending | None:
     for row in rows:
         modified = _EPOCH + timedelta(milliseconds=row["at_ms"])
-        # S3 lists while the bucket is written to: what is younger than the listing has no age yet.
+        # S3 lists while the bucket is written to, so a version may be younger than the listing.
         age = max(0.0, (manifest.created_at - modified).total_seconds())
         return OldestPending(_uri(row, manifest), modified, age)
     return None
 
 
 def _ages(rows: Sequence[Row]) -> tuple[AgeBand, ...]:
-    found = {int(row["name"]): _volume(row) for row in rows}
-    return tuple(AgeBand(label, upper, found.get(index, Volume())) for index, (label, upper) in enumerate(AGE_BANDS))
+    volumes = {int(row["name"]): _volume(row) for row in rows}
+    return tuple(AgeBand(label, upper, volumes.get(index, Volume())) for index, (label, upper) in enumerate(AGE_BANDS))

@@ -22,14 +22,15 @@ from airflow_provider_crr.errors import (
     InventoryManifestInvalid,
     InventoryNotFound,
     LookupFailed,
+    PackageMissing,
 )
-from airflow_provider_crr.inventory import objects
+from airflow_provider_crr.inventory import get_object
 from airflow_provider_crr.inventory.engines import files
-from airflow_provider_crr.inventory.engines.local import summarize_local
 from airflow_provider_crr.inventory.manifest import Manifest
 from local_aws.inventory import Report, write_report
 from tests.inventory.rows import CREATED_AT, SOURCE, row
 from tests.inventory.store import Store
+from tests.inventory.summaries import summarize_local
 
 GOOD = f'"{SOURCE}","k","v1","true","false","5","2026-11-20T00:00:00.000Z","","","","COMPLETED",""\n'
 
@@ -203,7 +204,7 @@ def test_a_broken_connection_is_tried_again(store: Store) -> None:
     manifest = store.hold(report())
     store.cuts[manifest.files[1].key] = 2
     assert summarize_local(store.s3, manifest).volume.objects == 6
-    assert store.gets.count(manifest.files[1].key) == objects.FETCH_ATTEMPTS
+    assert store.gets.count(manifest.files[1].key) == get_object.FETCH_ATTEMPTS
 
 
 def test_a_connection_that_stays_broken_is_an_error(store: Store, tmp_path: Path) -> None:
@@ -236,7 +237,7 @@ def test_orc_without_pyarrow_names_the_extra(store: Store, tmp_path: Path, monke
     """Without pyarrow an ORC report is refused before anything is fetched, with the command to install it."""
     monkeypatch.setitem(sys.modules, "pyarrow.orc", None)
     manifest = store.hold(report("ORC"))
-    assert "airflow-provider-crr[orc]" in str(refused(store, manifest, tmp_path, CrrError))
+    assert "airflow-provider-crr[orc]" in str(refused(store, manifest, tmp_path, PackageMissing))
     assert store.gets == []
 
 

@@ -11,11 +11,11 @@ import pyarrow as pa
 import pytest
 from pyarrow import orc, parquet
 
-from airflow_provider_crr.inventory.engines.local import summarize_local
 from airflow_provider_crr.inventory.manifest import Manifest
 from tests.inventory.engines.test_bad_files import refused, report
 from tests.inventory.rows import SOURCE
 from tests.inventory.store import Store
+from tests.inventory.summaries import summarize_local
 
 MOMENT = datetime(2026, 11, 20)
 COLUMNS: dict[str, Any] = {

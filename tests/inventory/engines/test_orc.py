@@ -18,15 +18,15 @@ from pyarrow import orc
 
 from airflow_provider_crr.errors import CrrError, InventoryError, InventoryFileInvalid
 from airflow_provider_crr.inventory.engines import orc as orc_files
-from airflow_provider_crr.inventory.engines.local import summarize_local
 from airflow_provider_crr.inventory.manifest import Manifest
 from tests.inventory.engines.test_bad_files import refused, report
 from tests.inventory.engines.test_columns import COLUMNS
 from tests.inventory.store import Store
+from tests.inventory.summaries import summarize_local
 
 DIES = """
 import os, signal, sys
-from airflow_provider_crr.inventory import orc_process
+from airflow_provider_crr.inventory.engines import orc_process
 real = orc_process.{where}
 def die(*_):
     {what}

@@ -16,10 +16,10 @@ from airflow_provider_crr.errors import InventoryFileInvalid
 from airflow_provider_crr.inventory.engines import csv_text
 from airflow_provider_crr.inventory.engines.csv_text import MAX_RECORD_BYTES, Gunzip
 from airflow_provider_crr.inventory.engines.files import CHUNK_BYTES
-from airflow_provider_crr.inventory.engines.local import summarize_local
 from airflow_provider_crr.inventory.manifest import Manifest
 from tests.inventory.engines.test_bad_files import GOOD, refused, report, with_text
 from tests.inventory.store import Store
+from tests.inventory.summaries import summarize_local
 
 MANY = 100_000
 

@@ -13,15 +13,22 @@ from typing import Any
 import duckdb
 import pytest
 
-from airflow_provider_crr.errors import CrrError, InvalidArgument, InventoryError, InventoryFileInvalid
+from airflow_provider_crr.errors import (
+    CrrError,
+    DiskFull,
+    InvalidArgument,
+    InventoryError,
+    InventoryFileInvalid,
+    OutOfMemory,
+)
 from airflow_provider_crr.inventory.delivery import Announced
-from airflow_provider_crr.inventory.engines.database import duckdb_errors
-from airflow_provider_crr.inventory.engines.local import summarize_local
+from airflow_provider_crr.inventory.engines.duckdb_connection import duckdb_errors
 from airflow_provider_crr.inventory.limits import Limits
 from airflow_provider_crr.inventory.render import render
 from airflow_provider_crr.tasks.arguments import moment, seconds
 from tests.inventory.engines.test_bad_files import GOOD, refused, report, with_text
 from tests.inventory.store import Store, parsed
+from tests.inventory.summaries import summarize_local
 
 URI = "s3://reports/landing/daily/data/1.parquet"
 
@@ -42,7 +49,7 @@ def test_a_full_disk_is_told(store: Store, tmp_path: Path, file_format: Any) -> 
     """No room for a data file: the disk is named, nothing stays behind, and the report is not blamed."""
     manifest = store.hold(report(file_format))
     with full_disk(100):
-        error = refused(store, manifest, tmp_path, CrrError)
+        error = refused(store, manifest, tmp_path, DiskFull)
     assert not isinstance(error, InventoryError)
     assert "the disk is full" in str(error)
     assert "work_dir" in str(error.remedy)
@@ -88,12 +95,13 @@ def test_only_what_is_said_of_the_bytes_is_the_reports(statement: str, error: ty
         (duckdb.Error("TProtocolException: Invalid data"), InventoryFileInvalid),
         (duckdb.IOException("IO Error: Could not read enough bytes from file"), InventoryFileInvalid),
         (duckdb.IOException('IO Error: Cannot open file "/w/0": Too many open files'), CrrError),
-        (duckdb.IOException("IO Error: Could not write file: No space left on device"), CrrError),
+        (duckdb.IOException("IO Error: Could not write file: No space left on device"), DiskFull),
         (duckdb.IOException("IO Error: Could not read from file: Input/output error"), CrrError),
-        (duckdb.OutOfMemoryException("Out of Memory Error: failed to allocate"), CrrError),
+        (duckdb.OutOfMemoryException("Out of Memory Error: failed to allocate"), OutOfMemory),
         (duckdb.BinderException("Binder Error: No function matches"), CrrError),
         (duckdb.ConversionException("Conversion Error: Unimplemented type for cast (INT64 -> INT64)"), CrrError),
         (RuntimeError("std::bad_alloc"), CrrError),
+        (MemoryError("no memory"), OutOfMemory),
     ],
     ids=str,
 )

@@ -1,4 +1,8 @@
-"""One object of a report, as it is read: its answer whole and S3's, or asked for again."""
+"""
+GetObject for the objects of a report.
+
+An answer counts only if it is whole and S3's; otherwise the object is asked for again.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,8 @@ from airflow_provider_crr.s3.client_errors import translated
 from airflow_provider_crr.s3.objects import split_uri
 from airflow_provider_crr.s3.redirects import follow_once
 
-#: How often an object is asked for: botocore retries a request, but not the reading of a body, nor odd answers.
+#: How often an object is asked for. botocore repeats a request that failed, but does not begin again if the body breaks
+#: off or the answer is not S3's.
 FETCH_ATTEMPTS = 3
 #: Seconds before the second attempt; twice that before the third.
 _PAUSE = 0.2
@@ -29,7 +34,7 @@ _PAUSE = 0.2
 _WAIT_OR_NAME = "Wait until S3 has delivered the report, or name another one"
 _LENGTH = re.compile(r"[0-9]{1,18}")
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -37,14 +42,15 @@ def s3_errors(
     uri: str, *, permission: str = "s3:GetObject and, for an encrypted report, kms:Decrypt"
 ) -> Iterator[None]:
     """
-    Raise what boto3, and what it is made of, raises as an error of this provider, with the original as its cause.
+    Turn what boto3, botocore and urllib3 raise into an error of this provider; the original is its cause.
 
-    Close to the request: whatever else raises in the block is taken for a broken answer.
+    The block should hold the request and nothing else, since other exceptions are taken for a broken answer.
 
     :param uri: what was asked for.
-    :param permission: the permission that this needs.
-    :raises LookupFailed: ``passing``, for what none of them says: urllib3 and http.client on a body that breaks off,
-        botocore itself on a header that it cannot read.
+    :param permission: the permission that the request needs.
+    :raises CrrError: the error that fits S3's answer, see :func:`~airflow_provider_crr.s3.client_errors.translated`.
+    :raises LookupFailed: with ``passing`` set, if the answer cannot be read: the body breaks off, or botocore cannot
+        read a header.
     """
     from http.client import HTTPException
 
@@ -58,11 +64,11 @@ def s3_errors(
             of_boto3 = type(error).__module__.startswith("botocore.")  # some of its errors are ValueErrors, too
             if of_boto3 or isinstance(error, CrrError) or error_origin.is_about_credentials(error):
                 raise
-            raise broken(f"{type(error).__name__}: {str(error)[:300]}", uri) from error
+            raise broken_answer(f"{type(error).__name__}: {str(error)[:300]}", uri) from error
 
 
-def broken(what: str, uri: str) -> LookupFailed:
-    """Return the error for an answer that is not whole, or none of S3's."""
+def broken_answer(what: str, uri: str) -> LookupFailed:
+    """Return the error for an answer that is not whole or not S3's."""
     return LookupFailed(
         f"cannot read the inventory: the answer is broken: {what}",
         uri=uri,
@@ -72,32 +78,35 @@ def broken(what: str, uri: str) -> LookupFailed:
 
 
 @contextmanager
-def opened(s3_client: Any, bucket: str, key: str, uri: str) -> Iterator[tuple[Callable[[int], bytes], int]]:
+def open_object(s3_client: Any, bucket: str, key: str, uri: str) -> Iterator[tuple[Callable[[int], bytes], int]]:
     """
-    Ask for an object; its errors are those of :func:`s3_errors`, what else is raised in the block passes.
+    Ask for an object, and close its body at the end of the block.
+
+    Errors of the request and of reading are those of :func:`s3_errors`. Other exceptions of the block pass unchanged.
 
     :param s3_client: boto3 client for S3.
     :param bucket: where it is.
     :param key: its key.
     :param uri: its S3 URI, for messages.
-    :returns: a function that reads at most so many bytes of its body, and its size, which S3 always says.
+    :returns: a function that reads up to a number of bytes of the body, and the size of the object, which S3 always
+        tells.
     """
     follow_once(s3_client)
     with s3_errors(uri):
         try:
             answer = s3_client.get_object(Bucket=bucket, Key=key)
         except Exception as error:
-            clear_frames(error.__traceback__)  # botocore leaves an answer that it cannot read open, in one of them
+            clear_frames(error.__traceback__)  # one holds an answer that botocore could not read, and left open
             raise
-    with closing(answer["Body"]) as body:  # one that is not read to its end holds its connection
+    with closing(answer["Body"]) as body:  # otherwise a body that is not read to its end keeps its connection
         said = str(answer["ResponseMetadata"]["HTTPHeaders"].get("content-length"))
         if answer["ResponseMetadata"]["HTTPStatusCode"] != 200 or not _LENGTH.fullmatch(said):
-            raise broken(f"Content-Length is {said[:40]}", uri)
+            raise broken_answer(f"Content-Length is {said[:40]}", uri)
 
         def read(size: int) -> bytes:
             with s3_errors(uri):
-                found: bytes = body.read(size)
-                return found
+                chunk: bytes = body.read(size)
+                return chunk
 
         yield read, int(said)
 
@@ -110,28 +119,28 @@ def read_object(s3_client: Any, uri: str, *, limit: int) -> bytes:
     :param uri: its S3 URI.
     :param limit: how many bytes it may have.
     :raises InventoryManifestInvalid: if it has more.
-    :raises CrrError: as :func:`s3_errors` does.
+    :raises CrrError: if it cannot be read, see :func:`s3_errors`.
     """
     bucket, key = split_uri(uri)
 
     def attempt() -> bytes:
-        with opened(s3_client, bucket, key, uri) as (read, size):
+        with open_object(s3_client, bucket, key, uri) as (read, size):
             if size > limit:
                 raise InventoryManifestInvalid(f"more than {limit} bytes", uri=uri, remedy="Name another report")
             body = b"".join(iter(lambda: read(size + 1), b""))
             if len(body) != size:
-                raise broken(f"{len(body)} of {size} bytes", uri)
+                raise broken_answer(f"{len(body)} of {size} bytes", uri)
             return body
 
-    return insisting(attempt)
+    return with_retries(attempt)
 
 
-def insisting(attempt: Callable[[], Found], given_up: Callable[[], bool] = lambda: False) -> Found:
+def with_retries(attempt: Callable[[], Result], given_up: Callable[[], bool] = lambda: False) -> Result:
     """
-    Return what an attempt returns, made again while it fails for what passes by itself.
+    Call a function, again after a short pause if it fails for a reason that passes by itself; return its result.
 
-    :param attempt: raises LookupFailed for that.
-    :param given_up: whether nobody waits for it any longer.
+    :param attempt: the function; it raises LookupFailed with ``passing`` set for such a reason.
+    :param given_up: returns whether nobody waits for the result any longer; then it is not called again.
     """
     for number in range(1, FETCH_ATTEMPTS):
         try:

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from airflow_provider_crr.errors import CrrError, InvalidArgument, InventoryError
-from airflow_provider_crr.inventory.engines import workspace
+from airflow_provider_crr.inventory import workspace
 from airflow_provider_crr.inventory.engines.duckdb_engine import Engine
-from airflow_provider_crr.inventory.engines.local import summarize_local
 from local_aws.inventory import write_report
 from tests.inventory.rows import CREATED_AT, SOURCE, row
 from tests.inventory.store import Store
+from tests.inventory.summaries import summarize_local
 
 NAMES = [
     "replication_status=COMPLETED",
@@ -152,7 +152,7 @@ def test_without_numbers_for_open_directories_columns_are_still_not_found_in_nam
 
 HOLDS = """
 import sys, time
-from airflow_provider_crr.inventory.engines.workspace import workspace
+from airflow_provider_crr.inventory.workspace import workspace
 with workspace(sys.argv[1]) as (directory, _):
     (directory / "0").write_bytes(b"data")
     (directory / "spill").mkdir()

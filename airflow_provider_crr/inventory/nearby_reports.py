@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from airflow_provider_crr.errors import CrrError, InvalidArgument
+from airflow_provider_crr.inventory.get_object import s3_errors
 from airflow_provider_crr.inventory.location import InventoryLocation, report_time
-from airflow_provider_crr.inventory.objects import s3_errors
 from airflow_provider_crr.s3.listing_requests import list_objects
 from airflow_provider_crr.s3.objects import is_bucket, is_s3_uri, split
 from airflow_provider_crr.s3.redirects import follow_once

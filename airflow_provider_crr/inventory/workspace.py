@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from airflow_provider_crr.errors import CrrError, InvalidArgument
-from airflow_provider_crr.inventory.engines.disk import refused
+from airflow_provider_crr.inventory.disk_errors import refused
 
 #: Where Linux shows what a process has opened.
 _OPENED = Path("/proc/self/fd")

@@ -1,9 +1,9 @@
 """
 Where the data files of a report may be.
 
-A manifest says where S3 put them. A report that was copied to another bucket or prefix still says so: then they are
-beside its manifest, as far as the copy kept S3's folders, ``<prefix>/<source-bucket>/<config-id>/data/``. The MD5 in
-the manifest vouches for a file, wherever it is found.
+A manifest says where S3 put them. If the report was copied to another bucket or prefix, its manifest still names the
+old place. The files are then looked for beside the manifest, where a copy that kept S3's folders has them:
+``<prefix>/<source-bucket>/<config-id>/data/``. Wherever a file is, it must have the MD5 that the manifest lists.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _COPY = (
     " S3 delivers to; what may not be read needs s3:GetObject"
 )
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
-class Places:
+class DataFileLocations:
     """
-    The places at which the data files of one report are looked for; the one that had the last file comes first.
+    The places at which the data files of one report are looked for, beginning with the one that had the last file.
 
     :param manifest: the report.
     """
@@ -43,8 +43,8 @@ class Places:
         self._manifest = manifest
         self._first = 0
 
-    def of(self, file: ManifestFile) -> list[tuple[str, str]]:
-        """Return bucket and key of each place where a file may be, the one that the manifest names first."""
+    def candidates(self, file: ManifestFile) -> list[tuple[str, str]]:
+        """Return bucket and key of each place where a file may be; the one that the manifest names comes first."""
         bucket, folder = split_uri(report_folder(self._manifest.uri))
         parent = folder.rstrip("/").rpartition("/")[0]
         name = file.key.rpartition("/")[2]
@@ -54,28 +54,29 @@ class Places:
             return [named]
         return list(dict.fromkeys([named, *((bucket, key) for key in beside)]))
 
-    def look(self, file: ManifestFile, fetch: Callable[[str, str], Found]) -> Found:
+    def find(self, file: ManifestFile, fetch: Callable[[str, str], Result]) -> Result:
         """
-        Return what is fetched at the first place that has the file.
+        Fetch a file from the first place that has it.
 
         :param file: the data file.
-        :param fetch: is given bucket and key, and raises an error of this provider.
-        :raises CrrError: where S3 could not be asked, or the error of the only place.
-        :raises InventoryError: if no place has it, each with what is there instead.
+        :param fetch: takes bucket and key, returns what the caller wants, and raises an error of this provider.
+        :raises CredentialsNotFound: if the connection yields none; then no other place is tried.
+        :raises LookupFailed: if S3 could not be asked about one of the places.
+        :raises InventoryError: if no place has it. The message says for each place what is wrong there.
         """
-        places = self.of(file)
+        places = self.candidates(file)
         first = min(self._first, len(places) - 1)
         failed: dict[int, CrrError] = {}
         for number in [first, *(each for each in range(len(places)) if each != first)]:
             try:
-                found = fetch(*places[number])
+                result = fetch(*places[number])
             except CredentialsNotFound:
                 raise
             except (InventoryError, LookupFailed) as error:
                 failed[number] = error
             else:
                 self._first = number
-                return found
+                return result
         raise _nowhere([failed[number] for number in range(len(places))])
 
 
@@ -83,22 +84,22 @@ def _nowhere(failed: list[CrrError]) -> CrrError:
     if len(failed) == 1:
         return failed[0]
     worst = max(failed, key=_weight)
-    kind = type(worst) if _weight(worst) else InventoryNotFound
-    tried = "; ".join(f"{error.uri}: {error.message}" for error in failed)
-    found = kind(
+    error_class = type(worst) if _weight(worst) else InventoryNotFound
+    tried = "; ".join(f"{each.uri}: {each.message}" for each in failed)
+    error = error_class(
         f"a data file is neither where the manifest says nor beside it: {tried}",
         uri=worst.uri,
         remedy=worst.remedy if isinstance(worst, LookupFailed | InventoryFileInvalid) and _weight(worst) else _COPY,
     )
-    if isinstance(worst, LookupFailed) and isinstance(found, LookupFailed):
-        found.passing = worst.passing
-    found.__cause__ = worst
-    return found
+    if isinstance(worst, LookupFailed) and isinstance(error, LookupFailed):
+        error.passing = worst.passing
+    error.__cause__ = worst
+    return error
 
 
 def _weight(error: CrrError) -> int:
-    # Who could not be asked may have it. What is there and is another file says more than what may not be read, and
-    # that more than what is not there.
+    # How much an error tells, most first: S3 could not be asked, so the file may be there; another file is there; the
+    # file may not be read; nothing is there.
     if isinstance(error, BucketNotFound | InventoryNotFound):
         return 0
     return 3 if isinstance(error, LookupFailed) else 2 if isinstance(error, InventoryFileInvalid) else 1

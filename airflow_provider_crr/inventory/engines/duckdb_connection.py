@@ -1,4 +1,4 @@
-"""DuckDB, shut in a directory and told everything that it would otherwise guess."""
+"""A connection to DuckDB that sees one directory and guesses nothing, and what its errors mean."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_crr.errors import CrrError, InventoryFileInvalid
-from airflow_provider_crr.inventory.engines import disk
+from airflow_provider_crr.errors import CrrError, InventoryFileInvalid, OutOfMemory
+from airflow_provider_crr.inventory import disk_errors
 from airflow_provider_crr.inventory.manifest import NAME_ANOTHER
 
 if TYPE_CHECKING:
     import duckdb
 
-#: What could change an answer, as DuckDB has it by default: nothing of it is left to its release or the environment.
+#: Settings that could change an answer. Most are DuckDB's defaults; they are given here so that neither its release nor
+#: the environment decides.
 _SETTINGS = {
-    "TimeZone": "UTC",  # or that of the machine
+    "TimeZone": "UTC",  # the default is the machine's
     "default_collation": "",  # bytes are compared, not words
     "default_null_order": "nulls_last",
     "default_order": "asc",
@@ -25,7 +26,7 @@ _SETTINGS = {
     "enable_external_file_cache": "false",  # each file is read once
 }
 
-#: What it raises where it does not understand a statement, by name, for not every release has each.
+#: Exceptions that say that this release does not understand a statement. By name, because not every release has each.
 _KINDS_OF_THE_RELEASE = frozenset(
     f"{kind}Exception"
     for kind in (
@@ -33,7 +34,7 @@ _KINDS_OF_THE_RELEASE = frozenset(
         *("Syntax", "Transaction", "TypeMismatch"),
     )
 )
-#: What it says where it lacks a part of itself.
+#: Messages that say that this release lacks a part.
 _OF_THE_RELEASE = re.compile(
     r"Missing Extension Error: |[A-Z][A-Za-z ]+ Error: (Unimplemented type for cast|Failed to load)"
 )
@@ -44,12 +45,12 @@ def connect(directory: str, memory_limit: str, threads: int | None) -> Iterator[
     """
     Connect to an empty database that reads and writes nothing outside a directory.
 
-    :param directory: that directory; what does not fit in memory goes to ``spill`` in it.
+    :param directory: the directory. What does not fit in memory goes to ``spill`` in it.
     :param memory_limit: what DuckDB may hold in memory, as DuckDB writes it.
     :param threads: how many threads DuckDB uses; None for one on each processor, at most 4.
-    :raises CrrError: if DuckDB does not take them, or lacks what every release has.
+    :raises CrrError: if DuckDB does not take the settings, or lacks a part that every release has.
     """
-    # Here, for it takes a while and nobody needs it to parse a DAG.
+    # Imported here, because it takes a while and parsing a DAG does not need it.
     import duckdb
 
     config: dict[str, Any] = {
@@ -68,7 +69,7 @@ def connect(directory: str, memory_limit: str, threads: int | None) -> Iterator[
         connection = duckdb.connect(config=config)
         for name, value in _SETTINGS.items():
             connection.execute(f"SET {name} = '{value}'")
-        # Whatever the text in a report might make of a statement, it stays in the directory.
+        # Even if a text of a report became part of a statement, that could not leave the directory.
         connection.execute("SET allowed_directories = [$directory]", {"directory": directory})
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
@@ -86,30 +87,36 @@ def connect(directory: str, memory_limit: str, threads: int | None) -> Iterator[
 @contextmanager
 def duckdb_errors(uri: str) -> Iterator[None]:
     """
-    Raise what DuckDB raises as an error of this provider, with the original as its cause.
+    Turn an exception of DuckDB's in the block into an error of this provider; the original is its cause.
 
-    Only what it says of the bytes is the report's fault; its memory, its files and its release are the worker's.
+    Only a complaint about its bytes is blamed on the report. Memory, disk and the release of DuckDB are the worker's.
 
     :param uri: what was read.
+    :raises OutOfMemory: if the memory does not suffice.
+    :raises DiskFull: if the disk has no room.
+    :raises InventoryFileInvalid: if the file is not what the manifest says.
+    :raises CrrError: for other errors of the worker.
     """
     import duckdb
 
     try:
         yield
-    except UnicodeError as error:  # a text of the file, or its name in what DuckDB says of it
+    except UnicodeError as error:  # in a text of the file, or in a message of DuckDB's about it
         raise _of_the_file(error, uri) from error
     except (duckdb.OutOfMemoryException, duckdb.InternalException, duckdb.FatalException) as error:
-        raise CrrError(
+        error_class = OutOfMemory if isinstance(error, duckdb.OutOfMemoryException) else CrrError
+        raise error_class(
             f"DuckDB could not go on: {_short(error)}",
             uri=uri,
             remedy="Give it a higher memory_limit, or a work_dir with room",
         ) from error
     except (duckdb.Error, RuntimeError, MemoryError) as error:
         said = _short(error)
-        if isinstance(error, duckdb.IOException) and (code := disk.code_in(str(error))):
-            raise disk.refused(code, said, uri) from error
+        if isinstance(error, duckdb.IOException) and (code := disk_errors.code_in(str(error))):
+            raise disk_errors.refused(code, said, uri) from error
         if not isinstance(error, duckdb.Error) or _is_of_the_release(error):
-            raise CrrError(
+            error_class = OutOfMemory if isinstance(error, MemoryError) else CrrError
+            raise error_class(
                 f"DuckDB {duckdb.__version__} could not do what it was asked: {said}",
                 uri=uri,
                 remedy="Look at the worker; install a release of duckdb that this provider was tested with",
@@ -122,10 +129,10 @@ def _of_the_file(error: Exception, uri: str) -> InventoryFileInvalid:
 
 
 def _is_of_the_release(error: Exception) -> bool:
-    """Return whether DuckDB does not understand the statement, or lacks a part of itself: no file can bring that."""
+    """Return whether DuckDB does not understand the statement or lacks a part, which is never the fault of a file."""
     return type(error).__name__ in _KINDS_OF_THE_RELEASE or _OF_THE_RELEASE.match(str(error)) is not None
 
 
 def _short(error: Exception) -> str:
-    # DuckDB quotes the line that it could not read, which can be long, and then explains its own options.
+    # DuckDB quotes the line that it could not read, which may be long, and then explains its own options.
     return " ".join(" ".join(str(error).splitlines()[:4]).split())[:600]
