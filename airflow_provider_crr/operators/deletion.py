@@ -95,7 +95,7 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Look up, delete what is COMPLETED, report both."""
-        self._bring_arguments(context)
+        self._coerce_arguments(context)
         hook = self._hook(S3ReplicationHook)
         targets = self._targets()
         for bucket in sorted({obj.bucket for obj in (*targets.objects, *targets.patterns)}):

@@ -112,7 +112,7 @@ class S3InventorySummaryOperator(HookOperator):
         """Summarize, write, push, then apply the limits."""
         from airflow_provider_crr.inventory.render import render
 
-        self._bring_arguments(context)
+        self._coerce_arguments(context)
         check_destination(self.report_uri, rendered=True)
         check_destination(self.failed_manifest_uri)
         summary = self._summarize(self._hook(S3ReplicationHook), context)

@@ -48,7 +48,7 @@ class PollingSensor(WaitingOperator, BaseSensorOperator):
         self._poller = self._unasked = self._started_at = None
         self._began_here = time.monotonic()
         with self._never_failing():
-            self._bring_arguments(context)
+            self._coerce_arguments(context)
         S3ConsoleLink.remember(context, self._linked)
         if self.deferrable:
             with self._never_failing():
@@ -87,7 +87,7 @@ class PollingSensor(WaitingOperator, BaseSensorOperator):
 
     def _poll_in_time(self, context: Context) -> dict[str, Any] | None:
         if self._poller is None:
-            self._bring_arguments(context)
+            self._coerce_arguments(context)
         if self._started_at is None:
             now = datetime.now(UTC)
             first = context["ti"].get_first_reschedule_date(context) if self.reschedule else None

@@ -150,7 +150,7 @@ class WaitingOperator(HookOperator):
         ended = event or {}
         with self._never_failing():
             try:
-                self._bring_arguments(context)
+                self._coerce_arguments(context)
             except Exception:
                 if ended.get("status") not in endings.VERDICTS:
                     raise

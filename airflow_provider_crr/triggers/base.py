@@ -14,8 +14,8 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_crr.errors import CrrError
 from airflow_provider_crr.s3.deadline import Deadline
 from airflow_provider_crr.tasks import endings, metrics
+from airflow_provider_crr.tasks.threads import in_thread
 from airflow_provider_crr.text import humanize
-from airflow_provider_crr.triggers.threads import in_thread
 
 
 def without_defaults(values: Mapping[str, Any], added: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,8 +19,8 @@ from airflow_provider_crr.inventory.location import InventoryLocation
 from airflow_provider_crr.s3.objects import text
 from airflow_provider_crr.tasks.arguments import moment, seconds
 from airflow_provider_crr.tasks.connection import HOOK_FIELDS, hook_arguments
+from airflow_provider_crr.tasks.threads import in_thread
 from airflow_provider_crr.text.legible import told
-from airflow_provider_crr.triggers.threads import in_thread
 
 #: Longest time between two looks at an S3 that refuses, in seconds, unless the interval itself is longer.
 _LONGEST_WAIT = 3600.0
