@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import islice
 from threading import Event
 from typing import Any
@@ -12,19 +11,16 @@ from typing import Any
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
 from airflow_provider_crr.errors import InvalidArgument, LookupFailed
+from airflow_provider_crr.hooks.base import ConnectedHook
 from airflow_provider_crr.lookup.choice import HeadLookup, choose_lookup, head_one
-from airflow_provider_crr.lookup.client_pairing import pairing_of
 from airflow_provider_crr.lookup.head_answers import is_of_s3
 from airflow_provider_crr.replication import rules
 from airflow_provider_crr.replication.status import ObjectReplication
-from airflow_provider_crr.s3.caller_errors import no_credentials
 from airflow_provider_crr.s3.client_errors import is_of_others, no_such_bucket, not_asked, translated
 from airflow_provider_crr.s3.deadline import Deadline, until
-from airflow_provider_crr.s3.endpoint import ask_without_userinfo, without_userinfo
-from airflow_provider_crr.s3.error_origin import name_connection
+from airflow_provider_crr.s3.endpoint import without_userinfo
 from airflow_provider_crr.s3.listing import ListedObject, list_matching, list_versions
 from airflow_provider_crr.s3.objects import S3Object, account_id, is_arn
-from airflow_provider_crr.s3.uninterruptible import waited
 from airflow_provider_crr.text.legible import told
 
 #: Seconds after which a question that a task can do without is given up; it is asked twice.
@@ -33,7 +29,7 @@ _BRIEF = 5.0
 _ASYNC_CHUNK = 100
 
 
-class S3ReplicationHook(S3Hook):
+class S3ReplicationHook(ConnectedHook, S3Hook):
     """
     Ask S3 whether objects are replicated.
 
@@ -69,18 +65,7 @@ class S3ReplicationHook(S3Hook):
         :raises LookupFailed: if it cannot be made, such as when the connection's role cannot be assumed, or if it
             keeps its connections where its answers cannot be held to their questions.
         """
-        with self._connecting():
-            _ = self.conn_config  # read here: a triggerer reads it in threads of its own only
-            make = partial(super().get_client_type, *args, **kwargs)
-            client: Any = waited(make, "there were credentials for a client")
-            if not hasattr(client, "meta"):  # an asynchronous one, which is still to be entered
-                return client
-            if client._get_credentials() is None and client.meta.config.signature_version is not _unsigned():
-                # Now, while the next try still looks for them anew.
-                raise no_credentials(None, "none were found", self._connection)
-        name_connection(client, self._connection)
-        pairing_of(client)  # before anything is asked through it, lists and reports included
-        ask_without_userinfo(client)
+        client = super().get_client_type(*args, **kwargs)
         added = {
             **({"ExpectedBucketOwner": self.expected_bucket_owner} if self.expected_bucket_owner else {}),
             **({"RequestPayer": "requester"} if self._requester_pays else {}),
@@ -89,35 +74,9 @@ class S3ReplicationHook(S3Hook):
         def add(params: dict[str, Any], model: Any, **_: Any) -> dict[str, Any]:
             return {**{name: added[name] for name in added if name in model.input_shape.members}, **params}
 
-        if added:
+        if added and hasattr(client, "meta"):  # an asynchronous one has none before it is entered
             client.meta.events.register("provide-client-params.s3", add)
         return client
-
-    @cached_property
-    def conn_config(self) -> Any:
-        """
-        Return the Airflow connection.
-
-        :raises LookupFailed: if it cannot be read.
-        """
-        with self._connecting():
-            return super().conn_config
-
-    @property
-    def _connection(self) -> str:
-        if not self.aws_conn_id:
-            return ""
-        named = f"the connection {self.aws_conn_id!r}"
-        return named if self.conn_config else f"{named}, which is not defined,"
-
-    @contextmanager
-    def _connecting(self) -> Iterator[None]:
-        """Raise whatever keeps a connection from being used as an error of ours: amazon's hooks raise of every kind."""
-        try:
-            yield
-        except Exception as error:
-            by = f"by the connection {self.aws_conn_id!r}" if self.aws_conn_id else "as boto3 does by itself"
-            raise not_asked(error, None, f"connect {by}") from error
 
     def get_replication_status(
         self, key: str, bucket_name: str | None = None, version_id: str | None = None
@@ -280,9 +239,3 @@ class S3ReplicationHook(S3Hook):
     @cached_property
     def _lookup(self) -> HeadLookup:
         return choose_lookup(self.get_conn(), max_requests_per_second=self.max_requests_per_second)
-
-
-def _unsigned() -> Any:
-    from botocore import UNSIGNED
-
-    return UNSIGNED

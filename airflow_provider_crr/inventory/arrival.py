@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from threading import Event
-from typing import Any
 
 from airflow_provider_crr.s3.deadline import until
-from airflow_provider_crr.tasks import endings
 from airflow_provider_crr.text.humanize import utc_text
 
 
@@ -29,14 +27,17 @@ class ReportArrival:
         self._newer_than = newer_than
         self._found: str | None = None
 
-    def poll(self, stop: Event | None = None) -> dict[str, Any] | None:
-        """Look once."""
+    def poll(self, stop: Event | None = None) -> bool:
+        """Look once; return whether there is a report."""
         with until(stop):
             self._found = self._find(self._newer_than)
-        return endings.done(self.progress(), self._found) if self._found else None
+        return self._found is not None
+
+    def failure(self) -> None:
+        """Return None: however long there was no report, one may still come."""
 
     def progress(self) -> str:
-        """Return what the last look found."""
+        """Return one line about the last look."""
         if self._found:
             return f"complete inventory report {self._found}"
         after = f" begun after {utc_text(self._newer_than)}" if self._newer_than else ""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_crr import errors, failures
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
-from airflow_provider_crr.operators.base import HookOperator
 from airflow_provider_crr.replication.deletion import run
 from airflow_provider_crr.replication.deletion.batches import NOT_DELETED, Deletion
 from airflow_provider_crr.replication.deletion.plan import DeletePlan
@@ -17,7 +16,8 @@ from airflow_provider_crr.replication.status import ObjectState
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.s3.objects import is_of_one_bucket
 from airflow_provider_crr.tasks import evidence
-from airflow_provider_crr.tasks.arguments import HOOK_FIELDS, TARGET_FIELDS, TargetArguments, one_of
+from airflow_provider_crr.tasks.arguments import TARGET_FIELDS, TargetArguments, one_of
+from airflow_provider_crr.tasks.connection import HOOK_FIELDS, HookOperator
 from airflow_provider_crr.tasks.lineage import MAX_PLACES, Flow, at_hand, deletion_flow
 from airflow_provider_crr.text import humanize
 from airflow_provider_crr.text.legible import legible
@@ -58,7 +58,7 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
     :param on_refused: ``"fail"`` the task if any version was refused, after the others are deleted, or only
         ``"report"``. A dry run only reports. What S3 did not delete fails the task in any case.
     :param max_requests_per_second: most HEAD requests in a second; None for no limit.
-    :param kwargs: those of :class:`~airflow_provider_crr.operators.base.HookOperator`, and of every operator.
+    :param kwargs: those of :class:`~airflow_provider_crr.tasks.connection.HookOperator`, and of every operator.
     :raises InvalidArgument: for arguments that can never work, when the DAG is parsed.
     :raises ObjectsNotDeleted: if versions were refused, or S3 did not delete them, or a retry cannot know which are
         meant.
@@ -95,8 +95,8 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Look up, delete what is COMPLETED, report both."""
-        self._bring_arguments(context)
-        hook = self._hook()
+        self._coerce_arguments(context)
+        hook = self._hook(S3ReplicationHook)
         targets = self._targets()
         for bucket in sorted({obj.bucket for obj in (*targets.objects, *targets.patterns)}):
             hook.check_bucket(bucket)

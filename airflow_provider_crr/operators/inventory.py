@@ -14,11 +14,11 @@ from airflow_provider_crr.inventory.limits import MAX_PREFIX_DEPTH, Limits
 from airflow_provider_crr.inventory.location import InventoryLocation, is_manifest_uri
 from airflow_provider_crr.inventory.output import check_destination, check_extra_args, write
 from airflow_provider_crr.links.console import InventoryManifestLink, WrittenReportLink
-from airflow_provider_crr.operators.base import HookOperator
 from airflow_provider_crr.s3.objects import is_s3_uri, split_uri, text
 from airflow_provider_crr.tasks import evidence, metrics
-from airflow_provider_crr.tasks.arguments import HOOK_FIELDS, is_known, number, one_of, seconds
+from airflow_provider_crr.tasks.arguments import is_known, number, one_of, seconds
 from airflow_provider_crr.tasks.asset_events import announce, summary_event
+from airflow_provider_crr.tasks.connection import HOOK_FIELDS, HookOperator
 from airflow_provider_crr.tasks.lineage import Flow, Place, summary_flow
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class S3InventorySummaryOperator(HookOperator):
     :param engine: ``"local"``: read by this worker.
     :param work_dir: directory for temporary files, None for the system's. It holds up to three unpacked data files,
         each of a bounded size. What a killed task leaves there is removed by the next one that uses it.
-    :param kwargs: those of :class:`~airflow_provider_crr.operators.base.HookOperator`, and of every operator.
+    :param kwargs: those of :class:`~airflow_provider_crr.tasks.connection.HookOperator`, and of every operator.
     :raises InvalidArgument: for arguments that can never work, when the DAG is parsed.
     :raises InventoryError: if there is no complete report, or it cannot be trusted; see its subclasses.
     :raises InventoryLimitExceeded: if the report exceeds a limit.
@@ -113,10 +113,10 @@ class S3InventorySummaryOperator(HookOperator):
         """Summarize, write, push, then apply the limits."""
         from airflow_provider_crr.inventory.render import render
 
-        self._bring_arguments(context)
+        self._coerce_arguments(context)
         check_destination(self.report_uri, rendered=True)
         check_destination(self.failed_manifest_uri)
-        summary = self._summarize(self._hook(), context)
+        summary = self._summarize(self._hook(S3ReplicationHook), context)
         self.log.info("\n%s", render(summary, "text"))
         found = summary.to_dict()
         metrics.summarized(context.get("ti"), summary, datetime.now(UTC))

@@ -2,45 +2,36 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
+from datetime import UTC, datetime
 from itertools import chain
 from threading import Event
-from typing import Any, Protocol
+from typing import Any
 
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication.checkpoint.store import Kept
-from airflow_provider_crr.replication.checkpoint.value import MARK, Checkpoint, Question
-from airflow_provider_crr.replication.collect import Collect, Listing
+from airflow_provider_crr.replication.checkpoint.value import Checkpoint, Question
+from airflow_provider_crr.replication.collect import Collect
 from airflow_provider_crr.replication.gate import GatePolicy, Outcome
-from airflow_provider_crr.replication.rules import ReadOnce, ReplicationRule
+from airflow_provider_crr.replication.listed_objects import ListedObjects
+from airflow_provider_crr.replication.rules import ReadOnce
+from airflow_provider_crr.replication.source import Source
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.replication.verdict import Tally, Verdict
 from airflow_provider_crr.s3.deadline import until
-from airflow_provider_crr.s3.listing import ListedObject
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.s3.stores import store_of
-from airflow_provider_crr.tasks import endings
 from airflow_provider_crr.text import humanize
 
 #: What an object can be that was deleted between its listing and its HEAD.
 _GONE = frozenset({ObjectState.MISSING, ObjectState.DELETED})
 #: Most collects of one sweep: a writer that goes on for ever does not hold it for ever.
 MAX_COLLECTS = 3
-#: S3 tells when an object was written in whole seconds: within one, the same bytes may be written twice.
-_SECOND = timedelta(seconds=1)
-#: Seconds that are waited so that another second has begun; a little more, because clocks are no two alike.
+#: Seconds that are waited so that another second has begun; a little more, because no two clocks are alike.
 _PAUSE = 1.1
-#: Most young objects that are asked again before the next collect; it asks for the others itself.
-_MAX_YOUNG = 10_000
-#: How far the clocks of a client and of S3 may be apart: S3 refuses a signature that is older, or newer
-#: (RequestTimeTooSkewed, "Authenticating Requests: AWS Signature Version 4").
-_MAX_SKEW = timedelta(minutes=15)
 
 
 def _now() -> datetime:
@@ -48,64 +39,36 @@ def _now() -> datetime:
 
 
 def _pause(seconds: float, stop: Event | None) -> None:
-    if stop is None:
-        time.sleep(seconds)
-    else:
-        stop.wait(seconds)
-
-
-class Source(Protocol):
-    """What a watch asks of S3; the hook is one."""
-
-    def get_replication_statuses(
-        self, objects: Iterable[S3Object], *, stop: Event | None = None
-    ) -> Iterator[ObjectReplication]:
-        """Return one answer for each object, in any order."""
-
-    def list_matching(self, pattern: S3Object) -> Iterator[ListedObject]:
-        """Return the current objects whose keys match a pattern, in key order."""
-
-    def check_bucket(self, bucket_name: str) -> None:
-        """Raise BucketNotFound if there is no such bucket."""
-
-    def why_no_status(self, answer: ObjectReplication) -> str:
-        """Return why an object has no replication status."""
-
-    def get_replication_rules(self, bucket_name: str, *, brief: bool = False) -> tuple[ReplicationRule, ...]:
-        """Return a bucket's rules; asked only about a store that replicates by itself."""
-
-    def whereabouts(self) -> dict[str, Any]:
-        """Return whom it asks, as plain JSON: what another answers, this one has not answered."""
+    (stop or Event()).wait(seconds)
 
 
 class Watch:
     """
-    A gate that is swept until it is decided. Not thread-safe: one sweep at a time.
+    A gate that is asked, sweep after sweep, until it is decided. Not thread-safe: one sweep at a time.
 
-    A terminal answer is asked for once. An explicit object leaves the list with the answer that says it is done, also
-    if its key is overwritten afterwards. A pattern is listed again at each sweep, and a done object is asked again
-    only if the listing shows another ETag or time.
+    An object that was named is asked for until one answer says that it is done, and never again: overwriting its key
+    afterwards changes nothing. A pattern is listed again at each sweep, and an object of it that is done is asked for
+    again only if the listing shows another ETag or time.
 
-    With patterns it opens on a snapshot only: on a listing that began after the last answer, and that shows the very
-    keys, ETags and times that were counted. Each of these answers was given in a later second than that in which the
-    object was written; until then, the same bytes could be written again and look the same. What was written and
-    deleted again between two listings none of them can show, and two multipart uploads of the same parts that began in
-    the same second look the same whenever they end.
+    With patterns the gate opens on a snapshot only: on a listing that began after the last answer, and that shows the
+    very keys, ETags and times that were counted. Each of these answers was given in a later second than that in which
+    the object was written. Until then, the same bytes could be written again and look the same. Two things no listing
+    can show: what was written and deleted again between two of them, and two multipart uploads of the same parts that
+    began in the same second.
 
-    What is done is kept between processes, where there is a store, for the same question only. Once the user asks
-    again (the task was cleared) only what cannot have changed since is still done: named versions, and listed
-    objects with the ETag and time that they had.
+    What is done is kept between processes, where there is a store, and only for the same question. Once the user asks
+    again, by clearing the task, only what cannot have changed since is still done: named versions, and listed objects
+    with the ETag and time that they had.
 
     :param targets: what to wait for.
     :param policy: what the answers mean.
     :param source: where to ask.
-    :param pin_versions: the version that answers first is the one that is waited for, even if the key is
-        overwritten later.
+    :param pin_versions: whether to wait for the version that answers first, even if its key is overwritten later.
     :param started_at: when the gate was first asked, UTC; None for now.
-    :param kept: where it is kept what is done; None for nowhere.
+    :param kept: the record of what is done; None for no record.
     :param clock: returns the current time, UTC.
-    :param pause: waits for some seconds, or until an event is set; None for how the machine's clock is waited for,
-        and for not at all with another clock.
+    :param pause: waits for some seconds, or until an event is set. None waits by the machine's clock, and does not
+        wait if another clock is given.
     """
 
     def __init__(
@@ -124,6 +87,7 @@ class Watch:
         self.verdict: Verdict | None = None
         self._targets = targets
         self._patterns = targets.patterns
+        self._listed = ListedObjects(targets.patterns, source, pin_versions=pin_versions, clock=clock)
         self._open = list(targets.objects)
         self._policy = policy
         self._source = source
@@ -134,17 +98,50 @@ class Watch:
         self._kept = kept
         self._recalled = False
         self._done: dict[ObjectState, list[S3Object]] = {}
-        self._done_listed: dict[bytes, ObjectState] = {}
-        self._young: dict[bytes, datetime] = {}  # when each was first answered, by our clock
         self._checked_buckets: set[str] = set()
         self._rules = self._read_anew()
+
+    def poll(self, stop: Event | None = None) -> bool:
+        """Sweep once, from what was kept, and keep what was found; return whether the gate is decided."""
+        self._recall()
+        try:
+            outcome = self.sweep(stop).outcome
+        except BaseException:
+            self._keep(waits=False)
+            raise
+        if outcome is not Outcome.DONE:
+            self._keep(waits=outcome is Outcome.WAIT)
+        elif self._kept:
+            self._kept.forget()
+        return outcome is not Outcome.WAIT
+
+    def failure(self) -> str | None:
+        """Return why the gate can never open; None if the last sweep does not say so."""
+        return self.verdict.failure() if self.verdict and self.verdict.outcome is Outcome.FAIL else None
+
+    def progress(self) -> str:
+        """Return one line about the last sweep."""
+        if self.verdict:
+            return self.verdict.progress()
+        came = f", {humanize.count(self.head_requests)} answers came" if self.head_requests else ""
+        return f"no sweep has ended{came}"
+
+    def warnings(self) -> list[str]:
+        """Return the answers of the last sweep that nobody can read."""
+        return self.verdict.warnings() if self.verdict else []
+
+    def value(self) -> dict[str, Any]:
+        """Return the summary that goes to XCom."""
+        waited = (self._clock() - self._started_at).total_seconds()
+        evidence = {"head_requests": self.head_requests, "waited_seconds": round(waited, 3)}
+        return {**self.verdict.summary(), **evidence} if self.verdict else evidence
 
     def sweep(self, stop: Event | None = None) -> Verdict:
         """
         Ask for everything that is not finished, and judge.
 
         :param stop: set by another thread to end the sweep early, with an error.
-        :raises LookupFailed: if S3 cannot be asked; what was found until then is not asked again.
+        :raises LookupFailed: if S3 cannot be asked; what was answered until then is not asked for again.
         """
         with until(stop):
             self.verdict = self._sweep(stop)
@@ -170,17 +167,16 @@ class Watch:
 
     def _collect(self, stop: Event | None) -> Collect:
         """List every pattern once, ask for what is not finished, and count all of it."""
-        found = Collect(self._tally())
+        found = Collect(self._tally(), unmatched=dict.fromkeys(self._patterns))
         tally, self._rules = found.tally, self._read_anew()
         tally.add_finished(Counter({state: len(objects) for state, objects in self._done.items()}))
-        listing = Listing(self._patterns, self._source.list_matching, self._fingerprint, self._done_listed, found.marks)
-        missing = self._ask(chain(self._open, listing.unfinished(self._open, stop)), found, stop)
+        missing = self._ask(chain(self._open, self._listed.unfinished(found, self._open, stop)), found, stop)
         for bucket in sorted(missing - self._checked_buckets):
             self._source.check_bucket(bucket)
             self._checked_buckets.add(bucket)
-        for answer in listing.unmatched():
+        for answer in found.without_match():
             tally.add(answer, self._policy.judge(answer, tally.now))
-        tally.add_finished(listing.done)
+        tally.add_finished(found.finished)
         return found
 
     def _tally(self) -> Tally:
@@ -219,7 +215,7 @@ class Watch:
                         pinned[obj] = S3Object(obj.bucket, obj.key, answer.version_id)
                     continue
                 if self._patterns:
-                    self._note_listed(answer, found, began)
+                    self._listed.note_done(answer, found, began)
                 else:
                     self._done.setdefault(answer.state, []).append(obj)
                 if obj.version_id is not None or not self._patterns:
@@ -232,75 +228,10 @@ class Watch:
             )
         return missing
 
-    def _note_listed(self, answer: ObjectReplication, found: Collect, began: datetime) -> None:
-        """Note that a listed object is done; finished it is once its ETag and time can be of no later version."""
-        mark = self._fingerprint(answer.object, answer.etag, answer.last_modified)
-        found.marks.add(mark)
-        if self._pin_versions or self._is_settled(mark, answer, began):
-            self._done_listed[mark] = answer.state
-            self._young.pop(mark, None)
-        elif len(found.young) < _MAX_YOUNG:
-            found.young.append(answer.object)
-
-    def _is_settled(self, mark: bytes, answer: ObjectReplication, began: datetime) -> bool:
-        """
-        Return whether nothing that is written after an answer can have the same ETag and time.
-
-        It was given in a later second, by the clock that it names: the store's, or that of a proxy before it. Where
-        that shows nothing, because it names no time or one before the object's: it was asked for a second after an
-        answer that said the same.
-        """
-        now = self._clock()
-        answered = answer.answered_at or now - _MAX_SKEW
-        if answer.last_modified is not None and answer.last_modified.replace(microsecond=0) + _SECOND <= answered:
-            return True
-        return self._young.setdefault(mark, now) + _SECOND <= began
-
     def _settle(self, done: set[S3Object], pinned: dict[S3Object, S3Object]) -> None:
-        """Take from the list what is done, and put the version that is waited for in the place of its key."""
+        """Take what is done off the list, and put each pinned version in the place of its key."""
         still_open = [pinned.pop(obj, obj) for obj in self._open if obj not in done]
-        self._open = [*still_open, *pinned.values()]  # what is left was listed by a pattern
-
-    def poll(self, stop: Event | None = None) -> dict[str, Any] | None:
-        """Sweep once, from what is kept, and keep what it found; return the event if that decided the gate."""
-        self._recall()
-        try:
-            verdict = self.sweep(stop)
-        except BaseException:
-            self._keep(waits=False)
-            raise
-        if verdict.outcome is Outcome.DONE:
-            if self._kept:
-                self._kept.forget()
-            return endings.done(verdict.progress(), self.value())
-        self._keep(waits=verdict.outcome is Outcome.WAIT)
-        if verdict.outcome is Outcome.WAIT:
-            return None
-        return endings.failed(verdict.failure(), self.value())
-
-    def progress(self) -> str:
-        """Return one line about the last sweep."""
-        if self.verdict:
-            return self.verdict.progress()
-        came = f", {humanize.count(self.head_requests)} answers came" if self.head_requests else ""
-        return f"no sweep has ended{came}"
-
-    def warnings(self) -> list[str]:
-        """Return the answers of the last sweep that nobody can read."""
-        return self.verdict.warnings() if self.verdict else []
-
-    def value(self) -> dict[str, Any]:
-        """Return the summary that goes to XCom."""
-        waited = (self._clock() - self._started_at).total_seconds()
-        evidence = {"head_requests": self.head_requests, "waited_seconds": round(waited, 3)}
-        return {**self.verdict.summary(), **evidence} if self.verdict else evidence
-
-    def _fingerprint(self, obj: S3Object, etag: str | None, last_modified: datetime | None) -> bytes:
-        """Return what identifies one state of a listed key: 16 bytes, so that a million take little memory."""
-        parts = [obj.bucket, obj.key]
-        if not self._pin_versions:
-            parts += [etag or "", str(int(last_modified.timestamp())) if last_modified else ""]
-        return blake2b("\0".join(parts).encode(), digest_size=MARK).digest()
+        self._open = [*still_open, *pinned.values()]  # what is left here was listed by a pattern
 
     def _recall(self) -> None:
         if self._kept is None or self._recalled:
@@ -309,7 +240,7 @@ class Watch:
         known, self._recalled = self._kept.load(question), True
         if known is None:
             return
-        self._done, self._done_listed = known.done, known.listed
+        self._done, self._listed.done = known.done, known.listed
         self.head_requests = known.head_requests
         self._started_at = min(self._started_at, known.started_at or self._started_at)
         pinned = {S3Object(obj.bucket, obj.key): obj for obj in known.pinned}
@@ -317,5 +248,5 @@ class Watch:
 
     def _keep(self, *, waits: bool) -> None:
         if self._kept:
-            known = Checkpoint(self._done, self._done_listed, self._open, self.head_requests, self._started_at)
+            known = Checkpoint(self._done, self._listed.done, self._open, self.head_requests, self._started_at)
             self._kept.save(known, waits=waits)

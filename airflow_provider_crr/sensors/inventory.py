@@ -6,20 +6,21 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_crr import failures
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.inventory.arrival import ReportArrival
 from airflow_provider_crr.inventory.delivery import report_event
 from airflow_provider_crr.inventory.location import InventoryLocation
 from airflow_provider_crr.s3.objects import text
 from airflow_provider_crr.sensors.base import PollingSensor
-from airflow_provider_crr.tasks.arguments import HOOK_FIELDS, hook_arguments, is_known, moment
+from airflow_provider_crr.tasks.arguments import is_known, moment
+from airflow_provider_crr.tasks.connection import HOOK_FIELDS
 from airflow_provider_crr.tasks.lineage import Flow, Place
-from airflow_provider_crr.triggers.inventory import S3InventoryTrigger, report_arrival
+from airflow_provider_crr.tasks.pollers import report_arrival
+from airflow_provider_crr.triggers.inventory import S3InventoryTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-    from airflow_provider_crr.tasks.asset_events import Rules
 
 
 class S3InventorySensor(PollingSensor):
@@ -60,7 +61,7 @@ class S3InventorySensor(PollingSensor):
         self._remember()
 
     def _make_poller(self, started_at: datetime, context: Context) -> ReportArrival:
-        hook = S3ReplicationHook(**hook_arguments(self))
+        hook = self._hook(S3ReplicationHook)
         return report_arrival(hook, str(InventoryLocation.parse(self.inventory)), self._after())
 
     def _make_trigger(self, **kwargs: Any) -> S3InventoryTrigger:
@@ -71,10 +72,14 @@ class S3InventorySensor(PollingSensor):
             **kwargs,
         )
 
-    def _event_extra(self, value: str, rules: Rules) -> dict[str, Any]:
+    def _failure(self, message: str, value: Any) -> Exception:
+        # A wait for a report never ends so; a trigger of another release might say it does.
+        return failures.ReplicationFailed(message, summary=value)
+
+    def _event_extra(self, value: str) -> dict[str, Any]:
         return report_event(value)
 
-    def _flow(self, value: str | None = None, rules: Rules | None = None) -> Flow:
+    def _flow(self, value: str | None = None) -> Flow:
         listed = Place.in_bucket(InventoryLocation.parse(self.inventory).source_bucket)
         return Flow((listed,), (Place.of(value),) if value else ())
 

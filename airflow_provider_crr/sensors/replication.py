@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import cached_property, partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_crr import failures
 from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.replication.checkpoint.store import Kept
 from airflow_provider_crr.replication.gate import GatePolicy
 from airflow_provider_crr.replication.poller import Watch
+from airflow_provider_crr.replication.rules import ReadOnce
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.s3.patterns import literal_prefix
 from airflow_provider_crr.sensors.base import PollingSensor
-from airflow_provider_crr.tasks.arguments import HOOK_FIELDS, TARGET_FIELDS, TargetArguments, hook_arguments, seconds
+from airflow_provider_crr.tasks import pollers
+from airflow_provider_crr.tasks.arguments import TARGET_FIELDS, TargetArguments, seconds
 from airflow_provider_crr.tasks.asset_events import gate_event
+from airflow_provider_crr.tasks.connection import HOOK_FIELDS
 from airflow_provider_crr.tasks.lineage import Flow, at_hand, gate_flow
-from airflow_provider_crr.tasks.metrics import Metered
 from airflow_provider_crr.triggers.replication import S3ReplicationTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-    from airflow_provider_crr.tasks.asset_events import Rules
 
 
 class S3ReplicationSensor(TargetArguments, PollingSensor):
@@ -142,18 +144,24 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
 
     def _make_poller(self, started_at: datetime, context: Context) -> Watch:
         store: Any = context.get("task_state_store")
-        hook = S3ReplicationHook(**hook_arguments(self))
-        hook.get_conn()  # which may take longer than a look
-        return Watch(
+        kept = None
+        if store is not None:
+            kept = Kept(store, _round(context), each_poll=self.reschedule, later=self._when_stored)
+        return pollers.gate(
+            self._hook(S3ReplicationHook),
             self._targets(),
             self._policy(),
-            Metered(hook, context.get("ti")),
             pin_versions=self.pin_versions,
             started_at=started_at,
-            kept=None
-            if store is None
-            else Kept(store, _round(context), each_poll=self.reschedule, later=self._when_stored),
+            ti=context.get("ti"),
+            kept=kept,
         )
+
+    def _when_stored(self, do: Callable[[], None]) -> None:
+        """Let something be done once Airflow has stored the task's result and its success."""
+        others = self.on_success_callback or ()
+        others = [others] if callable(others) else [*others]  # as a subclass may have set it
+        self.on_success_callback = [*others, lambda context: do()]
 
     def _make_trigger(self, **kwargs: Any) -> S3ReplicationTrigger:
         return S3ReplicationTrigger(
@@ -164,11 +172,21 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
             **kwargs,
         )
 
-    def _event_extra(self, value: dict[str, Any], rules: Rules) -> dict[str, Any]:
-        return gate_event(value, self._targets(), rules)
+    def _failure(self, message: str, value: Any) -> Exception:
+        return failures.ReplicationFailed(message, summary=value)
 
-    def _flow(self, value: dict[str, Any] | None = None, rules: Rules | None = None) -> Flow:
-        return gate_flow(self._targets(), value, rules) if value or at_hand(self.bucket_key) else Flow()
+    def _event_extra(self, value: dict[str, Any]) -> dict[str, Any]:
+        return gate_event(value, self._targets(), self._rules)
+
+    def _flow(self, value: dict[str, Any] | None = None) -> Flow:
+        if value:
+            return gate_flow(self._targets(), value, self._rules)
+        return gate_flow(self._targets()) if at_hand(self.bucket_key) else Flow()
+
+    @cached_property
+    def _rules(self) -> ReadOnce:
+        """Where the buckets' rules are read, once for the asset events and OpenLineage both."""
+        return ReadOnce(partial(self._hook(S3ReplicationHook).get_replication_rules, brief=True))
 
 
 def has_task_state_store() -> bool:

@@ -1,8 +1,7 @@
-"""What the operators and sensors share in reading their arguments."""
+"""Arguments of tasks: whether they are known yet, and whether a value can ever work."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -10,10 +9,7 @@ from typing import Any
 
 from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.replication.targets import Targets
-from airflow_provider_crr.s3.objects import account_id
 
-#: Templated fields that say how to reach S3.
-HOOK_FIELDS = ("aws_conn_id", "region_name", "verify", "expected_bucket_owner")
 #: Templated fields that name objects.
 TARGET_FIELDS = ("bucket_key", "bucket_name", "version_id")
 
@@ -49,43 +45,6 @@ class TargetArguments:
             wildcard_match=self.wildcard_match,
             version_id=self._read("version_id"),
         )
-
-
-def hook_arguments(task: Any, *, for_trigger: bool = False) -> dict[str, Any]:
-    """
-    Return the keyword arguments of the task's :class:`~airflow_provider_crr.hooks.replication.S3ReplicationHook`.
-
-    :param task: an operator or sensor with the fields of the AWS connection.
-    :param for_trigger: whether they will be stored as JSON.
-    :raises InvalidArgument: if they cannot be stored, or one of them can never work.
-    """
-    limit = getattr(task, "max_requests_per_second", None)
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float) or not limit > 0):
-        raise InvalidArgument(
-            f"max_requests_per_second is {limit!r}", remedy="Give a number above 0, or None for no limit"
-        )
-    if for_trigger and task.botocore_config is not None:
-        try:
-            json.dumps(task.botocore_config)
-        except TypeError as error:
-            raise InvalidArgument(
-                f"botocore_config cannot be stored for a deferrable task: {error}",
-                remedy="Give its settings as a mapping of plain values",
-            ) from error
-
-    def read(name: str, checked: Callable[[Any], Any]) -> Any:
-        value = getattr(task, name)
-        return checked(value) if value is not None and is_known(task, name) else value
-
-    return {
-        "aws_conn_id": read("aws_conn_id", connection),
-        "region_name": read("region_name", region),
-        "verify": read("verify", verification),
-        "config": task.botocore_config,
-        "expected_bucket_owner": read("expected_bucket_owner", account_id),
-        "requester_pays": task.requester_pays,
-        "max_requests_per_second": limit,
-    }
 
 
 def is_known(task: Any, name: str) -> bool:

@@ -30,13 +30,16 @@ LEAST = 2.0
 class Poller(Protocol):
     """A question that is asked until it is decided."""
 
-    def poll(self, stop: Event | None = None) -> dict[str, Any] | None:
+    def poll(self, stop: Event | None = None) -> bool:
         """
-        Ask once; return the event if that decided it.
+        Ask once; return whether that decided it.
 
         :param stop: set by another thread to end the asking early, with an error.
         :raises CrrError: if it could not ask; :func:`goes_on` says what follows.
         """
+
+    def failure(self) -> str | None:
+        """Return why the wait can never be over, as the last poll found it; None if it can, or is."""
 
     def progress(self) -> str:
         """Return one line about the last poll, for the log."""
@@ -56,6 +59,16 @@ def done(message: str, value: Any) -> dict[str, Any]:
 def failed(message: str, value: Any) -> dict[str, Any]:
     """Return the event of a wait that can never be over."""
     return {"status": FAILED, "message": message, "value": value}
+
+
+def ended(poller: Poller) -> dict[str, Any]:
+    """
+    Return the event of a wait that is decided.
+
+    :param poller: what was waited for; its last poll decided it.
+    """
+    why = poller.failure()
+    return done(poller.progress(), poller.value()) if why is None else failed(why, poller.value())
 
 
 def timed_out(poller: Poller | None, waited: str, unasked: CrrError | None = None) -> dict[str, Any]:

@@ -14,12 +14,14 @@ from functools import wraps
 from threading import Event
 from typing import TYPE_CHECKING, Any, ParamSpec
 
+from airflow_provider_crr.replication.rules import ReplicationRule
+from airflow_provider_crr.replication.source import Source
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
+from airflow_provider_crr.s3.listing import ListedObject
 from airflow_provider_crr.s3.objects import S3Object
 
 if TYPE_CHECKING:
     from airflow_provider_crr.inventory.summary import Summary
-    from airflow_provider_crr.replication.poller import Source
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +41,9 @@ def _harmless(send: Callable[_P, None]) -> Callable[_P, None]:
     return guarded
 
 
-class Metered:
+class Metered(Source):
     """
-    Where a gate asks, with its answers counted; everything else is the source's own.
+    Where a gate asks, with the answers about objects counted. Every other call is passed on as it is.
 
     :param source: the hook.
     :param ti: task instance that asks, None if it is not known.
@@ -64,8 +66,25 @@ class Metered:
             if answers:
                 _looked_up(self._ti, answers)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._source, name)
+    def list_matching(self, pattern: S3Object) -> Iterator[ListedObject]:
+        """Return what the source lists; not counted."""
+        return self._source.list_matching(pattern)
+
+    def check_bucket(self, bucket_name: str) -> None:
+        """Let the source check; not counted."""
+        self._source.check_bucket(bucket_name)
+
+    def why_no_status(self, answer: ObjectReplication) -> str:
+        """Return what the source says; not counted."""
+        return self._source.why_no_status(answer)
+
+    def get_replication_rules(self, bucket_name: str, *, brief: bool = False) -> tuple[ReplicationRule, ...]:
+        """Return what the source reads; not counted."""
+        return self._source.get_replication_rules(bucket_name, brief=brief)
+
+    def whereabouts(self) -> dict[str, Any]:
+        """Return those of the source."""
+        return self._source.whereabouts()
 
 
 @_harmless

@@ -1,83 +1,28 @@
-"""What this provider's triggers share: poll in a thread until decided, or until the time is up."""
+"""What this provider's triggers share: they poll in a thread until decided, or until the time is up."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Callable, Mapping
-from concurrent.futures import Executor, Future
-from functools import partial
-from threading import Event, Thread
+from collections.abc import AsyncIterator, Mapping
+from threading import Event
 from typing import Any, ClassVar
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
-from asgiref.sync import sync_to_async
 
-from airflow_provider_crr.errors import CrrError, LookupFailed
-from airflow_provider_crr.s3.deadline import Deadline, until
+from airflow_provider_crr.errors import CrrError
+from airflow_provider_crr.s3.deadline import Deadline
 from airflow_provider_crr.tasks import endings, metrics
+from airflow_provider_crr.tasks.threads import in_thread
 from airflow_provider_crr.text import humanize
-
-#: Seconds after which a thread is left behind that does not end though its time is up.
-_FAREWELL = 2.0
-
-
-class _OwnThread(Executor):
-    """Runs one function in a thread of its own, which no process waits for when it ends."""
-
-    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        Thread(
-            target=self._run, args=(future, partial(function, *args, **kwargs)), name="crr-trigger", daemon=True
-        ).start()
-        return future
-
-    @staticmethod
-    def _run(future: Future[Any], function: Callable[[], Any]) -> None:
-        if not future.set_running_or_notify_cancel():
-            return
-        try:
-            future.set_result(function())
-        except BaseException as error:
-            future.set_exception(error)
-
-
-async def _in_thread(function: Callable[..., Any], *arguments: Any, stop: Deadline | None = None) -> Any:
-    """
-    Return what a function returns, whose waiting for AWS ends with a cancel, or once the time is up.
-
-    :raises LookupFailed: if it does not end then; its thread is left behind.
-    """
-    # A thread of its own: a poll of a million objects must not hold one of the loop's few shared threads.
-    # sync_to_async, because the hook reads its connection through the triggerer's own loop; in a task of its own,
-    # because a cancel would wait for the thread.
-    ending = Event() if stop is None else stop
-
-    def run() -> Any:
-        with until(ending):
-            return function(*arguments)
-
-    executor: Any = _OwnThread()
-    running = asyncio.ensure_future(sync_to_async(run, thread_sensitive=False, executor=executor)())
-    running.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # whether or not anybody reads it
-    try:
-        await asyncio.wait({running}, timeout=None if stop is None else stop.left() + _FAREWELL)
-    except asyncio.CancelledError:
-        ending.set()
-        raise
-    if not running.done():
-        raise LookupFailed(
-            "a poll did not end in time", remedy="Look at the way to S3, and at what the triggerer logged"
-        )
-    return running.result()
 
 
 def without_defaults(values: Mapping[str, Any], added: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Return what is stored of values: of those that came with a later release only what is not their default.
+    Return the values that are stored: not those that came with a later release and have their default.
 
-    A triggerer of an earlier release, which does not know them, so reads whatever does without them.
+    So a triggerer of an earlier release, which does not know these, can read whatever does without them.
 
     :param values: the values, by name.
     :param added: names that came later, with their defaults.
@@ -158,7 +103,7 @@ class PollingTrigger(BaseTrigger):
         """Send how the wait ended."""
         try:
             ended = await self._wait()
-        except Exception:  # with which the task is as soon queued again as with an event
+        except Exception:  # which queues the task again as soon as an event would
             await self._hold()
             raise
         await self._hold()
@@ -170,7 +115,7 @@ class PollingTrigger(BaseTrigger):
     def _poll(self, poller: endings.Poller, stop: Event) -> dict[str, Any] | None:
         decided = poller.poll(stop)
         metrics.polled(self.task_instance, poller.value())
-        return decided
+        return endings.ended(poller) if decided else None
 
     def _stop(self, least: float) -> Deadline:
         return Deadline(max(least, self.deadline - time.time()))
@@ -181,12 +126,12 @@ class PollingTrigger(BaseTrigger):
         least = endings.LEAST if self.deadline > time.time() else endings.LATE
         while True:
             unasked: CrrError | None = None
-            # It ends before Airflow's own timeout, which has no evidence to show.
+            # A poll ends before Airflow's own timeout, which has no evidence to show.
             stop = self._stop(endings.LATE)
             try:
-                poller = poller or await _in_thread(self.poller, stop=stop)
+                poller = poller or await in_thread(self.poller, stop=stop)
                 stop = self._stop(least)
-                decided: dict[str, Any] | None = await _in_thread(self._poll, poller, stop, stop=stop)
+                decided: dict[str, Any] | None = await in_thread(self._poll, poller, stop, stop=stop)
             except CrrError as error:
                 late = not stop.left()
                 if not late and not endings.goes_on(error, silent_fail=self.silent_fail):

@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.inventory.arrival import ReportArrival
+from airflow_provider_crr.tasks.pollers import report_arrival
 from airflow_provider_crr.triggers.base import PollingTrigger
 
 
@@ -30,17 +31,3 @@ class S3InventoryTrigger(PollingTrigger):
             self.question["inventory"],
             datetime.fromisoformat(after) if after else None,
         )
-
-
-def report_arrival(hook: S3ReplicationHook, inventory: str, newer_than: datetime | None) -> ReportArrival:
-    """Return the wait for a report that a hook can see."""
-    from airflow_provider_crr.inventory.report import newest_manifest_uri, read_manifest
-
-    def find(after: datetime | None) -> str | None:
-        client = hook.get_conn()
-        uri = newest_manifest_uri(client, inventory, newer_than=after)
-        if uri is not None:
-            read_manifest(client, uri)  # a manifest that does not match its checksum is not a delivered report
-        return uri
-
-    return ReportArrival(find, inventory, newer_than)

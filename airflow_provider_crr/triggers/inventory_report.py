@@ -17,9 +17,10 @@ from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.inventory.delivery import NEWEST, Announced, both, report_event
 from airflow_provider_crr.inventory.location import InventoryLocation
 from airflow_provider_crr.s3.objects import text
-from airflow_provider_crr.tasks.arguments import HOOK_FIELDS, hook_arguments, moment, seconds
+from airflow_provider_crr.tasks.arguments import moment, seconds
+from airflow_provider_crr.tasks.connection import HOOK_FIELDS, hook_arguments
+from airflow_provider_crr.tasks.threads import in_thread
 from airflow_provider_crr.text.legible import told
-from airflow_provider_crr.triggers.base import _in_thread
 
 #: Longest time between two looks at an S3 that refuses, in seconds, unless the interval itself is longer.
 _LONGEST_WAIT = 3600.0
@@ -120,7 +121,7 @@ class S3InventoryReportTrigger(BaseEventTrigger):
         wait = looking.poke_interval
         while True:
             try:
-                delivered = await _in_thread(looking._look, delivered)
+                delivered = await in_thread(looking._look, delivered)
             except Exception as error:  # Airflow starts a trigger that raised again at once
                 wait = min(2 * wait, max(looking.poke_interval, _LONGEST_WAIT))
                 looking.log.error("cannot look for inventory reports, again in %d seconds: %s", wait, told(error))

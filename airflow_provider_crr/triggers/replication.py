@@ -10,11 +10,11 @@ from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.replication.gate import UNSAID, GatePolicy
 from airflow_provider_crr.replication.poller import Watch
 from airflow_provider_crr.replication.targets import Targets
-from airflow_provider_crr.tasks.metrics import Metered
+from airflow_provider_crr.tasks import pollers
 from airflow_provider_crr.triggers.base import PollingTrigger, without_defaults
 
-#: What was stored of the policy before :attr:`S3ReplicationTrigger.FORM` 1 whether the author wrote it or not. "fail",
-#: which was the default of others, is kept: on S3 it means what None means.
+#: Defaults that were stored before :attr:`S3ReplicationTrigger.FORM` 1, as if the author had written them. "fail", the
+#: default of other fields, is not among them: on S3 it means what None means.
 _BEFORE_FORM_1 = {"on_replica": "done"}
 
 
@@ -25,7 +25,7 @@ class S3ReplicationTrigger(PollingTrigger):
     :param targets: what to wait for, as :meth:`.Targets.to_stored` returns it.
     :param policy: the fields of :class:`~airflow_provider_crr.replication.gate.GatePolicy`.
     :param pin_versions: wait for the version that answers first.
-    :param form: what stored the policy: 0 wrote out the defaults, so that those which are None today are read as such.
+    :param form: how the policy was stored. Form 0 wrote out the defaults; those that are None today are read as None.
     :param kwargs: those of :class:`~airflow_provider_crr.triggers.base.PollingTrigger`.
     """
 
@@ -45,18 +45,17 @@ class S3ReplicationTrigger(PollingTrigger):
 
     def poller(self) -> Watch:
         """Return the gate."""
-        hook = S3ReplicationHook(**self.hook)
-        hook.get_conn()  # which may take longer than a look
-        return Watch(
+        return pollers.gate(
+            S3ReplicationHook(**self.hook),
             Targets.from_stored(self.question["targets"]),
             GatePolicy(**self.question["policy"]),
-            Metered(hook, self.task_instance),
             pin_versions=self.question["pin_versions"],
             started_at=datetime.fromtimestamp(self.started_at, UTC),
+            ti=self.task_instance,
         )
 
 
 def _policy(stored: Mapping[str, Any], form: int) -> dict[str, Any]:
-    """Return what the author said, of a stored policy of whichever form."""
+    """Return what the author wrote, from a stored policy of any form."""
     said = stored if form >= 1 else without_defaults(stored, _BEFORE_FORM_1)
     return without_defaults(said, dict.fromkeys(UNSAID))

@@ -313,10 +313,11 @@ def test_answers_are_counted_though_not_all_came() -> None:
         yield from range(3)
         raise OSError("cut off")
 
-    metered = metrics.Metered(SimpleNamespace(get_replication_statuses=answers, check_bucket="its own"), None)
+    source: Any = SimpleNamespace(get_replication_statuses=answers, whereabouts=lambda: {"endpoint": "its own"})
+    metered = metrics.Metered(source, None)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(metrics, "_send", lambda ti, found: sent.extend(found))
         with pytest.raises(OSError, match="cut off"):
             list(metered.get_replication_statuses([]))
     assert sent == [("incr", "gate.lookups", 3)]
-    assert metered.check_bucket == "its own"
+    assert metered.whereabouts() == {"endpoint": "its own"}

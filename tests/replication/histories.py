@@ -19,6 +19,7 @@ from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.s3.listing import ListedObject
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.s3.patterns import literal_prefix, matches
+from tests.support.polling import event_of
 
 BEGIN = datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp()
 KEYS = ["w/_SUCCESS", *(f"w/part-{number}" for number in range(6)), "w/tmp/x", "w/z"]
@@ -244,7 +245,7 @@ def history(seed: int, patterns: Sequence[str], *, pins: bool = False) -> Histor
         return Watch(targets, GatePolicy(), world, pin_versions=pins, kept=kept, clock=world.clock, pause=world.pause)
 
     def poll(watch: Watch) -> bool:
-        event = watch.poll()
+        event = event_of(watch)
         assert event is None or event["status"] == "done", event
         return event is not None
 

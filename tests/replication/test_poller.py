@@ -19,6 +19,7 @@ from airflow_provider_crr.replication.gate import GatePolicy, Outcome
 from airflow_provider_crr.replication.poller import MAX_COLLECTS, Watch
 from airflow_provider_crr.replication.targets import Targets
 from tests.replication.histories import Memory
+from tests.support.polling import event_of
 from tests.support.s3_server import LAST_MODIFIED, Answer, Listed, Request, S3Server, stored
 
 WRITTEN = parsedate_to_datetime(LAST_MODIFIED)
@@ -167,7 +168,7 @@ def test_young_object_is_not_kept_as_done(s3: S3Server, hook: S3ReplicationHook)
     s3.answers["b", "w/2"] = [at(60, "PENDING"), at(60)]
     store = Memory()
     for outcome in (None, "done"):
-        event = watch(hook, kept=Kept(store, "0/0", each_poll=True)).poll()
+        event = event_of(watch(hook, kept=Kept(store, "0/0", each_poll=True)))
         assert (event and event["status"]) == outcome
     assert asked(s3) == {"w/1": 2, "w/2": 2, "w/3": 1}
 
@@ -190,7 +191,7 @@ def test_very_many_young_objects_are_asked_again_as_they_are_listed(
     s3: S3Server, hook: S3ReplicationHook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of more young objects than are remembered, each is asked once more, for one listing more."""
-    monkeypatch.setattr("airflow_provider_crr.replication.poller._MAX_YOUNG", 1)
+    monkeypatch.setattr("airflow_provider_crr.replication.listed_objects._MAX_YOUNG", 1)
     s3.listings["b"] = {key: Listed() for key in ("w/1", "w/2", "w/3")}
     for key in s3.listings["b"]:
         s3.answers["b", key] = [at(0), at(1)]
@@ -214,7 +215,7 @@ def test_next_process_opens_on_two_listings_of_its_own(s3: S3Server, hook: S3Rep
     s3.before_listing = rename
     s3.answers["b", "w/0"] = at(60, "PENDING")
     gate = watch(hook, kept=Kept(store, "0/0", each_poll=True))
-    assert gate.poll() is None
+    assert event_of(gate) is None
     assert gate.value()["statuses"] == {"COMPLETED": 1, "PENDING": 1}
     assert asked(s3) == {"w/0": 1}
 

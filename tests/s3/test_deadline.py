@@ -12,11 +12,11 @@ from functools import partial
 from typing import Any
 
 import pytest
-from airflow_provider_crr.lookup.boto3_connections import pairing_of
 
 from airflow_provider_crr.errors import CrrError, LookupFailed
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.lookup import choice
+from airflow_provider_crr.lookup.client_pairing import pairing_of
 from airflow_provider_crr.replication.deletion.requests import DeleteRequests, DeleteResult
 from airflow_provider_crr.s3.deadline import Deadline, current, until
 from airflow_provider_crr.s3.listing import list_matching, list_versions

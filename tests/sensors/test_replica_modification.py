@@ -10,6 +10,7 @@ from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.replication.gate import GatePolicy
 from airflow_provider_crr.replication.poller import Watch
 from airflow_provider_crr.replication.targets import Targets
+from tests.support.polling import event_of
 from tests.support.s3_server import Listed, S3Server, stored
 
 REPLICA, PENDING, FAILED, COMPLETED = map(stored, ("REPLICA", "PENDING", "FAILED", "COMPLETED"))
@@ -21,7 +22,7 @@ def polls(*keys: str, times: int, wildcard_match: bool = False, **policy: Any) -
     watch = Watch(targets, GatePolicy(**policy), S3ReplicationHook())
     found = []
     for _ in range(times):
-        event = watch.poll()
+        event = event_of(watch)
         found.append(event["status"] if event else "waits")
         if event:
             break

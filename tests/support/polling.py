@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from airflow_provider_crr.tasks import endings
 
 Found = TypeVar("Found")
 
@@ -22,3 +24,8 @@ def until(condition: Callable[[], Found], what: str, seconds: float = 480) -> Fo
         assert time.monotonic() < deadline, f"{what}: not within {seconds} seconds"
         time.sleep(0.2)
     return found
+
+
+def event_of(poller: endings.Poller) -> dict[str, Any] | None:
+    """Poll once; return the event that a task would end with, None if it is not decided."""
+    return endings.ended(poller) if poller.poll() else None

@@ -17,7 +17,7 @@ from airflow_provider_crr.operators.inventory import S3InventorySummaryOperator
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.sensors.inventory import S3InventorySensor
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor
-from airflow_provider_crr.tasks.templated import _ARGUMENTS, brought
+from airflow_provider_crr.tasks.argument_types import ARGUMENTS, coerced
 from airflow_provider_crr.triggers.inventory_report import S3InventoryReportTrigger
 
 TEMPLATE = "{{ made }}"
@@ -32,25 +32,25 @@ INVENTORY = "s3://dest/landing/daily/"
 def test_every_templated_argument_is_in_the_table(task: type) -> None:
     """No templated argument of any task is left out of the table."""
     fields: Any = task.template_fields  # type: ignore[attr-defined]
-    assert set(fields) <= set(_ARGUMENTS)
+    assert set(fields) <= set(ARGUMENTS)
 
 
-@pytest.mark.parametrize("name", _ARGUMENTS)
+@pytest.mark.parametrize("name", ARGUMENTS)
 @pytest.mark.parametrize("nothing", NOTHING, ids=lambda value: type(value).__name__)
 def test_nothing_means_not_given_for_two_arguments_only(name: str, nothing: object) -> None:
     """Every spelling of nothing is "not given" for newer_than and region_name, and refused for all others."""
     if name in OPTIONAL:
-        assert brought(name, nothing, TEMPLATE) is None
+        assert coerced(name, nothing, TEMPLATE) is None
         return
     with pytest.raises(InvalidArgument, match=f"^{name} rendered to ") as caught:
-        brought(name, nothing, TEMPLATE)
+        coerced(name, nothing, TEMPLATE)
     assert caught.value.remedy
 
 
-@pytest.mark.parametrize("name", _ARGUMENTS)
+@pytest.mark.parametrize("name", ARGUMENTS)
 def test_none_that_the_author_wrote_stays(name: str) -> None:
     """None in the DAG is "not given", whatever the argument."""
-    assert brought(name, None, None) is None
+    assert coerced(name, None, None) is None
 
 
 @pytest.mark.parametrize(
@@ -91,9 +91,9 @@ def test_none_that_the_author_wrote_stays(name: str) -> None:
 )
 def test_what_templates_make_is_brought_to_its_type(name: str, now: Any, is_: object) -> None:
     """What rendering made of an argument is brought to the argument's type, and stays there."""
-    found = brought(name, now, TEMPLATE)
+    found = coerced(name, now, TEMPLATE)
     assert (found, type(found)) == (is_, type(is_))
-    assert brought(name, found, TEMPLATE) == found
+    assert coerced(name, found, TEMPLATE) == found
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_what_templates_make_is_brought_to_its_type(name: str, now: Any, is_: ob
 def test_what_an_argument_cannot_take_is_refused(name: str, now: object) -> None:
     """What is none of an argument's types is refused, naming the argument, what it rendered to, and how to write it."""
     with pytest.raises(InvalidArgument, match=f"^{name} rendered to ") as caught:
-        brought(name, now, TEMPLATE)
+        coerced(name, now, TEMPLATE)
     assert caught.value.remedy
 
 
@@ -127,34 +127,34 @@ def test_what_an_argument_cannot_take_is_refused(name: str, now: object) -> None
 def test_one_element_of_nothing_is_refused(element: object, written: Any) -> None:
     """A list from a template, or with one in it, is refused if one of its elements is nothing, or in doubt."""
     with pytest.raises(InvalidArgument):
-        brought("bucket_key", ["s3://b/a", element], written)
+        coerced("bucket_key", ["s3://b/a", element], written)
 
 
 def test_mapping_is_judged_member_by_member() -> None:
     """In a mapping that the author wrote, None is not given; a member that a template filled must be there."""
     written = {"bucket": "b", "key": TEMPLATE, "version_id": None}
-    assert brought("bucket_key", {**written, "key": "k"}, written) == {"bucket": "b", "key": "k"}
+    assert coerced("bucket_key", {**written, "key": "k"}, written) == {"bucket": "b", "key": "k"}
     for name in ("bucket", "key", "version_id"):
         with pytest.raises(InvalidArgument, match=f"{name} None"):
-            brought("bucket_key", {**written, "key": "k", name: None}, {**written, name: TEMPLATE})
+            coerced("bucket_key", {**written, "key": "k", name: None}, {**written, name: TEMPLATE})
     with pytest.raises(InvalidArgument, match="version_id None"):
-        brought("bucket_key", {**written, "key": "k"}, TEMPLATE)
+        coerced("bucket_key", {**written, "key": "k"}, TEMPLATE)
 
 
 @pytest.mark.parametrize("text", ["20261124", "1e5", "0x10", "True"])
 def test_text_of_the_authors_is_no_number(text: str) -> None:
     """Text without a template is the author's word, also where native rendering read a number or a name into it."""
     for name in ("bucket_key", "bucket_name", "version_id"):
-        assert brought(name, eval(text), text) == text
-    assert brought("bucket_key", [eval(text)], [text]) == [text]
+        assert coerced(name, eval(text), text) == text
+    assert coerced("bucket_key", [eval(text)], [text]) == [text]
 
 
 @pytest.mark.parametrize(("spelled", "now"), [("1_000", 1000), ("0x10", 16), ("+5", 5)])
 def test_number_of_another_spelling_is_refused(spelled: str, now: int) -> None:
     """A number whose digits are not what the template rendered to as text would name another object."""
     with pytest.raises(InvalidArgument, match="rendered to"):
-        brought("bucket_key", now, TEMPLATE, lambda template: spelled)
-    assert brought("bucket_key", now, TEMPLATE, lambda template: str(now)) == str(now)
+        coerced("bucket_key", now, TEMPLATE, lambda template: spelled)
+    assert coerced("bucket_key", now, TEMPLATE, lambda template: str(now)) == str(now)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_first_runs_of_a_task_are_alike() -> None:
     sensor: Any = S3InventorySensor(task_id="t", inventory=TEMPLATE, newer_than=TEMPLATE, verify=TEMPLATE)
     sensor.inventory, sensor.newer_than, sensor.verify = "S3A://dest/landing/daily/", "None", "False"
     for _ in range(2):
-        sensor._bring_arguments({})
+        sensor._coerce_arguments({})
         assert (sensor.inventory, sensor.newer_than, sensor.verify) == (INVENTORY, None, False)
 
 
@@ -218,7 +218,7 @@ def test_subclass_may_add_templated_fields_of_its_own() -> None:
 
     sensor = Mine(task_id="t", bucket_key="s3://b/k", extra="{{ ds }}")
     sensor.render_template_fields({"ds": "2026-11-26"})
-    sensor._bring_arguments({})
+    sensor._coerce_arguments({})
     assert (sensor.extra, sensor.bucket_key) == ("2026-11-26", "s3://b/k")
 
 
@@ -227,5 +227,5 @@ def test_subclass_may_take_back_what_is_no_template() -> None:
     sensor = S3ReplicationSensor(task_id="t", bucket_key="s3://b/k", version_id="v")
     sensor.version_id = None
     sensor.render_template_fields({})
-    sensor._bring_arguments({})
+    sensor._coerce_arguments({})
     assert sensor.version_id is None

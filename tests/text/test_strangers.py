@@ -21,6 +21,7 @@ from airflow_provider_crr.replication.status import ObjectState
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.text.legible import MAX_MESSAGE, MAX_TOLD, told
+from tests.support.polling import event_of
 from tests.support.s3_server import Answer, Listed, S3Server, stored
 
 #: Megabytes, with what a terminal, a log or a browser would obey: a line of its own, a C1 control, text turned round.
@@ -49,7 +50,7 @@ def told_by_a_gate(bucket_key: Any, **arguments: Any) -> tuple[Any, str]:
     targets = Targets.parse(bucket_key, **arguments)
     watch = Watch(targets, GatePolicy(), S3ReplicationHook())
     try:
-        event = watch.poll()
+        event = event_of(watch)
     except CrrError as error:
         return error.to_dict(), str(error)
     said = [str(event and event["message"]), watch.progress(), *watch.warnings()]

@@ -25,6 +25,7 @@ from airflow_provider_crr.replication.poller import Watch
 from airflow_provider_crr.replication.status import ObjectState
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.s3.objects import S3Object
+from tests.support.polling import event_of
 from tests.support.s3_server import Listed, S3Server, stored
 
 NEW = '"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"'
@@ -124,7 +125,7 @@ def half_done(s3: S3Server, store: Store, **arguments: Any) -> None:
     """Let one process find a COMPLETED and b PENDING."""
     s3.answers["b", "a"] = stored("COMPLETED")
     s3.answers["b", "b"] = stored("PENDING")
-    assert process(store, **arguments).poll() is None
+    assert event_of(process(store, **arguments)) is None
     asked(s3)
 
 
@@ -137,7 +138,7 @@ def test_next_process_asks_only_for_the_rest(s3: S3Server, store: Store) -> None
     """The next process asks for what is unfinished only, and counts objects, HEADs and time of both."""
     half_done(s3, store)
     s3.answers["b", "b"] = stored("COMPLETED")
-    ended = process(store).poll()
+    ended = event_of(process(store))
     assert asked(s3) == {"b": 1}
     assert ended is not None
     assert (ended["status"], ended["value"]["statuses"]) == ("done", {"COMPLETED": 2})
@@ -164,7 +165,7 @@ def test_failed_object_is_asked_again(s3: S3Server, store: Store) -> None:
     """What made a gate fail is asked again by the next process, and opens the gate only when S3 says so."""
     half_done(s3, store)
     s3.answers["b", "b"] = [stored("FAILED"), stored("FAILED"), stored("COMPLETED")]
-    ends = [(process(store).poll() or {})["status"] for _ in range(3)]
+    ends = [(event_of(process(store)) or {})["status"] for _ in range(3)]
     assert ends == ["failed", "failed", "done"]
     assert asked(s3) == {"b": 3}
 
@@ -178,7 +179,7 @@ def test_pattern_asks_new_and_overwritten_objects_only(s3: S3Server, store: Stor
     s3.listings["b"] |= {"t/c": Listed(etag=NEW), "t/d": Listed()}
     s3.default = lambda bucket, key, version: stored("PENDING")
     gate = process(store, "s3://b/t/*", wildcard_match=True)
-    assert gate.poll() is None
+    assert event_of(gate) is None
     assert asked(s3) == {"t/b": 1, "t/c": 1, "t/d": 1}
     assert gate.value()["statuses"] == {"COMPLETED": 1, "PENDING": 3}
 
@@ -196,10 +197,10 @@ def test_pinned_version_is_pinned_for_the_next_process(s3: S3Server, store: Stor
         "wildcard_match": wildcard_match,
         "pin_versions": True,
     }
-    assert process(store, **arguments).poll() is None
+    assert event_of(process(store, **arguments)) is None
     s3.listings["b"]["k"] = Listed(etag=NEW)
-    assert process(store, **arguments).poll() is None
-    ended = process(store, **arguments).poll()
+    assert event_of(process(store, **arguments)) is None
+    ended = event_of(process(store, **arguments))
     assert asked(s3) == {"k": 1, "l": 1, "k@v1": 2, "l@w1": 1}
     assert ended is not None
     assert ended["value"]["statuses"] == {"COMPLETED": 2}
@@ -225,7 +226,7 @@ def test_cleared_task_asks_a_pattern_for_what_changed(s3: S3Server, store: Store
     s3.listings["b"] = {key: Listed() for key in ("a", "b", "c")}
     s3.default = lambda bucket, key, version: stored("FAILED" if key == "c" else "COMPLETED")
     arguments: dict[str, Any] = {"bucket_key": "s3://b/*", "wildcard_match": True, "pin_versions": pin_versions}
-    assert (process(store, **arguments).poll() or {})["status"] == "failed"
+    assert (event_of(process(store, **arguments)) or {})["status"] == "failed"
     asked(s3)
     s3.listings["b"]["b"] = Listed(etag=NEW)
     process(store, **arguments, round="1/1").poll()
@@ -253,7 +254,7 @@ def test_other_question_is_asked_anew(s3: S3Server, store: Store, caplog: pytest
     s3.default = lambda bucket, key, version: stored("PENDING")
     del s3.answers["b", "a"]
     gate = process(store, **OTHER[name])
-    assert gate.poll() is None
+    assert event_of(gate) is None
     assert gate.value()["statuses"] == {"PENDING": gate.value()["total"]}
     assert "asking anew" in caplog.text
 
@@ -302,7 +303,7 @@ def test_record_that_cannot_be_read_is_asked_anew(
     """A record that is corrupt, foreign or of another release is dropped with a warning, and replaced."""
     half_done(s3, store)
     CORRUPT[name](store)
-    assert process(store, each_poll=True).poll() is None
+    assert event_of(process(store, each_poll=True)) is None
     assert asked(s3) == {"a": 1, "b": 1}
     assert "cannot read what was kept" in caplog.text
     process(store).poll()
@@ -380,7 +381,7 @@ def test_text_that_says_all_is_done_does_not_open_the_gate(
     forged.save(everything)
     assert store.values[KEY] != half
     s3.answers["b", "a"] = stored("FAILED")
-    assert (process(store).poll() or {})["status"] == "failed"
+    assert (event_of(process(store)) or {})["status"] == "failed"
     assert asked(s3) == {"a": 1, "b": 1}
     assert "nothing is left to ask" in caplog.text
 
@@ -393,11 +394,11 @@ def test_store_that_fails_neither_fails_nor_opens_the_gate(
     store.broken = {broken}
     half_done(s3, store)
     gate = process(store)
-    assert gate.poll() is None
+    assert event_of(gate) is None
     assert asked(s3) == {"a": 1, "b": 1}
     assert f"{says} what" in caplog.text
     s3.answers["b", "b"] = stored("COMPLETED")
-    assert (gate.poll() or {})["status"] == "done"
+    assert (event_of(gate) or {})["status"] == "done"
 
 
 def test_record_that_cannot_be_deleted_is_left(store: Store, caplog: pytest.LogCaptureFixture) -> None:
@@ -417,7 +418,7 @@ def test_record_is_there_until_the_result_is_stored(s3: S3Server, store: Store) 
     for _ in range(2):
         kept = Kept(store, "0/0", later=stored_by_now.append)
         gate = Watch(Targets.parse(["s3://b/a", "s3://b/b"]), GatePolicy(), shared(), kept=kept)
-        assert (gate.poll() or {})["status"] == "done"
+        assert (event_of(gate) or {})["status"] == "done"
         assert asked(s3) == {"b": 1}
         assert list(store.values) == [KEY]
     stored_by_now[-1]()
@@ -446,7 +447,7 @@ def test_gate_that_breaks_off_keeps_what_it_found(s3: S3Server, store: Store) ->
         process(store, ("s3://b/a", "s3://gone/x")).poll()
     assert asked(s3) == {"a": 1, "x": 1}
     s3.missing_buckets.clear()
-    assert (process(store, ("s3://b/a", "s3://gone/x")).poll() or {})["status"] == "done"
+    assert (event_of(process(store, ("s3://b/a", "s3://gone/x"))) or {})["status"] == "done"
     assert asked(s3) == {"x": 1}
 
 

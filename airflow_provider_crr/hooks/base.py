@@ -1,0 +1,75 @@
+"""What this provider's hooks share: a client whose failures are errors of ours, and whose answers are S3's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property, partial
+from typing import Any
+
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+
+from airflow_provider_crr.lookup.client_pairing import pairing_of
+from airflow_provider_crr.s3.caller_errors import no_credentials
+from airflow_provider_crr.s3.client_errors import not_asked
+from airflow_provider_crr.s3.endpoint import ask_without_userinfo
+from airflow_provider_crr.s3.error_origin import name_connection
+from airflow_provider_crr.s3.uninterruptible import waited
+
+
+class ConnectedHook(AwsBaseHook):
+    """A hook of amazon's with such a client. It is a base before amazon's own class."""
+
+    def get_client_type(self, *args: Any, **kwargs: Any) -> Any:
+        """
+        Return the boto3 client.
+
+        :raises CredentialsNotFound: if the connection yields no credentials.
+        :raises LookupFailed: if it cannot be made, such as when the connection's role cannot be assumed, or if it
+            keeps its connections where its answers cannot be held to their questions.
+        """
+        with self._connecting():
+            _ = self.conn_config  # read here: a triggerer reads it in threads of its own only
+            make = partial(super().get_client_type, *args, **kwargs)
+            client: Any = waited(make, "there were credentials for a client")
+            if not hasattr(client, "meta"):  # an asynchronous one, which is still to be entered
+                return client
+            if client._get_credentials() is None and client.meta.config.signature_version is not _unsigned():
+                # Said now: the next try looks for credentials anew.
+                raise no_credentials(None, "none were found", self._connection)
+        name_connection(client, self._connection)
+        pairing_of(client)  # before anything is asked through it, lists and reports included
+        ask_without_userinfo(client)
+        return client
+
+    @cached_property
+    def conn_config(self) -> Any:
+        """
+        Return the Airflow connection.
+
+        :raises LookupFailed: if it cannot be read.
+        """
+        with self._connecting():
+            return super().conn_config
+
+    @property
+    def _connection(self) -> str:
+        if not self.aws_conn_id:
+            return ""
+        named = f"the connection {self.aws_conn_id!r}"
+        return named if self.conn_config else f"{named}, which is not defined,"
+
+    @contextmanager
+    def _connecting(self) -> Iterator[None]:
+        """Raise whatever keeps a connection from being used as an error of ours: amazon's hooks raise of every kind."""
+        try:
+            yield
+        except Exception as error:
+            by = f"by the connection {self.aws_conn_id!r}" if self.aws_conn_id else "as boto3 does by itself"
+            raise not_asked(error, None, f"connect {by}") from error
+
+
+def _unsigned() -> Any:
+    from botocore import UNSIGNED
+
+    return UNSIGNED

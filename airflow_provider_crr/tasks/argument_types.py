@@ -1,0 +1,175 @@
+"""
+Templated arguments, after they are rendered: the one place where they are checked and brought to their types.
+
+A template may make anything of an argument. Rendered as text, what is missing becomes ``""`` or ``"None"``; rendered to
+native objects (``render_template_as_native_obj=True``) text that reads as a Python literal becomes that literal, and
+what is missing None, a proxy of None or an undefined name; other tasks return whatever they like. All of these
+spellings of nothing, and blanks, are *nothing* below.
+
+========================= ============================================================ ========================
+argument                  what is taken                                                rendered to nothing
+========================= ============================================================ ========================
+``bucket_key``            text, an S3Object, a mapping of texts, or any collection of  InvalidArgument, also of
+                          these, read once; a whole number is the text of its digits   one element or member
+``bucket_name``           text; a whole number is the text of its digits               InvalidArgument
+``version_id``            the same                                                     InvalidArgument
+``aws_conn_id``           the same                                                     InvalidArgument
+``expected_bucket_owner`` 12 digits; a whole number gets back its leading zeros        InvalidArgument
+``region_name``           text                                                         None: the connection's
+``verify``                True, False, their names, or the path of a CA bundle         InvalidArgument
+``inventory``             an S3 URI                                                    InvalidArgument
+``newer_than``            a datetime with time zone, or its ISO 8601 text              None: any report
+``report_uri``            an S3 or file URI, or a path                                 InvalidArgument
+``failed_manifest_uri``   the same                                                     InvalidArgument
+``extra_args``            a mapping of what boto3 takes for an upload; where that is   InvalidArgument, also of
+                          text, a whole number is the text of its digits               one value
+========================= ============================================================ ========================
+
+None that the author of the DAG wrote, or left as the default, stays None: not given. So does a ``version_id`` of None
+in a mapping that the author wrote into the DAG. None that data gave, such as another task's XCom, never means that.
+
+Why whole numbers only: native rendering makes numbers of ``20261124`` and ``1e5``. Of a whole number the text is known
+(and compared with what a template renders to as text: ``1_000`` and ``0x10`` are refused); of floats, booleans, dates
+it is not. Text that is no template is taken as the author wrote it, whatever native rendering made of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_crr.errors import InvalidArgument
+from airflow_provider_crr.s3 import objects as s3_uri
+from airflow_provider_crr.s3.objects import account_id
+from airflow_provider_crr.tasks.arguments import connection, moment, region, verification
+from airflow_provider_crr.tasks.rendered_keys import HOW_TO_NAME_KEYS, keys
+from airflow_provider_crr.tasks.rendered_values import BY_DATA, Unfit, Value, names_nothing, resolved, shown
+
+
+def _text(value: Value) -> Any:
+    return value.text()
+
+
+def _connection(value: Value) -> Any:
+    return connection(value.text())
+
+
+def _account(value: Value) -> Any:
+    return account_id(value.now)
+
+
+def _region(value: Value) -> Any:
+    return region(value.now)
+
+
+def _verification(value: Value) -> Any:
+    return verification(value.now)
+
+
+def _moment(value: Value) -> Any:
+    return moment(value.now if isinstance(value.now, datetime) else value.text(), "newer_than")
+
+
+def _uri(value: Value) -> Any:
+    if not isinstance(value.now, str) or names_nothing(value):
+        raise Unfit
+    return s3_uri.canonical(value.now)
+
+
+def _upload(value: Value) -> Any:
+    if not isinstance(value.now, Mapping):
+        raise Unfit
+    written = value.written if isinstance(value.written, Mapping) else {}
+    return {name: _sent(name, value.part(each, written.get(name, BY_DATA))) for name, each in value.now.items()}
+
+
+def _sent(name: Any, value: Value) -> Any:
+    """Return a value that is sent with an upload; nothing would be sent as a header with the text of None."""
+    if value.is_nothing:
+        raise Unfit
+    if isinstance(value.now, Mapping):  # Metadata
+        written = value.written if isinstance(value.written, Mapping) else {}
+        return {key: _sent(key, value.part(each, written.get(key, BY_DATA))) for key, each in value.now.items()}
+    in_doubt = isinstance(value.now, int | float) and not isinstance(value.now, bool)
+    return value.text() if value.is_rendered and in_doubt else value.now
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """
+    How one argument is read.
+
+    :param read: returns the value in its type, or raises a ValueError.
+    :param how: how to write it, one sentence.
+    :param may_be_nothing: whether a template that renders to nothing means "not given".
+    """
+
+    read: Callable[[Value], Any]
+    how: str
+    may_be_nothing: bool = False
+
+
+_WHERE_TO_WRITE = "Give s3://bucket/key, file:///path or an absolute path, or write None in the DAG for none"
+ARGUMENTS = {
+    "bucket_key": Argument(keys, HOW_TO_NAME_KEYS),
+    "bucket_name": Argument(
+        _text,
+        "Give text: the bucket's name, or leave bucket_name out of the DAG and give s3://bucket/key as bucket_key",
+    ),
+    "version_id": Argument(
+        _text,
+        'Give text: a version id ("null" for one from before versioning), or leave version_id out of the DAG for the'
+        " current version",
+    ),
+    "aws_conn_id": Argument(
+        _connection, "Give the id of an Airflow connection, or write None in the DAG for boto3's own credentials"
+    ),
+    "expected_bucket_owner": Argument(
+        _account, "Give the 12 digits of an AWS account id as text, or leave expected_bucket_owner out of the DAG"
+    ),
+    "region_name": Argument(_region, "Give text, such as eu-west-1; nothing means the connection's", True),
+    "verify": Argument(
+        _verification, "Give True, False or the path of a CA bundle, or write None in the DAG for the connection's"
+    ),
+    "inventory": Argument(_uri, "Give text: s3://destination-bucket/prefix/source-bucket/configuration-id/"),
+    "newer_than": Argument(
+        _moment, "Give a datetime with time zone, or its ISO 8601 text; nothing means any report", True
+    ),
+    "report_uri": Argument(_uri, _WHERE_TO_WRITE),
+    "failed_manifest_uri": Argument(_uri, _WHERE_TO_WRITE),
+    "extra_args": Argument(
+        _upload,
+        'Give a mapping, such as {"ServerSideEncryption": "aws:kms"}, of texts, and leave out what is not to be sent',
+    ),
+}
+
+
+def coerced(name: str, now: Any, written: Any, as_text: Callable[[str], str] | None = None) -> Any:
+    """
+    Return a templated argument in its type; see the table of this module.
+
+    :param name: the argument.
+    :param now: its value, rendered or not.
+    :param written: what the author of the DAG wrote; the value itself if it is not rendered.
+    :param as_text: returns what a template renders to as text.
+    :raises InvalidArgument: if the argument cannot take the value.
+    """
+    if now is None and written is None:
+        return None
+    argument, value = ARGUMENTS[name], Value(resolved(now), written, as_text)
+    verb = "rendered to" if value.is_rendered else "is"
+    if value.is_nothing:
+        if argument.may_be_nothing:
+            return None
+        detail = ": an S3 object needs a key" if name == "bucket_key" else ""
+        raise InvalidArgument(f"{name} {verb} {shown(value.now)}{detail}", remedy=argument.how)
+    try:
+        return argument.read(value)
+    except InvalidArgument as error:
+        if not value.is_rendered or name == "bucket_key":
+            raise
+        raise InvalidArgument(f"{name} {verb} {shown(value.now)}", remedy=argument.how) from error
+    except Unfit as error:
+        raise InvalidArgument(f"{name} {verb} {shown(value.now)}", remedy=argument.how) from error

@@ -1,0 +1,197 @@
+"""
+Waiting, on a worker or in the triggerer, and how it ends: the same way in both.
+
+Airflow has a race here. A worker's supervisor notices the end of a task's process within one heartbeat interval, or
+soon after it on a loaded machine (7 seconds, of 5, were seen). Airflow fails a task as "killed externally" if it is
+queued again before that, because its trigger fired at once or its next poke was due (3.0.6 and 3.3.2). So a trigger
+holds its event back, and a poke that is due too soon is made by the process that is there.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_crr import errors
+from airflow_provider_crr.s3.deadline import Deadline, until
+from airflow_provider_crr.tasks import asset_events, endings, evidence, metrics
+from airflow_provider_crr.tasks.compat import AirflowException, AirflowSensorTimeout, AirflowSkipException, conf
+from airflow_provider_crr.tasks.connection import HookOperator, hook_arguments
+from airflow_provider_crr.tasks.lineage import Flow
+from airflow_provider_crr.text import humanize
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+#: Airflow's own timeout of a deferred task comes this much later than the trigger's, which says what was missing.
+_GRACE = timedelta(seconds=30)
+#: Heartbeat intervals after which Airflow has surely noticed that a task's process ended.
+_HEARTBEATS_TO_NOTICE = 2
+
+
+class WaitingOperator(HookOperator):
+    """
+    An operator, or a sensor, that polls until something is decided.
+
+    A subclass says what it polls, on the worker and in the triggerer, which error it raises, and what its events tell.
+    Its ``execute`` brings the arguments to their types. Then it hands the waiting to the triggerer with :meth:`_defer`,
+    or calls :meth:`_poll` again and again, and :meth:`_conclude` with the event that this returns.
+
+    :param deferrable: wait in the triggerer rather than on a worker.
+    :param kwargs: those of :class:`~airflow_provider_crr.tasks.connection.HookOperator`.
+    :raises InvalidArgument: for arguments that can never work.
+    """
+
+    #: Whether the task is skipped where it would fail; sensors let the author say so.
+    never_fail: bool = False
+    #: Whether the wait goes on whatever keeps a poll from asking; sensors let the author say so.
+    silent_fail: bool = False
+    _poller: endings.Poller | None = None
+    #: Why the last poll could not ask; None if it could.
+    _unasked: errors.CrrError | None = None
+
+    def __init__(
+        self,
+        *,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.deferrable = deferrable
+        hook_arguments(self, for_trigger=deferrable)
+
+    @abstractmethod
+    def _make_poller(self, started_at: datetime, context: Context) -> endings.Poller:
+        """Return what to poll on the worker."""
+
+    @abstractmethod
+    def _make_trigger(self, **kwargs: Any) -> Any:
+        """
+        Return the trigger that polls the same.
+
+        :param kwargs: those of :class:`~airflow_provider_crr.triggers.base.PollingTrigger`.
+        """
+
+    @abstractmethod
+    def _failure(self, message: str, value: Any) -> Exception:
+        """Return the error of a wait that can never be over, with its evidence."""
+
+    @abstractmethod
+    def _event_extra(self, value: Any) -> Mapping[str, Any]:
+        """Return what the events of the outlets tell of a wait that is over."""
+
+    @abstractmethod
+    def _flow(self, value: Any = None) -> Flow:
+        """Return what OpenLineage is told; ``value`` is given of a wait that is over."""
+
+    def _defer(self, *, timeout: float, **how: Any) -> None:
+        """
+        Hand the waiting to the triggerer.
+
+        :param timeout: seconds until it gives up.
+        :param how: ``poke_interval`` and other kwargs of PollingTrigger that say how to poll.
+        """
+        now, hold = time.time(), seconds_to_notice()
+        trigger = self._make_trigger(
+            hook=hook_arguments(self, for_trigger=True), started_at=now, deadline=now + timeout, **how
+        )
+        trigger.not_before = time.time() + hold  # counted from now: a long list has taken a while to pack
+        self.defer(
+            trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=max(timeout, hold)) + _GRACE
+        )
+
+    def _poll(self, context: Context, *, started_at: datetime, ends: float, least: float) -> dict[str, Any] | None:
+        """
+        Poll once on the worker; return the event if that decided the wait.
+
+        :param started_at: when the task first asked, UTC.
+        :param ends: when its time is up, by ``time.monotonic``.
+        :param least: seconds that the poll may take in any case.
+        :raises CrrError: if it could not ask, and that lasts.
+        """
+        self._unasked = None
+        stop = _until(ends, endings.LATE)
+        try:
+            if self._poller is None:
+                with until(stop):
+                    self._poller = self._make_poller(started_at, context)
+            stop = _until(ends, least)
+            with until(stop):
+                decided = self._poller.poll(stop)
+        except errors.CrrError as error:
+            if not stop.is_set() and not endings.goes_on(error, silent_fail=self.silent_fail):
+                raise
+            self._unasked = error
+            self.log.warning("cannot ask S3, going on: %s", error)
+            return None
+        metrics.polled(context.get("ti"), self._poller.value())
+        self.log.info(self._poller.progress())
+        for warning in self._poller.warnings():
+            self.log.warning(warning)
+        return endings.ended(self._poller) if decided else None
+
+    def _time_is_up(self, context: Context, timeout: float) -> str:
+        """Leave the evidence of a wait on the worker whose time is up; return the message that says so."""
+        ended = endings.timed_out(self._poller, humanize.age(timeout), self._unasked)
+        evidence.push(context, ended["value"])
+        metrics.ended(context.get("ti"), ended)
+        return str(ended["message"])
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
+        """
+        End as the trigger's event says.
+
+        :param event: one of :mod:`airflow_provider_crr.tasks.endings`.
+        """
+        ended = event or {}
+        with self._never_failing():
+            try:
+                self._coerce_arguments(context)
+            except Exception:
+                if ended.get("status") not in endings.VERDICTS:
+                    raise
+                self.log.debug("the arguments cannot be read; the verdict does not depend on them", exc_info=True)
+            return self._conclude(context, ended)
+
+    @contextmanager
+    def _never_failing(self) -> Iterator[None]:
+        """Skip under never_fail as a poke does; outside of pokes Airflow does so for some errors only, 3.0 for none."""
+        try:
+            yield
+        except (errors.CrrError, AirflowException) as error:
+            if self.never_fail and not isinstance(error, AirflowSkipException):
+                raise AirflowSkipException(f"Skipping due to never_fail is set to True: {error}") from error
+            raise
+
+    def _conclude(self, context: Context, event: dict[str, Any]) -> Any:
+        """Return the value of an event that ends the task well, or raise the error of another."""
+        status, value = event.get("status"), event.get("value")
+        metrics.ended(context.get("ti"), event)
+        if status == endings.DONE and value:
+            asset_events.announce(self, context, lambda: self._event_extra(value))
+            self._learn(lambda: self._flow(value))
+            return value
+        if status == endings.ERROR:
+            raise errors.from_dict(event["error"])
+        evidence.push(context, value)
+        if status == endings.FAILED:
+            raise self._failure(event["message"], value)
+        if status == endings.TIMEOUT:
+            raise AirflowSensorTimeout(event["message"])
+        raise errors.LookupFailed(
+            f"the trigger sent an event that cannot be read: {event!r}",
+            remedy="Run the same release of this provider on workers and triggerers, then clear the task",
+        )
+
+
+def _until(ends: float, least: float) -> Deadline:
+    return Deadline(max(least, ends - time.monotonic()))
+
+
+def seconds_to_notice() -> float:
+    """Return after how many seconds Airflow has surely noticed that a task's process ended."""
+    return _HEARTBEATS_TO_NOTICE * float(conf.getfloat("workers", "min_heartbeat_interval", fallback=5.0))

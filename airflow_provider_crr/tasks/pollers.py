@@ -1,0 +1,61 @@
+"""What sensors and their triggers poll: made here for both, so that both ask the same."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_crr.inventory.arrival import ReportArrival
+from airflow_provider_crr.replication.checkpoint.store import Kept
+from airflow_provider_crr.replication.gate import GatePolicy
+from airflow_provider_crr.replication.poller import Watch
+from airflow_provider_crr.replication.targets import Targets
+from airflow_provider_crr.tasks.metrics import Metered
+
+if TYPE_CHECKING:
+    from airflow_provider_crr.hooks.replication import S3ReplicationHook
+
+
+def gate(
+    hook: S3ReplicationHook,
+    targets: Targets,
+    policy: GatePolicy,
+    *,
+    pin_versions: bool,
+    started_at: datetime,
+    ti: Any,
+    kept: Kept | None = None,
+) -> Watch:
+    """
+    Return a gate that asks through a hook; its connection is made at once, which may take longer than a poll.
+
+    :param hook: the hook.
+    :param targets: what to wait for.
+    :param policy: what the answers mean.
+    :param pin_versions: whether to wait for the version that answers first.
+    :param started_at: when the gate was first asked, UTC.
+    :param ti: task instance for whose metrics answers are counted, None if it is not known.
+    :param kept: the record of what is done; None for no record.
+    """
+    hook.get_conn()
+    return Watch(targets, policy, Metered(hook, ti), pin_versions=pin_versions, started_at=started_at, kept=kept)
+
+
+def report_arrival(hook: S3ReplicationHook, inventory: str, newer_than: datetime | None) -> ReportArrival:
+    """
+    Return the wait for a report that a hook can see.
+
+    :param hook: the hook.
+    :param inventory: folder of the inventory configuration, an S3 URI.
+    :param newer_than: only reports that S3 began after this moment count; None for any.
+    """
+    from airflow_provider_crr.inventory.report import newest_manifest_uri, read_manifest
+
+    def find(after: datetime | None) -> str | None:
+        client = hook.get_conn()
+        uri = newest_manifest_uri(client, inventory, newer_than=after)
+        if uri is not None:
+            read_manifest(client, uri)  # a manifest that does not match its checksum is not a delivered report
+        return uri
+
+    return ReportArrival(find, inventory, newer_than)
