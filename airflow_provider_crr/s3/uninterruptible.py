@@ -1,7 +1,7 @@
 """
-What cannot be interrupted: finding the address of a name, opening a connection, fetching credentials.
+Calls that nothing can interrupt: finding the address of a name, opening a connection, fetching credentials.
 
-It runs in a thread of its own, which is left behind when the time of whoever waits for it is up.
+Such a call runs in a thread of its own. When the time of the waiting thread is up, that thread is left behind.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ T = TypeVar("T")
 _TICK = 0.1
 
 
-def waited(function: Callable[[], T], awaited: str, too_late: Callable[[T], None] = lambda found: None) -> T:
+def waited(function: Callable[[], T], awaited: str, too_late: Callable[[T], None] = lambda result: None) -> T:
     """
-    Return what a function returns, or end without it: where there is a guard it runs in a thread of its own.
+    Return what a function returns, or give up once the time of this thread is up. Without a guard, just call it.
 
     :param function: what cannot be interrupted.
     :param awaited: what is waited for, as "the wait was stopped before ..." goes on.
-    :param too_late: takes what nobody waits for any longer.
+    :param too_late: gets what the function returns after that.
     :raises TimeUp: once the time is up.
     """
     guard = current()
@@ -42,7 +42,7 @@ def waited(function: Callable[[], T], awaited: str, too_late: Callable[[T], None
 
 
 class _Answer:
-    """What a thread finds for another one, which may not wait for it any longer."""
+    """The result that one thread makes for another one, which may have given up waiting for it."""
 
     def __init__(self, too_late: Callable[[Any], None]) -> None:
         self.came = Event()
