@@ -151,12 +151,12 @@ def _records(body: object) -> list[object]:
 
 def _json(body: object) -> dict[str, Any]:
     try:
-        found = json.loads(body.lstrip(_BYTE_ORDER_MARK)) if isinstance(body, str) else None
+        message = json.loads(body.lstrip(_BYTE_ORDER_MARK)) if isinstance(body, str) else None
     except (ValueError, RecursionError) as error:
         raise EventInvalid(f"not JSON: {error}", remedy=_REMEDY) from error
-    if not isinstance(found, dict):
+    if not isinstance(message, dict):
         raise EventInvalid(f"not a JSON object: {_shown(body)}", remedy=_REMEDY)
-    return found
+    return message
 
 
 def _event(record: object) -> ReplicationEvent | None:
@@ -202,30 +202,30 @@ def _shown(value: object) -> str:
 
 
 def _part(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = of.get(name)
-    if not isinstance(found, Mapping):
-        raise EventInvalid(f"{name} is {_shown(found)}", remedy=_REMEDY)
-    return found
+    value = of.get(name)
+    if not isinstance(value, Mapping):
+        raise EventInvalid(f"{name} is {_shown(value)}", remedy=_REMEDY)
+    return value
 
 
 def _text(of: Mapping[str, Any], name: str, path: str) -> str:
-    found = _optional(of, name)
-    if found is None:
+    value = _optional(of, name)
+    if value is None:
         raise EventInvalid(f"there is no {path}", remedy=_REMEDY)
-    return found
+    return value
 
 
 def _optional(of: Mapping[str, Any], name: str) -> str | None:
-    found = of.get(name)
-    if found is not None and not isinstance(found, str):
-        raise EventInvalid(f"{name} is {_shown(found)}", remedy=_REMEDY)
-    return found or None
+    value = of.get(name)
+    if value is not None and not isinstance(value, str):
+        raise EventInvalid(f"{name} is {_shown(value)}", remedy=_REMEDY)
+    return value or None
 
 
 def _moment(of: Mapping[str, Any], name: str) -> datetime | None:
     text = _optional(of, name)
     try:
-        found = datetime.fromisoformat(text) if text else None
+        moment = datetime.fromisoformat(text) if text else None
     except ValueError as error:
         raise EventInvalid(f"{name} is {_shown(text)}", remedy=_REMEDY) from error
-    return found.replace(tzinfo=UTC) if found and found.tzinfo is None else found
+    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment

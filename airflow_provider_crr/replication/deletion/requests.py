@@ -37,8 +37,8 @@ _OF_THE_FORM = frozenset(
         "MissingContentMD5",
     }
 )
-#: Codes of DeleteObject that are about the object, beside those of the form. If boto3 cannot read an answer, it gives the
-#: HTTP status as the code. That happens where the answer names a key with characters that XML cannot hold.
+#: Codes of DeleteObject that are about the object, beside those of the form. The HTTP status is the code where boto3
+#: cannot read the answer, as when that names a key with characters that XML cannot hold.
 _OF_THE_OBJECT = frozenset(
     {"AccessDenied", "PreconditionFailed", "NoSuchKey", "NoSuchVersion", "ConditionalRequestConflict"}
     | {"400", "403", "404", "409", "412", "501"}
@@ -133,10 +133,10 @@ class DeleteRequests:
             {"Key": obj.key, "VersionId": obj.version_id, **({"ETag": f'"{etags[obj]}"'} if obj in etags else {})}
             for obj in versions
         ]
-        found: dict[str, Any] = {}
+        response: dict[str, Any] = {}
         with _asking(versions, "DeleteObjects", _OF_THE_FORM):
-            found.update(self._client.delete_objects(Bucket=versions[0].bucket, Delete={"Objects": names}))
-        return found
+            response.update(self._client.delete_objects(Bucket=versions[0].bucket, Delete={"Objects": names}))
+        return response
 
     def _alone(self, obj: S3Object, etag: str | None, result: DeleteResult) -> None:
         condition = {"IfMatch": f'"{etag}"'} if etag else {}

@@ -133,12 +133,12 @@ class DeleteRules:
                 f"s3://{bucket}", "read the replication rules", permission="s3:GetReplicationConfiguration"
             ):
                 try:
-                    found = self._client.get_bucket_replication(Bucket=bucket)
+                    response = self._client.get_bucket_replication(Bucket=bucket)
                 except ClientError as error:
                     if error.response["Error"]["Code"] == "ReplicationConfigurationNotFoundError":
                         return _Rules()
                     raise
-            return _understood(found[_RAW], found["ReplicationConfiguration"].get("Rules", ()))
+            return _understood(response[_RAW], response["ReplicationConfiguration"].get("Rules", ()))
         except BucketNotFound:
             raise
         except LookupFailed as error:
