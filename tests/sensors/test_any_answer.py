@@ -20,7 +20,7 @@ from awscrt.exceptions import AwsCrtError
 from airflow_provider_crr.errors import CrrError, LookupFailed
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.inventory.report import newest_manifest_uri
-from airflow_provider_crr.replication.deletion.requests import DeleteRequests, Said
+from airflow_provider_crr.replication.deletion.requests import DeleteRequests, DeleteResult
 from airflow_provider_crr.replication.deletion.rules import DeleteRules
 from airflow_provider_crr.s3.client_errors import translated
 from airflow_provider_crr.s3.objects import S3Object
@@ -73,7 +73,7 @@ QUESTIONS: dict[str, Callable[[S3ReplicationHook], object]] = {
     "rules": lambda hook: hook.get_replication_rules("b"),
     "bucket": lambda hook: hook.check_bucket("b"),
     "report": lambda hook: newest_manifest_uri(hook.get_conn(), "s3://b/p/source/config/"),
-    "delete": lambda hook: DeleteRequests(hook.get_conn()).send([VERSION], {VERSION: "e"}, Said()),
+    "delete": lambda hook: DeleteRequests(hook.get_conn()).send([VERSION], {VERSION: "e"}, DeleteResult()),
     "rules of a delete": lambda hook: DeleteRules(hook.get_conn())._read("b", may_wait=True),
 }
 
