@@ -1,12 +1,17 @@
 """
 Gate Airflow tasks on Amazon S3 replication, and summarize S3 Inventory by replication status.
 
-Public modules: :mod:`~airflow_provider_crr.hooks.replication`, :mod:`~airflow_provider_crr.sensors.replication`,
-:mod:`~airflow_provider_crr.sensors.inventory`, :mod:`~airflow_provider_crr.operators.inventory`,
-:mod:`~airflow_provider_crr.operators.deletion`, :mod:`~airflow_provider_crr.triggers.replication`,
-:mod:`~airflow_provider_crr.triggers.inventory`, :mod:`~airflow_provider_crr.triggers.inventory_report`,
-:mod:`~airflow_provider_crr.replication.status`, :mod:`~airflow_provider_crr.replication.events` and
-:mod:`~airflow_provider_crr.errors`. Importing this package imports nothing else.
+Public names are in these modules, and no other; importing this package imports none of them.
+
+- For DAGs: :mod:`.sensors.replication`, :mod:`.sensors.inventory`, :mod:`.operators.inventory`,
+  :mod:`.operators.deletion`, :mod:`.triggers.inventory_report`, :mod:`.hooks.replication`.
+- What they take and return: :mod:`.s3.objects`, :mod:`.s3.listing`, :mod:`.replication.status`,
+  :mod:`.replication.gate`, :mod:`.replication.rules`, :mod:`.inventory.summary`.
+- Events: :mod:`.replication.events`, :mod:`.inventory.delivery`, :mod:`.tasks.asset_events`.
+- Errors: :mod:`.errors`, :mod:`.failures`.
+- What tasks that wait store and send: :mod:`.triggers.replication`, :mod:`.triggers.inventory`,
+  :mod:`.replication.targets`, :mod:`.tasks.endings`.
+- Arguments that several share: :mod:`.sensors.base`, :mod:`.triggers.base`, :mod:`.tasks.connection`.
 """
 
 __version__ = "0.1.0"

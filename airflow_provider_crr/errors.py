@@ -19,7 +19,7 @@ class CrrError(Exception):
     """
     Base of every error of this provider.
 
-    Whatever went into it, its text is legible, bounded, and without the name and password of a URL.
+    Its text is always legible, bounded, and without the name and password of a URL.
 
     :param message: what is wrong, one sentence without a full stop.
     :param uri: the S3 URI that it is about, or None.
@@ -59,7 +59,7 @@ class LookupFailed(CrrError):
     """
     S3 could not be asked: no credentials, no such bucket, no permission to list, or no answer.
 
-    :param passing: whether it passes by itself, such as throttling or a time-out: who waits goes on waiting.
+    :param passing: whether it passes by itself, such as throttling or a time-out. A task that waits goes on waiting.
     """
 
     def __init__(

@@ -1,9 +1,9 @@
 """
 The errors that fail a task for good.
 
-They derive from ``AirflowFailException`` because only that behaves alike under ``soft_fail`` and ``never_fail``
-in poke and deferred runs, and because a retry cannot help: S3 never retries a FAILED object by itself, and where a
-store does, the gate has waited for it.
+They derive from ``AirflowFailException``, because only with that ``soft_fail`` and ``never_fail`` work in the same way
+whether the task pokes or defers. A retry could not help either: S3 never retries a FAILED object by itself, and for a
+store that does, the gate has waited.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""S3 Batch Operations: the manifest of what is to be repaired, and its failure codes."""
+"""S3 Batch Operations: the manifest of objects to repair, and the codes of failures."""

@@ -6,8 +6,9 @@ Their form: `Receiving replication failure events
 <https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html>`__. Through SNS they come
 as `its message <https://docs.aws.amazon.com/sns/latest/dg/sns-sqs-as-subscriber.html>`__, unless delivery is raw; SNS
 also sends `messages about the subscription
-<https://docs.aws.amazon.com/sns/latest/dg/http-subscription-confirmation-json.html>`__ itself. S3 does not send them to
-EventBridge, and sends none for a replication that ends in time. One may come twice, or late.
+<https://docs.aws.amazon.com/sns/latest/dg/http-subscription-confirmation-json.html>`__ itself. S3 does not send
+notifications about replication to EventBridge, and sends none for a replication that ends in time. One may come twice,
+or late.
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ MISSED_THRESHOLD = f"{_FAMILY}OperationMissedThreshold"
 REPLICATED_AFTER_THRESHOLD = f"{_FAMILY}OperationReplicatedAfterThreshold"
 NOT_TRACKED = f"{_FAMILY}OperationNotTracked"
 
-#: What SNS sends about a subscription, by its ``Type``: nothing about any object.
+#: ``Type`` of the messages that SNS sends about a subscription. They tell nothing about any object.
 _CONFIRM = "SubscriptionConfirmation"
 _OF_SUBSCRIPTION = frozenset({_CONFIRM, "UnsubscribeConfirmation"})
-#: What some editors, and tools that write files, put before a text.
+#: Some editors, and tools that write files, put this before a text.
 _BYTE_ORDER_MARK = "\ufeff"
 _REMEDY = "Send the queue nothing but S3 event notifications, from S3 itself or through SNS"
 
@@ -48,7 +49,7 @@ class ReplicationEvent:
     """
     What S3 tells of one replication.
 
-    :param name: such as :data:`FAILED`; always with ``s3:``, which S3 leaves out. One that is new to S3 is kept.
+    :param name: such as :data:`FAILED`; always with ``s3:``, which S3 leaves out. Names that are not known are kept.
     :param object: the source object's version, its key as S3 stores it.
     :param time: when S3 noticed, UTC; None if it does not say.
     :param rule_id: id of the replication rule, or None.
@@ -74,9 +75,9 @@ class ReplicationEvent:
 
     def to_dict(self) -> dict[str, Any]:
         """
-        Return the plain JSON form, for XCom; ``object`` is one that ``S3ReplicationSensor`` takes.
+        Return the plain JSON form, for XCom. ``S3ReplicationSensor`` takes ``object`` as a key.
 
-        Of any other text that is longer than 500 characters the middle is left out.
+        Any other text that is longer than 500 characters is shortened in its middle.
         """
         return {
             "name": told(self.name),
@@ -95,16 +96,15 @@ def parse_events(body: str, *, rejected: list[EventInvalid] | None = None) -> li
     """
     Return what a message tells about replication.
 
-    What cannot be read is no reason to lose the rest: not of a message, and not of a batch, whose other messages may be
-    gone from the queue.
+    If one record cannot be read, the others are returned all the same: the message may be gone from the queue already.
 
     :param body: body of the SQS message, as S3 wrote it, or wrapped by SNS, once or several times.
     :param rejected: gets an error for each record that cannot be read, or for the message as a whole. Without it they
         are logged.
-    :return: the events that could be read. None for ``s3:TestEvent``, which S3 sends when notifications are configured,
-        for what SNS sends about a subscription, and for events of another kind.
-    :raises EventInvalid: if there is no list ``rejected``, nothing tells of a replication, and something could not be
-        read: it is no S3 event notification, or one in a form that is not known.
+    :return: the events that could be read. There are none in ``s3:TestEvent``, which S3 sends when notifications are
+        configured, in what SNS sends about a subscription, and in events of another kind.
+    :raises EventInvalid: if ``rejected`` is not given, there are no events, and something could not be read: it is no
+        S3 event notification, or one in a form that is not known.
     """
     events: list[ReplicationEvent] = []
     unread: list[EventInvalid] = []
@@ -129,7 +129,7 @@ def parse_events(body: str, *, rejected: list[EventInvalid] | None = None) -> li
 
 
 def _records(body: object) -> list[object]:
-    """Return the records of a message, in whatever SNS has wrapped it; none of a message about something else."""
+    """Return the records of a message, also if SNS has wrapped it; none if it is about something else."""
     message = _json(body)
     while message.get("Type") == "Notification" and "TopicArn" in message:
         message = _json(message.get("Message"))
@@ -151,12 +151,12 @@ def _records(body: object) -> list[object]:
 
 def _json(body: object) -> dict[str, Any]:
     try:
-        found = json.loads(body.lstrip(_BYTE_ORDER_MARK)) if isinstance(body, str) else None
+        message = json.loads(body.lstrip(_BYTE_ORDER_MARK)) if isinstance(body, str) else None
     except (ValueError, RecursionError) as error:
         raise EventInvalid(f"not JSON: {error}", remedy=_REMEDY) from error
-    if not isinstance(found, dict):
+    if not isinstance(message, dict):
         raise EventInvalid(f"not a JSON object: {_shown(body)}", remedy=_REMEDY)
-    return found
+    return message
 
 
 def _event(record: object) -> ReplicationEvent | None:
@@ -202,30 +202,30 @@ def _shown(value: object) -> str:
 
 
 def _part(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = of.get(name)
-    if not isinstance(found, Mapping):
-        raise EventInvalid(f"{name} is {_shown(found)}", remedy=_REMEDY)
-    return found
+    value = of.get(name)
+    if not isinstance(value, Mapping):
+        raise EventInvalid(f"{name} is {_shown(value)}", remedy=_REMEDY)
+    return value
 
 
 def _text(of: Mapping[str, Any], name: str, path: str) -> str:
-    found = _optional(of, name)
-    if found is None:
+    value = _optional(of, name)
+    if value is None:
         raise EventInvalid(f"there is no {path}", remedy=_REMEDY)
-    return found
+    return value
 
 
 def _optional(of: Mapping[str, Any], name: str) -> str | None:
-    found = of.get(name)
-    if found is not None and not isinstance(found, str):
-        raise EventInvalid(f"{name} is {_shown(found)}", remedy=_REMEDY)
-    return found or None
+    value = of.get(name)
+    if value is not None and not isinstance(value, str):
+        raise EventInvalid(f"{name} is {_shown(value)}", remedy=_REMEDY)
+    return value or None
 
 
 def _moment(of: Mapping[str, Any], name: str) -> datetime | None:
     text = _optional(of, name)
     try:
-        found = datetime.fromisoformat(text) if text else None
+        moment = datetime.fromisoformat(text) if text else None
     except ValueError as error:
         raise EventInvalid(f"{name} is {_shown(text)}", remedy=_REMEDY) from error
-    return found.replace(tzinfo=UTC) if found and found.tzinfo is None else found
+    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment

@@ -18,7 +18,7 @@ from airflow_provider_crr.s3.stores import store_of
 
 
 class Outcome(StrEnum):
-    """What an answer, or a whole sweep, means for the gate."""
+    """What an answer, or all answers of a sweep, mean for the gate."""
 
     DONE = "done"
     WAIT = "wait"
@@ -65,15 +65,15 @@ def unread(answer: ObjectReplication) -> bool:
 @dataclass(frozen=True, slots=True)
 class GatePolicy:
     """
-    What the gate makes of the answers that are not simply yes.
+    What a gate makes of the states for which the author of a DAG may choose.
 
-    :param on_failed: FAILED: ``"fail"``, or ``"wait"`` because somebody repairs it. None fails on S3; on a store that
-        tries again by itself it waits while a rule covers the key, and fails as PENDING does.
-    :param on_none: no status: ``"fail"``, ``"wait"`` or ``"done"``. None fails on S3; on a store that replicates what
-        was there before its rule it waits while a rule covers the key, and fails as PENDING does.
+    :param on_failed: FAILED: ``"fail"``, or ``"wait"`` because somebody repairs it. None fails on S3. On a store that
+        tries again by itself, None waits while a rule covers the key, until ``max_pending_age``.
+    :param on_none: no status: ``"fail"``, ``"wait"`` or ``"done"``. None fails on S3. On a store that replicates what
+        was there before its rule, None waits while a rule covers the key, until ``max_pending_age``.
     :param on_missing: no such object, or no match for a pattern: ``"wait"`` or ``"fail"``.
-    :param on_replica: REPLICA: ``"done"`` or ``"fail"``; None: done for what is named, and fail for what a pattern
-        matched.
+    :param on_replica: REPLICA: ``"done"`` or ``"fail"``. None is done for objects that are named, and fail for those
+        that a pattern matched.
     :param max_pending_age: seconds since Last-Modified after which PENDING fails; None never.
     :raises InvalidArgument: for any other value, and for a negative age.
     """
@@ -116,7 +116,7 @@ class GatePolicy:
         return _FIXED[answer.state]
 
     def _unsaid(self, answer: ObjectReplication, now: datetime, listed: bool, covered: Covered) -> Outcome:
-        """Return what an answer means where the author did not say."""
+        """Return what an answer means where the field of the policy is None."""
         if answer.state is ObjectState.REPLICA:
             return Outcome.FAIL if listed else Outcome.DONE
         waits = may_come(answer) and not self._too_old(answer, now) and covered(answer)

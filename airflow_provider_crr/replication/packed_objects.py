@@ -1,4 +1,4 @@
-"""Objects as compressed text, for what is stored in Airflow's database."""
+"""Objects as compressed text, for Airflow's database: a trigger's kwargs and the task state store."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def pack(objects: Sequence[S3Object]) -> str:
     """
     Return objects as compressed text.
 
-    Sorted keys share their beginnings, so each is stored as the number of characters shared with the one before
+    Sorted keys often begin like the one before. So of each key the number of characters that are the same is stored,
     and the rest: 100,000 numbered keys take some kilobytes. Random names (UUIDs) do not compress.
     """
     if not objects:

@@ -32,7 +32,7 @@ class ReplicationRule:
     :param tags: tags that an object must have when it is written.
     :param replicates_kms: whether SSE-KMS and DSSE-KMS objects are opted in.
     :param destination_bucket: name of the bucket that gets the replica; empty if it names none.
-    :param replicates_existing: whether it is for what was there before it, too; None where it does not say, as on S3.
+    :param replicates_existing: whether it also covers what was there before it; None where it does not say, as on S3.
     """
 
     id: str
@@ -74,9 +74,9 @@ class ReplicationRule:
 
 class ReadOnce:
     """
-    Rules that are asked for once for each bucket, whoever wants them and whether or not they can be read.
+    Rules that are read at most once for each bucket, also if that fails.
 
-    :param read: returns those of a bucket, or raises a CrrError.
+    :param read: returns the rules of a bucket, or raises a CrrError.
     """
 
     def __init__(self, read: Callable[[str], tuple[ReplicationRule, ...]]) -> None:
@@ -84,23 +84,23 @@ class ReadOnce:
         self._known: dict[str, tuple[ReplicationRule, ...] | CrrError] = {}
 
     def get_replication_rules(self, bucket_name: str) -> tuple[ReplicationRule, ...]:
-        """Return them, or raise what kept them from being read."""
+        """Return the rules of a bucket, or raise the error because of which they could not be read."""
         if bucket_name not in self._known:
             try:
                 self._known[bucket_name] = self._read(bucket_name)
             except CrrError as error:
                 self._known[bucket_name] = error
-        found = self._known[bucket_name]
-        if isinstance(found, CrrError):
-            raise found
-        return found
+        known = self._known[bucket_name]
+        if isinstance(known, CrrError):
+            raise known
+        return known
 
     def cover(self, answer: ObjectReplication) -> bool:
         """
         Return whether a store that replicates by itself may go on with an object, by the rules as they are now.
 
-        Rules that cannot be read prove nothing. What is FAILED is then believed to be covered, for it was once; what
-        has no status is not, unless the rules may be read in a moment.
+        Rules that cannot be read prove nothing. An object that is FAILED is then taken to be covered, because it was
+        once. One without status is not, unless the error passes by itself.
 
         :param answer: an answer in state FAILED or NONE.
         """
@@ -125,7 +125,7 @@ def goes_on(rules: Sequence[ReplicationRule], answer: ObjectReplication) -> bool
     Return whether a store that replicates by itself may go on with an object.
 
     MinIO tries a FAILED object again while an enabled rule covers its key. An object without status gets one if such a
-    rule is for what was there before it, or wants tags, which it may yet get.
+    rule also covers what was there before it, or is for certain tags, which the object may yet get.
 
     :param rules: all rules of the object's bucket.
     :param answer: an answer in state FAILED or NONE.
@@ -138,15 +138,15 @@ def goes_on(rules: Sequence[ReplicationRule], answer: ObjectReplication) -> bool
 
 def destinations(rules: Sequence[ReplicationRule], key: str) -> frozenset[str]:
     """
-    Return the names of the buckets that the rules, as they are now, name for replicas.
+    Return the names of the buckets to which the rules, as they are now, replicate.
 
-    Objects that are older than a rule, or encrypted with KMS without its opt-in, may have none there.
+    Objects that are older than a rule, or encrypted with KMS where the rule does not opt in, may have no replica there.
 
-    A rule for a part of what begins alike does not count: nobody looks which part the objects are in. Nobody looks at
-    tags either: rules for certain tags count only if no other rule covers the key and all of them name one bucket.
+    A rule whose prefix is longer than ``key`` does not count: nobody looks which of the objects it covers. Nobody looks
+    at tags either: rules for certain tags count only if no other rule covers the key and all of them name one bucket.
 
     :param rules: all rules of the object's bucket.
-    :param key: key, or beginning that keys have in common, of objects that S3 reports COMPLETED.
+    :param key: key, or common prefix of the keys, of objects that S3 reports COMPLETED.
     """
     covering = [rule for rule in rules if rule.enabled and rule.destination_bucket and key.startswith(rule.prefix)]
     untagged = frozenset(rule.destination_bucket for rule in covering if not rule.tags)
@@ -158,8 +158,8 @@ def why_no_status(rules: Sequence[ReplicationRule], answer: ObjectReplication) -
     """
     Return why S3 has no replication status for an object, and what to do: one line.
 
-    The header is absent for six reasons that S3 does not tell apart; the bucket's rules do, in the order in
-    which S3 itself decides.
+    The header can be absent for six reasons, which an answer does not tell apart. The bucket's rules do; they are
+    checked in the order in which S3 itself decides.
 
     :param rules: all rules of the object's bucket; none if it has no replication configuration.
     :param answer: a HEAD answer without a status.

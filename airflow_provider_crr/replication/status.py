@@ -66,9 +66,9 @@ class ObjectReplication:
     :param storage_class: None means STANDARD, as on the wire.
     :param encryption: value of ``x-amz-server-side-encryption``.
     :param detail: what was odd about the answer, for people, in at most 500 characters; empty when nothing was.
-    :param date: value of ``Date``, the moment of the answer by the store's own clock; None where it named none.
-    :param server: value of ``Server``, by which stores that only resemble S3 are told, or the store's name where a
-        proxy has put its own there; empty where there was none.
+    :param date: value of ``Date``, the moment of the answer by the store's own clock; None where there was none.
+    :param server: value of ``Server``, by which other stores are told from Amazon S3, or the store's name where a proxy
+        has put its own into that header; empty where there was none.
     """
 
     object: S3Object
@@ -84,13 +84,13 @@ class ObjectReplication:
     server: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
-        """Make what S3, or somebody in its place, said fit for a message: one line, legible, bounded."""
+        """Make what the answer said fit for a message: one line, legible, bounded."""
         if self.detail:
             object.__setattr__(self, "detail", told(self.detail))
 
     @property
     def answered_at(self) -> datetime | None:
-        """When the store answered, by its own clock, UTC, whole seconds; read only when it is asked for."""
+        """When the store answered, by its own clock, UTC, whole seconds. Parsed only here, because few need it."""
         return _http_date(self.date)
 
     @property
@@ -147,7 +147,7 @@ def from_head(obj: S3Object, http_status: int, headers: Mapping[str, str]) -> Ob
 
 
 def without_answer(obj: S3Object, detail: str) -> ObjectReplication:
-    """Return the state of an object about which S3 did not answer: UNKNOWN, to be asked again."""
+    """Return the value for an object about which S3 did not answer: UNKNOWN, to be asked again."""
     return ObjectReplication(obj, ObjectState.UNKNOWN, http_status=0, detail=detail)
 
 
@@ -180,7 +180,7 @@ def _state(http_status: int, headers: Mapping[str, str]) -> tuple[ObjectState, s
 
 
 def _doubt(obj: S3Object, http_status: int, headers: Mapping[str, str]) -> str:
-    """Return why this is not S3's fresh word about this very object; empty if nothing speaks against it."""
+    """Return why this may not be S3's fresh answer about this very object; empty if nothing speaks against it."""
     return (
         _unlike_a_version(headers.get("x-amz-version-id"))
         or _of_another_version(obj, http_status, headers)
@@ -202,15 +202,15 @@ def _of_another_version(obj: S3Object, http_status: int, headers: Mapping[str, s
         return ""
     if version is not None and http_status in (200, 404, 405):
         return f"S3 was asked for version {obj.version_id} and answered for {version}"
-    # A 404 names no version, and neither needs a 405, which only a request for a version is answered with. A 404 for a
-    # delete marker is about whatever is current.
+    # A 404 names no version. Nor need a 405, which is the answer to requests for a version only. But a 404 for a delete
+    # marker is about whatever is current.
     if http_status == 200 or (http_status == 404 and "x-amz-delete-marker" in headers):
         return f"S3 was asked for version {obj.version_id} and the answer names none"
     return ""
 
 
 def _repeated(headers: Mapping[str, str]) -> str:
-    """Say which header has several values, of which nobody knows the right one; they arrive here joined by commas."""
+    """Say which header came several times, joined by commas here: nobody knows which of its values is right."""
     for name in ("x-amz-version-id", "x-amz-delete-marker"):
         if "," in headers.get(name, ""):
             return _several(headers, name)
@@ -224,12 +224,16 @@ def _several(headers: Mapping[str, str], name: str) -> str:
 
 
 def _of_a_cache(headers: Mapping[str, str]) -> str:
-    found = cached(headers)
-    return f"a cache answered in the place of S3: {found}" if found else ""
+    header = cached(headers)
+    return f"a cache answered in the place of S3: {header}" if header else ""
 
 
 def _http_date(value: str | None) -> datetime | None:
-    """Return the time of an HTTP date. S3 writes RFC 9110's preferred form, read here in a third of the time."""
+    """
+    Return the time of an HTTP date; None if it is none.
+
+    S3 writes RFC 9110's preferred form, which is parsed here in a third of the time that the standard library takes.
+    """
     if value is None or value.count(":") > 2:  # none, or several
         return None
     try:
@@ -238,7 +242,7 @@ def _http_date(value: str | None) -> datetime | None:
             return datetime(
                 year, _MONTHS[value[8:11]], day, int(clock[:2]), int(clock[3:5]), int(clock[6:]), tzinfo=UTC
             )
-        found = parsedate_to_datetime(value)
+        moment = parsedate_to_datetime(value)
     except (ValueError, KeyError):
         return None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found  # "-0000" says no zone
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment  # "-0000" says no zone

@@ -16,11 +16,11 @@ from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.replication.packed_objects import pack, unpack
 from airflow_provider_crr.s3.objects import S3Object
 
-#: Longest stored form of a list of objects, in characters. Airflow encrypts a trigger's kwargs, which adds a third,
-#: into a column that MySQL ends at 65,535 bytes; the rest is for the other kwargs.
+#: Longest stored form of a list of objects, in characters. Airflow encrypts a trigger's kwargs, which adds a third, and
+#: MySQL's column for them ends at 65,535 bytes. The rest is for the other kwargs.
 MAX_STORED = 45_000
 
-#: Texts of what yields its elements, such as ``<generator object do_map at 0x7f...>`` and ``dict_keys(['a'])``.
+#: Texts of iterables that are no lists, such as ``<generator object do_map at 0x7f...>`` and ``dict_keys(['a'])``.
 _OF_ITERABLE = re.compile(r"<.+ at 0x[0-9a-f]+>|(?:dict_(?:keys|values|items)|frozenset|deque)\([\[{].*\)", re.S)
 
 _T = TypeVar("_T")
@@ -48,7 +48,7 @@ class Targets:
         version_id: str | None = None,
     ) -> Targets:
         """
-        Return what a user's arguments name; they mean what they mean in amazon's ``S3KeySensor``.
+        Return what a user's arguments name. The arguments mean the same as in amazon's ``S3KeySensor``.
 
         :param bucket_key: a key, an S3 URI, a ``{"bucket", "key", "version_id"}`` mapping, or a list of them.
         :param bucket_name: bucket of the keys that name none.
@@ -112,23 +112,25 @@ class Targets:
         """
         try:
             patterns = tuple(S3Object.parse(pattern) for pattern in stored["patterns"])
-            found = cls(tuple(unpack(stored["objects"])), patterns)
-            if not (found.objects or found.patterns):
+            targets = cls(tuple(unpack(stored["objects"])), patterns)
+            if not (targets.objects or targets.patterns):
                 raise ValueError("it names nothing")
         except Exception as error:  # malformed in whichever way: base 85, LZMA, JSON, types
             raise InvalidArgument(
                 f"what was stored of the keys to wait for cannot be read: {type(error).__name__}: {error}",
                 remedy="Run the same release of this provider on workers and triggerers, then clear the task",
             ) from error
-        return found
+        return targets
 
 
 def distinct(groups: Iterable[Iterator[_T]], key: Callable[[_T], S3Object]) -> Iterator[_T]:
     """
     Yield what several patterns match, each object once.
 
+    Of each object 16 bytes are kept in memory, unless there is one group only.
+
     :param groups: what each pattern matches, without repetition.
-    :param key: returns the object of an element. Of each, 16 bytes are kept, unless there is one group only.
+    :param key: returns the object of an element.
     """
     remaining = iter(groups)
     beginning = list(islice(remaining, 2))
@@ -147,7 +149,7 @@ def distinct(groups: Iterable[Iterator[_T]], key: Callable[[_T], S3Object]) -> I
 
 
 def _refuse_text_of_list(value: object) -> None:
-    """Refuse the text of a list, which a template without native rendering makes of one: it is no key."""
+    """Refuse the text of a list as a key: templates that are not rendered as native objects make texts of lists."""
     if not isinstance(value, str):
         return
     text = value.strip()

@@ -23,7 +23,7 @@ from airflow_provider_crr.text.legible import legible, told
 #: How many objects a verdict names, and how many bytes of text they may take: events and XComs stay small.
 MAX_SAMPLE = 10
 MAX_SAMPLE_BYTES = 6000
-#: States whose own words from S3 stand beside the general reason.
+#: States for which what S3 itself said stands behind the general reason.
 _EXPLAINED = frozenset({ObjectState.FORBIDDEN, ObjectState.UNREADABLE})
 
 
@@ -39,8 +39,8 @@ class Verdict:
     :param deciding: state -> number of objects that make the gate fail.
     :param oldest_pending_seconds: age of the oldest PENDING object, None if nothing is PENDING.
     :param sample: up to ten objects, those that decide first: ``{"uri", "status", "reason"}``.
-    :param note: what is waited for, if that is no object's status.
-    :param deciders: how many of the sample make the gate fail.
+    :param note: what is waited for, if it is not the status of an object.
+    :param deciders: how many objects of the sample make the gate fail.
     """
 
     outcome: Outcome
@@ -65,7 +65,7 @@ class Verdict:
         return ", ".join([*parts, *([self.note] if self.note else [])])
 
     def warnings(self) -> list[str]:
-        """Return a line for each object named whose answer nobody can read; the gate waits for those."""
+        """Return a line for each object of the sample whose answer nobody can read. The gate waits for those."""
         unknown = ObjectState.UNKNOWN.value
         return [f"{legible(named['uri'])}: {named['reason']}" for named in self.sample if named["status"] == unknown]
 
@@ -121,7 +121,7 @@ class Tally:
             self.oldest_pending = min(self.oldest_pending or answer.last_modified, answer.last_modified)
 
     def add_finished(self, states: Counter[ObjectState]) -> None:
-        """Count objects that earlier sweeps found finished."""
+        """Count objects that were done in earlier sweeps."""
         self.states.update(states)
         self.outcomes[Outcome.DONE] += states.total()
 

@@ -1,7 +1,7 @@
 """
-What S3, or a proxy, refuses of the caller, whatever was asked: credentials, signature, account, Region.
+Errors that are about the caller, whatever was asked: credentials, signature, account, Region, a proxy's password.
 
-Nothing is concluded from it about any object or bucket.
+Nothing is concluded from them about any object or bucket.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from airflow_provider_crr.s3 import error_origin
 from airflow_provider_crr.s3.transient_errors import passes
 from airflow_provider_crr.text.legible import told
 
-#: What S3 refuses of the caller, whatever the object is.
+#: Code of S3 -> what of the caller it refuses.
 _CALLER = {
     **dict.fromkeys(("InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClientException"), "the access key"),
     **dict.fromkeys(("InvalidToken", "TokenCodeInvalidError"), "the session token"),
@@ -46,9 +46,9 @@ _MEND_KEYS = "Mend access key, secret and session token of the connection"
 
 def refused_caller(error: Exception, uri: str, action: str) -> LookupFailed | None:
     """
-    Return our error if S3 refused the caller rather than what was asked; None if it did not.
+    Return this provider's error if S3 refused the caller rather than what was asked; None if it did not.
 
-    :param error: a ClientError of S3's.
+    :param error: a ClientError from S3.
     :param uri: what was asked about.
     :param action: what was to be done.
     """

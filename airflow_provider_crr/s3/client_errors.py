@@ -1,14 +1,13 @@
 """
-Who refused, and what that means: one table for every request, with the remedy.
+What the errors of a boto3 client mean, with the remedy: each becomes an error of this provider.
 
 An error is S3's answer about an object or a bucket only if it answers the very request about it. On the way boto3 asks
-others (STS, SSO, the instance metadata service, a container's credential endpoint, a credential process, CreateSession)
-and passes through proxies; what they refuse says nothing of the object: it could not be asked. Nor does what S3 says of
-the caller. What passes by itself is marked ``passing``: who waits goes on waiting.
+others: STS, SSO, the instance metadata service, a container's credential endpoint, a credential process, CreateSession.
+It also passes through proxies. What these refuse says nothing of the object, which could not be asked about
+(:mod:`.error_origin`). Nor does what S3 says of the caller (:mod:`.caller_errors`). What passes by itself
+(:mod:`.transient_errors`) is marked ``passing``: a task that waits goes on waiting.
 
-The codes: `Error responses <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>`__ of S3, the common
-errors and those of AssumeRole and AssumeRoleWithWebIdentity in the `STS API reference
-<https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html>`__, and botocore's own lists of what it retries.
+The codes: `Error responses <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>`__.
 """
 
 from __future__ import annotations
@@ -70,7 +69,7 @@ def translated(
 
 def is_of_others(error: Exception, operation: str) -> bool:
     """
-    Return whether an error has nothing to do with the answer to one request, nor with the lack of one.
+    Return whether an error is neither the answer to one request, nor says that this answer did not come.
 
     :param error: what boto3 raised for the request.
     :param operation: its name in the API, such as ``"HeadObject"``.
@@ -86,7 +85,7 @@ def is_of_others(error: Exception, operation: str) -> bool:
 
 def not_asked(error: Exception, uri: str | None, action: str) -> CrrError:
     """
-    Return our error for one that is no answer of S3 about what was asked.
+    Return this provider's error for one that is no answer of S3 about what was asked.
 
     :param error: what was raised.
     :param uri: what it was about; None if it was about no object or bucket.

@@ -1,8 +1,8 @@
 """
-Until when a thread waits for AWS: a moment, or an event that another thread sets.
+How long a thread waits for AWS: until a moment, or until another thread sets an event.
 
-What waits asks the guard of its thread (:func:`current`), so that nothing has to be handed through boto3: sockets are
-shut down when the time is up; what cannot be interrupted is waited for by
+Code that waits asks the guard of its thread (:func:`current`), so that nothing has to be handed through boto3. When the
+time is up, the guard shuts down sockets. What cannot be interrupted is waited for by
 :func:`airflow_provider_crr.s3.uninterruptible.waited`. A thread without a guard waits as boto3 does.
 """
 
@@ -53,14 +53,14 @@ class Deadline(Event):
 
 
 class TimeUp(TimeoutError):
-    """What a thread waited for did not come before its time was up; says what."""
+    """What a thread waited for did not come before its time was up. The text says what that was."""
 
 
 class Interruptible(Protocol):
     """What a thread waits for, such as a connection."""
 
     def hang_up(self) -> None:
-        """End the waiting, from another thread; harmless if nobody waits."""
+        """End the waiting; called from another thread, and harmless if nobody waits."""
 
     def awaited(self) -> str:
         """Return what is waited for, as "the wait was stopped before ..." goes on."""
@@ -68,10 +68,10 @@ class Interruptible(Protocol):
 
 class Guard:
     """
-    Ends what its threads wait for, once an event is set.
+    Ends the waiting of its threads once an event is set.
 
     :param stop: the event.
-    :param outer: a guard that ends it, too.
+    :param outer: a guard whose event ends the waiting, too.
     """
 
     def __init__(self, stop: Event, outer: Guard | None = None) -> None:
@@ -93,9 +93,10 @@ class Guard:
 
     def ended(self, awaited: str = "") -> TimeUp:
         """
-        Return the error for what was not waited for any longer.
+        Return the error for a wait that was ended.
 
-        :param awaited: what that was, as "the wait was stopped before ..." goes on; "" for what was interrupted last.
+        :param awaited: what was waited for, as "the wait was stopped before ..." goes on; "" for the connection that
+            was hung up last.
         """
         self._awaited = awaited or self._awaited or "S3 answered"
         return TimeUp(f"the wait was stopped before {self._awaited}")
@@ -110,7 +111,7 @@ class Guard:
                 self._watcher = watcher
 
     def release(self, connection: Interruptible) -> None:
-        """Let a connection be: nobody waits for it."""
+        """Do not hang up a connection any more: nobody waits for it."""
         with self._lock:
             self._watched.discard(connection)
 
@@ -120,7 +121,7 @@ class Guard:
                 self.hang_up()
 
     def hang_up(self) -> None:
-        """End what is waited for."""
+        """Hang up all connections that are watched."""
         with self._lock:
             for connection in self._watched:
                 self._awaited = connection.awaited()
@@ -142,9 +143,9 @@ class Guard:
     @contextmanager
     def held(self) -> Iterator[None]:
         """
-        Be the guard of this thread.
+        Be the guard of this thread inside the block.
 
-        :raises LookupFailed: in the place of any error that came of hanging up.
+        :raises LookupFailed: instead of any error that hanging up has caused.
         """
         before, _thread.guard = current(), self
         try:
@@ -160,7 +161,7 @@ class Guard:
             _thread.guard = before
 
     def close(self) -> None:
-        """Watch no longer."""
+        """End the watching."""
         self._closed.set()
         if self._watcher is not None:
             self._watcher.join()
@@ -179,10 +180,10 @@ def _new(stop: Event | None) -> Guard | None:
 @contextmanager
 def until(stop: Event | None) -> Iterator[None]:
     """
-    Let what this thread does wait for AWS only until an event is set.
+    Have this thread wait for AWS, inside the block, only until an event is set.
 
-    :param stop: the event, such as a :class:`Deadline`; None for as long as it takes.
-    :raises LookupFailed: from whatever waited, once it is set; ``passing``.
+    :param stop: the event, such as a :class:`Deadline`; None to wait as long as it takes.
+    :raises LookupFailed: if something is waited for when the event is set; ``passing``.
     """
     guard = _new(stop)
     if guard is None:
@@ -195,27 +196,27 @@ def until(stop: Event | None) -> Iterator[None]:
         guard.close()
 
 
-def each_until(stop: Event | None, found: Iterator[T]) -> Iterator[T]:
+def each_until(stop: Event | None, elements: Iterator[T]) -> Iterator[T]:
     """
-    Yield what an iterator yields; whoever takes it is not under the guard that it is found under.
+    Yield what a generator yields. The generator runs under the guard; the code between its elements does not.
 
     :param stop: see :func:`until`.
-    :param found: a generator.
+    :param elements: the generator.
     """
     guard = _new(stop)
     if guard is None:
-        yield from found
+        yield from elements
         return
     try:
         while True:
             with guard.held():
-                each = next(found, _NOTHING)
+                each = next(elements, _NOTHING)
             if each is _NOTHING:
                 return
             yield cast("T", each)
     finally:
         try:
             with guard.held():
-                cast("Any", found).close()
+                cast("Any", elements).close()
         finally:
             guard.close()

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
-#: What botocore calls the endpoint that a client was given, where it finds the address of a request.
+#: botocore's name for the client's ``endpoint_url``, among the parameters of which it makes a request's address.
 _GIVEN = "SDK::Endpoint"
 _EVENT = "before-endpoint-resolution.s3"
 
@@ -28,8 +28,8 @@ def ask_without_userinfo(client: Any) -> None:
     """
     Have a client leave name and password out of the addresses that it asks.
 
-    Nobody was ever sent them: botocore signs, and urllib3 uses host and port only. But they stand in the text of its
-    errors, and a bucket's name that is put before the host would be put before them, and be lost.
+    No server ever gets them: botocore signs its requests instead, and urllib3 uses host and port only. But they would
+    stand in the text of errors. And a bucket's name that is put before the host would be put before them, and be lost.
 
     :param client: a boto3 S3 client.
     """

@@ -1,4 +1,4 @@
-"""Whom boto3 was asking when an error arose, and by which connection: what the error itself does not say."""
+"""Whom boto3 was asking when an error arose, and with which Airflow connection. The error itself does not say it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any
 from airflow_provider_crr.errors import CrrError
 from airflow_provider_crr.text.legible import message, told
 
-#: Modules of botocore in which an error has to do with credentials, whatever it is.
+#: Modules of botocore in which every error has to do with credentials.
 _CREDENTIALS = frozenset({"botocore.credentials", "botocore.tokens"})
-#: What carries a request to AWS and the answer back, by the beginnings of modules' names.
+#: Beginnings of the names of modules that carry a request to AWS and the answer back.
 _WAY = ("botocore.", "boto3.", "s3transfer.", "urllib3.", "http.client.", "ssl.", "socket.", "awscrt.")
-#: What a socket is refused by the network.
+#: Error numbers by which the network fails.
 _NETWORK = frozenset(
     {
         errno.EADDRNOTAVAIL,
@@ -30,9 +30,9 @@ _NETWORK = frozenset(
         errno.ENOTCONN,
     }
 )
-#: The part of it that reads answers.
+#: Those of them that read answers.
 _READS = ("botocore.httpsession.", "botocore.response.", "botocore.parsers.", "urllib3.", "http.client.")
-#: Who answers which operation on the way to S3; whoever is not here is the service of that name.
+#: Operation of another service, which boto3 asks on the way to S3 -> that service.
 SERVICES = {
     **dict.fromkeys(
         (
@@ -50,7 +50,7 @@ SERVICES = {
     "CreateOAuth2Token": "AWS sign-in",
     "CreateSession": "S3",
 }
-#: The same by botocore's names of providers of credentials, and amazon's ``sts-assume-role``.
+#: botocore's name of a provider of credentials, or amazon's ``sts-assume-role`` -> whom it asks.
 _PROVIDERS = {
     **dict.fromkeys(("sts-assume-role", "assume-role", "assume-role-with-web-identity"), "STS"),
     "iam-role": "the instance metadata service (IMDS)",
@@ -59,7 +59,7 @@ _PROVIDERS = {
     "sso": "AWS SSO",
     "login": "AWS sign-in",
 }
-#: Most characters of the message in an answer of AWS's that are read. Its own are shorter.
+#: Most characters that are kept of the message in an answer. Those of AWS are shorter.
 MAX_ANSWERED = 1000
 #: Left on an error by :func:`name_connection`.
 _NOTE = "CrrConnection"
@@ -67,12 +67,12 @@ _NOTE = "CrrConnection"
 
 def name_connection(client: Any, connection: str) -> None:
     """
-    Let every error of a client's requests say whose connection it is, and none say more than a message can hold.
+    Note on every error of a client's requests which connection it is of, and shorten its text.
 
-    What an error says stands in its text, and with it in every traceback that a task logs.
+    An error's text stands in every traceback that a task logs.
 
     :param client: a boto3 client.
-    :param connection: the connection, as people call it; empty for none.
+    :param connection: the connection, as it is named in messages; empty for none.
     """
 
     def note(exception: Exception, **_: Any) -> None:
@@ -92,12 +92,12 @@ def name_connection(client: Any, connection: str) -> None:
 
 
 def note_connection(client: Any, error: Exception) -> None:
-    """Leave on an error what boto3 would: whose connection it is that could not sign."""
+    """Note on an error that boto3 did not raise itself which connection it is of."""
     client.meta.events.emit("after-call-error.s3.HeadObject", exception=error, context={})
 
 
 def shorten(error: BaseException) -> None:
-    """Let an error, and those that it came of, say no more than a message may: they stand in logged tracebacks."""
+    """Shorten the texts of an error and of those that caused it: they stand in logged tracebacks."""
     known: set[int] = set()
     each: BaseException | None = error
     while each is not None and id(each) not in known:
@@ -107,7 +107,7 @@ def shorten(error: BaseException) -> None:
 
 
 def connection(error: Any) -> str:
-    """Return whose connection it was, as :func:`name_connection` was told; empty if it was not."""
+    """Return the connection that :func:`name_connection` noted on an error; empty if it noted none."""
     noted = getattr(error, _NOTE, None) or getattr(error, "response", None)
     if isinstance(noted, dict):
         noted = noted.get(_NOTE)
@@ -120,10 +120,10 @@ def answered(error: Any) -> tuple[str, str, int]:
 
     The code has at most 500 characters, the message :data:`MAX_ANSWERED`; both are one line, and legible.
     """
-    found = error.response.get("Error") or {}
-    code = told(found.get("Code") or "")
+    answer = error.response.get("Error") or {}
+    code = told(answer.get("Code") or "")
     status = int((error.response.get("ResponseMetadata") or {}).get("HTTPStatusCode") or 0)
-    return ("" if code.isdigit() else code), told(found.get("Message") or "", MAX_ANSWERED), status
+    return ("" if code.isdigit() else code), told(answer.get("Message") or "", MAX_ANSWERED), status
 
 
 def who(error: Exception) -> str:
@@ -144,7 +144,7 @@ def who(error: Exception) -> str:
 
 
 def is_of_another(error: Exception) -> bool:
-    """Return whether somebody else than S3 refused, or did not answer, whatever was asked of S3."""
+    """Return whether somebody else than S3 refused or did not answer, so that S3 said nothing of what was asked."""
     return operation(error) in SERVICES or is_about_credentials(error) or proxy_asks_for_password(error)
 
 
@@ -159,26 +159,28 @@ def proxy_asks_for_password(error: Exception) -> bool:
 
 def unwrapped(error: Any) -> Exception:
     """
-    Return what was wrapped: by tenacity, with which amazon's hooks try again, by boto3 for an upload, or by botocore
-    around an error of ours, which a connection raised.
+    Return the error inside an error; the error itself if there is none.
+
+    tenacity wraps errors, with which amazon's hooks try again. So does boto3 for an upload, and botocore, which wraps
+    the errors that our connections raise.
     """
     ours = getattr(error, "kwargs", {}).get("error")
     if isinstance(ours, CrrError):
         return ours
     last = getattr(error, "last_attempt", None)
     wrapped = error.__context__ if type(error).__name__ == "S3UploadFailedError" else last and last.exception()
-    found: Exception = wrapped if isinstance(wrapped, Exception) else error
-    return found
+    inner: Exception = wrapped if isinstance(wrapped, Exception) else error
+    return inner
 
 
 def operation(error: Exception) -> str | None:
     """Return the innermost operation that was under way, such as AssumeRole amid a HeadObject; None if none was."""
-    found: str | None = getattr(error, "operation_name", None)
-    if found is None:
+    name: str | None = getattr(error, "operation_name", None)
+    if name is None:
         for frame in _frames(error):
             if frame.f_code.co_name == "_make_api_call":
-                found = frame.f_locals.get("operation_name")
-    return found
+                name = frame.f_locals.get("operation_name")
+    return name
 
 
 def is_about_credentials(error: Exception) -> bool:
@@ -193,7 +195,7 @@ def is_of_a_socket(error: Exception) -> bool:
 
 
 def is_on_the_way(error: Exception) -> bool:
-    """Return whether an error arose between here and AWS, in whatever carries a request there and the answer back."""
+    """Return whether an error arose in what carries a request to AWS and the answer back, or in the network."""
     if is_of_a_socket(error):
         return True
     names = [type(error).__module__, *(str(frame.f_globals.get("__name__")) for frame in _frames(error))]
@@ -202,24 +204,25 @@ def is_on_the_way(error: Exception) -> bool:
 
 def is_of_an_answer(error: Exception) -> bool:
     """Return whether an error arose while an answer was waited for or read."""
-    found = [(f"{frame.f_globals.get('__name__')}.", frame.f_code.co_name) for frame in _frames(error)]
+    places = [(f"{frame.f_globals.get('__name__')}.", frame.f_code.co_name) for frame in _frames(error)]
     return any(
-        name.startswith(_READS) or (name, code) == ("botocore.endpoint.", "_get_response") for name, code in found
+        module.startswith(_READS) or (module, function) == ("botocore.endpoint.", "_get_response")
+        for module, function in places
     )
 
 
 def provider(error: Exception) -> str | None:
     """Return botocore's name of the provider of credentials that was asked; None if none was."""
-    found = None
+    name = None
     for frame in _frames(error):
         asked = frame.f_locals.get("self")
         if type(asked).__module__ in _CREDENTIALS:
-            found = getattr(asked, "METHOD", None) or getattr(asked, "method", None) or found
-    return found
+            name = getattr(asked, "METHOD", None) or getattr(asked, "method", None) or name
+    return name
 
 
 def _frames(error: Exception) -> Iterator[FrameType]:
-    """Yield the frames that an error came through, the outermost first: only they tell what it is about."""
+    """Yield the frames of an error's traceback, the outermost first: only they show what was under way."""
     trace = error.__traceback__
     while trace is not None:
         yield trace.tb_frame

@@ -1,12 +1,12 @@
-"""What of an entity tag tells one content from another (RFC 9110, section 8.8.3)."""
+"""The part of an entity tag that differs when the content does (RFC 9110, section 8.8.3)."""
 
 from __future__ import annotations
 
 
 def opaque(etag: str | None) -> str:
     """
-    Return an ETag without its quotes, and without the mark that some proxies put before it ("weak").
+    Return an ETag without its quotes, and without the prefix ``W/`` ("weak") that some proxies add.
 
-    :param etag: as it came; None for none.
+    :param etag: value of the header or element; None if there is none.
     """
     return (etag or "").removeprefix("W/").strip('"')

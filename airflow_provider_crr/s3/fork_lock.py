@@ -1,4 +1,8 @@
-"""A lock that a fork, which Airflow makes of whatever is there, never leaves shut in the child."""
+"""
+A lock for a process that may be forked at any moment, as Airflow does it.
+
+A plain lock that another thread holds at that moment would stay locked in the child for ever.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from types import TracebackType
 
 
 class ForkLock:
-    """A lock of one process: a forked one has its own, open."""
+    """A lock that is open in a forked child, whatever it was in the parent."""
 
     def __init__(self) -> None:
         self._renew()
@@ -18,11 +22,11 @@ class ForkLock:
         self._lock = Lock()
 
     def __enter__(self) -> None:
-        """Wait for it."""
+        """Acquire the lock."""
         self._lock.acquire()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Let the next one have it."""
+        """Release the lock."""
         self._lock.release()

@@ -1,8 +1,8 @@
 """
-Whether an answer is S3's fresh word, or what a cache had stored: one rule for HEAD, LIST and GET.
+Whether an answer is fresh from S3, or was stored by a cache: one rule for HEAD, LIST and GET.
 
-Documents: RFC 9111, 5.1 (Age); RFC 7234, 5.5 (Warning 110 to 113); RFC 9211, 2.1 (Cache-Status). The others are what
-squid, nginx, CloudFront, Cloudflare and Akamai write by custom.
+Some headers are standards: RFC 9111, 5.1 (Age); RFC 7234, 5.5 (Warning 110 to 113); RFC 9211, 2.1 (Cache-Status). The
+others are written by squid, nginx, CloudFront, Cloudflare and Akamai.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def cached(headers: Mapping[str, str]) -> str:
     """
     Return which header says that a cache answered, with its value; empty if none does.
 
-    :param headers: names in lower case, or found in any case.
+    :param headers: with names in lower case, or a mapping that ignores the case.
     """
     age = headers.get("age")
     if age is not None and (not age.isascii() or not age.isdigit() or int(age) > 0):

@@ -1,7 +1,7 @@
 """
-One page of a listing, read strictly: whatever is not wholly S3's answer to this very request is refused.
+One page of a listing, read strictly: whatever is not S3's whole answer to this very request is refused.
 
-botocore reads an empty body, a web page, or a listing without its end as a short listing. What a page must say stands
+botocore takes an empty body, a web page, or a listing that is cut off for a short listing. What a page must say stands
 in the API reference, `ListObjectsV2 <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>`__ and
 `ListObjectVersions <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html>`__.
 """
@@ -27,7 +27,7 @@ class Row(NamedTuple):
     :param etag: without its quotes; "" if the listing has none.
     :param last_modified: when it was written, UTC; None if the listing does not say.
     :param version_id: its version; "" in a listing of objects, which shows what is current.
-    :param is_latest: whether it is current; so it is taken to be where the listing does not say.
+    :param is_latest: whether it is current; True where the listing does not say.
     """
 
     key: str
@@ -44,8 +44,8 @@ class Page:
 
     :param rows: its objects or versions, without delete markers.
     :param folders: its common prefixes.
-    :param last: the greatest key or common prefix until here.
-    :param go_on: the parameters with which the next page is asked for; none if this is the last one.
+    :param last: the greatest key or common prefix of this page and those before it.
+    :param go_on: the parameters with which the next page is asked for; empty if this is the last one.
     """
 
     rows: list[Row]
@@ -56,13 +56,13 @@ class Page:
 
 class Form(NamedTuple):
     """
-    What listings of one kind are called.
+    The names that belong to one kind of listing.
 
-    :param operation: the request, as S3 calls it.
-    :param method: the request, as boto3 calls it.
-    :param root: the element that is the answer.
-    :param row: the element that is one row of it.
-    :param markers: the parameters that ask for the next page, each with the element that gives it.
+    :param operation: name of the request in the API of S3.
+    :param method: name of the request in boto3.
+    :param root: name of the answer's root element.
+    :param row: name of the elements that are its rows.
+    :param markers: parameter that asks for the next page -> element of the answer that gives its value.
     """
 
     operation: str
@@ -79,7 +79,8 @@ OBJECTS = Form(
     "Contents",
     {"ContinuationToken": "NextContinuationToken"},
 )
-#: Both markers: after a key without a version S3 goes on with the next key, and drops what versions the key has left.
+#: Both markers are needed: with a KeyMarker alone S3 goes on with the next key, and leaves out the other versions of
+#: this one.
 VERSIONS = Form(
     "ListObjectVersions",
     "list_object_versions",
@@ -88,22 +89,22 @@ VERSIONS = Form(
     {"KeyMarker": "NextKeyMarker", "VersionIdMarker": "NextVersionIdMarker"},
 )
 
-#: Elements that repeat a parameter of the request, if they are there.
+#: Elements that, if they are there, repeat a parameter of the request.
 _ECHOES = ("Prefix", "Delimiter", "StartAfter", "Marker", "ContinuationToken", "KeyMarker", "VersionIdMarker")
-#: Ends of the names under which a bucket is asked for that is called otherwise (user guide, "Access points").
+#: Endings of access point aliases, which are used in the place of a bucket's name (user guide, "Access points").
 _ALIASES = ("-s3alias", "--ol-s3", "--op-s3")
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """
-    What one page is asked for.
+    The request for one page.
 
-    :param form: what is listed.
+    :param form: the kind of listing.
     :param bucket: the bucket, or an access point.
     :param prefix: what the keys begin with.
     :param delimiter: what ends a common prefix; "" for none.
-    :param go_on: what the page before said of this one; empty for the first page.
+    :param go_on: ``go_on`` of the page before; empty for the first page.
     :param after: the greatest key or common prefix of the pages before.
     """
 
@@ -116,7 +117,7 @@ class Request:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """The parameters, as boto3 takes them. Keys that XML cannot hold are listed only where they are encoded."""
+        """The parameters, as boto3 takes them, with URL encoding: XML cannot hold every key."""
         asked = {"Prefix": self.prefix, "Delimiter": self.delimiter, **self.go_on}
         return {"Bucket": self.bucket, "EncodingType": "url", **{name: asked[name] for name in asked if asked[name]}}
 
@@ -125,35 +126,35 @@ class Request:
         Return the page that an answer is.
 
         :param status: HTTP status.
-        :param headers: whose names are found in any case.
-        :param body: as it came.
-        :raises NotAPage: if it is none, or none of this listing.
+        :param headers: its headers, a mapping that ignores the case of their names.
+        :param body: its body.
+        :raises NotAPage: if it is no page, or one of another listing.
         """
         if status != 200:
             raise NotAPage(f"the answer is HTTP {status} instead of 200")
         if stored := cached(headers):
             raise NotAPage(f"it comes out of a cache ({stored})")
-        found = Answer(parsed(body), self.form.root, self.form.row)
-        self._check_echo(found)
-        rows = [_row(each, found, self.form) for each in found.rows]
-        folders = [found.decoded(leaves(each, "CommonPrefixes", "Prefix")["Prefix"]) for each in found.folders]
-        passed = [found.decoded(leaves(each, "DeleteMarker", "Key")["Key"]) for each in found.delete_markers]
+        answer = Answer(parsed(body), self.form.root, self.form.row)
+        self._check_echo(answer)
+        rows = [_row(each, answer, self.form) for each in answer.rows]
+        folders = [answer.decoded(leaves(each, "CommonPrefixes", "Prefix")["Prefix"]) for each in answer.folders]
+        passed = [answer.decoded(leaves(each, "DeleteMarker", "Key")["Key"]) for each in answer.delete_markers]
         names = [*(row.key for row in rows), *folders, *passed]
         self._check_names(names, folders)
-        counted = found.text("KeyCount")
+        counted = answer.text("KeyCount")
         if counted and (not counted.isdecimal() or len(counted) > 9 or int(counted) > len(names)):
             raise NotAPage(f"it counts {counted[:40]!r} keys and names {len(names)}")
-        return Page(rows, folders, max(names, default=self.after), self._end(found))
+        return Page(rows, folders, max(names, default=self.after), self._end(answer))
 
-    def _check_echo(self, found: Answer) -> None:
-        name = found.text("Name")
+    def _check_echo(self, answer: Answer) -> None:
+        name = answer.text("Name")
         if name and name != self.bucket and ":" not in self.bucket and not self.bucket.endswith(_ALIASES):
             raise NotAPage(f"it is of the bucket {name[:80]!r}")
         asked = self.parameters
         for parameter in _ECHOES:
-            echo, wanted = found.text(parameter), asked.get(parameter, "")
+            echo, wanted = answer.text(parameter), asked.get(parameter, "")
             # Stores differ in which of these they encode.
-            if echo is not None and echo != wanted and found.decoded(echo) != wanted:
+            if echo is not None and echo != wanted and answer.decoded(echo) != wanted:
                 raise NotAPage(f"its {parameter} is {echo[:80]!r} and not {wanted[:80]!r}")
 
     def _check_names(self, names: list[str], folders: list[str]) -> None:
@@ -168,24 +169,24 @@ class Request:
         if first is not None and self.after and (first < self.after or (first == self.after and self.form is OBJECTS)):
             raise NotAPage("it goes back behind the page before it")
 
-    def _end(self, found: Answer) -> dict[str, str]:
-        truncated = found.text("IsTruncated")
+    def _end(self, answer: Answer) -> dict[str, str]:
+        truncated = answer.text("IsTruncated")
         if truncated == "false":
-            if any(found.text(element) for element in (*self.form.markers.values(), "NextMarker")):
+            if any(answer.text(element) for element in (*self.form.markers.values(), "NextMarker")):
                 raise NotAPage("it is not truncated, and names a next page")
             return {}
         if truncated != "true":
             raise NotAPage(f"IsTruncated is {truncated and truncated[:40]!r}, neither true nor false")
-        markers = {parameter: found.text(element) or "" for parameter, element in self.form.markers.items()}
+        markers = {parameter: answer.text(element) or "" for parameter, element in self.form.markers.items()}
         if not all(marker.strip() for marker in markers.values()):
             raise NotAPage("it is truncated, and does not name the next page")
         if self.form is OBJECTS:  # a continuation token is no key, and never encoded
             return markers
-        return {**markers, "KeyMarker": found.decoded(markers["KeyMarker"])}
+        return {**markers, "KeyMarker": answer.decoded(markers["KeyMarker"])}
 
 
-def _row(element: Element, found: Answer, form: Form) -> Row:
+def _row(element: Element, answer: Answer, form: Form) -> Row:
     texts = leaves(element, form.row, *(("Key",) if form is OBJECTS else ("Key", "VersionId")))
     version_id = "" if form is OBJECTS else texts["VersionId"]
     etag, last_modified = opaque(texts.get("ETag")), time(texts.get("LastModified", ""))
-    return Row(found.decoded(texts["Key"]), etag, last_modified, version_id, texts.get("IsLatest") != "false")
+    return Row(answer.decoded(texts["Key"]), etag, last_modified, version_id, texts.get("IsLatest") != "false")

@@ -1,4 +1,8 @@
-"""Listings, page by page, whole or not at all: only S3's own word that nothing follows ends one."""
+"""
+Listings, page by page, whole or not at all.
+
+A listing ends only where S3 says that nothing follows. Anything else is an error.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +16,9 @@ from airflow_provider_crr.s3.fork_lock import ForkLock
 from airflow_provider_crr.s3.listing_page import OBJECTS, VERSIONS, Page, Request
 from airflow_provider_crr.s3.listing_xml import NotAPage, parsed
 
-#: The page that this thread asks for; None if it asks for something else.
+#: The request for the page that this thread asks for; None while it asks for something else.
 _ASKED: ContextVar[Request | None] = ContextVar("page", default=None)
-#: Where botocore's answer holds the page, or why there is none.
+#: Key in botocore's answer, under which is the page, or the reason why there is none.
 _PAGE = "CrrPage"
 _REGISTERING = ForkLock()
 
@@ -26,10 +30,10 @@ def list_objects(client: Any, bucket: str, prefix: str, *, uri: str, delimiter: 
     :param client: boto3 S3 client.
     :param bucket: the bucket.
     :param prefix: "" for all objects.
-    :param uri: what is listed, for people.
+    :param uri: what is listed, for messages.
     :param delimiter: keys that have it after the prefix are listed as common prefixes; "" for none.
-    :raises LookupFailed: if an answer is no page of this listing, also when asked again: it passes by itself.
-    :raises ClientError: if S3 refuses; and whatever else botocore raises.
+    :raises LookupFailed: if an answer is no page of this listing, also after botocore's retries; ``passing``.
+    :raises ClientError: if S3 refuses. Whatever else botocore raises is not caught either.
     """
     return _pages(client, Request(OBJECTS, bucket, prefix, delimiter), uri)
 
@@ -47,7 +51,7 @@ def _pages(client: Any, request: Request, uri: str) -> Iterator[Page]:
         yield page
         if not page.go_on:
             return
-        if page.last != request.after:  # a page goes on, so what was asked for before it cannot come again
+        if page.last != request.after:  # the listing has gone on, so that earlier markers cannot come again
             asked.clear()
         asked.add(tuple(request.go_on.values()))
         if tuple(page.go_on.values()) in asked:
@@ -60,21 +64,21 @@ def _ask(client: Any, request: Request, uri: str) -> Page:
 
     token = _ASKED.set(request)
     try:
-        found = getattr(client, request.form.method)(**request.parameters).get(_PAGE)
+        page = getattr(client, request.form.method)(**request.parameters).get(_PAGE)
     except ClientError as error:
-        found = error.response.get(_PAGE)
-        if found is None:  # S3's own refusal
+        page = error.response.get(_PAGE)
+        if page is None:  # S3's own refusal
             raise
-        raise _not_whole(found, uri) from error
+        raise _not_whole(page, uri) from error
     finally:
         _ASKED.reset(token)
-    if not isinstance(found, Page):
+    if not isinstance(page, Page):
         raise LookupFailed(
             "could not list: whoever answers in the place of S3 gives no pages to read",
             uri=uri,
             remedy="Give a boto3 client whose answers come as S3 sends them",
         )
-    return found
+    return page
 
 
 def _not_whole(why: Any, uri: str) -> LookupFailed:
@@ -87,7 +91,7 @@ def _not_whole(why: Any, uri: str) -> LookupFailed:
 
 
 def _read_strictly(client: Any) -> None:
-    """Have the client hand over its pages before botocore reads them; once for each client."""
+    """Have the client's pages read here, before botocore does it; once for each client."""
     with _REGISTERING:
         for form in (OBJECTS, VERSIONS):
             event = f"before-parse.s3.{form.operation}"
@@ -96,9 +100,10 @@ def _read_strictly(client: Any) -> None:
 
 def _read(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
     """
-    Read the page that was asked for, and let botocore retry what is none.
+    Read the page that was asked for, and have botocore retry if the answer is none.
 
-    A 200 becomes a 500, as botocore itself does with an error in a 200 (``botocore.handlers._handle_200_error``).
+    For that its status becomes 500, as botocore does it with a 200 whose body is an error
+    (``botocore.handlers._handle_200_error``).
     """
     request = _ASKED.get()
     if request is None:
@@ -107,10 +112,10 @@ def _read(response_dict: dict[str, Any], customized_response_dict: dict[str, Any
     try:
         if status >= 300:
             if status == 500 and body:
-                parsed(body)  # what is cut off is a 500 for botocore already
+                parsed(body)  # a 500 whose body is cut off becomes one without a body, which botocore can read
             return
         customized_response_dict[_PAGE] = request.read(status, response_dict["headers"], body)
     except NotAPage as error:
         customized_response_dict[_PAGE] = str(error)
         response_dict["status_code"] = 500
-    response_dict["body"] = b""  # botocore need not read it again, which takes it several times as long
+    response_dict["body"] = b""  # botocore would parse it once more, which takes several times as long

@@ -1,4 +1,4 @@
-"""The XML of a listing's answer, taken apart without a guess: what is there twice, or cannot be read, is refused."""
+"""The XML of a listing, taken apart without guessing: an element that is there twice, or unreadable, is refused."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from xml.etree.ElementTree import Element, ParseError, XMLParser
 
 
 class NotAPage(Exception):
-    """The answer is no page of the listing that was asked for; says why."""
+    """The answer is no page of the listing that was asked for. Its text says why."""
 
 
 def parsed(body: bytes) -> Element:
     """
-    Return the XML of an answer, read as botocore reads it.
+    Return the XML of an answer, parsed as botocore does it.
 
-    :raises NotAPage: if it is empty, cut off, or something else.
+    :raises NotAPage: if the answer is empty, cut off, or no XML.
     """
     if not body:
         raise NotAPage("the answer is empty")
@@ -29,12 +29,12 @@ def parsed(body: bytes) -> Element:
 
 class Answer:
     """
-    The parts of an answer by their names, whatever namespace a store gives them.
+    The elements of an answer by their names, in any XML namespace: stores use several.
 
-    :param root: the answer.
-    :param called: what its root must be called.
-    :param row: what its rows are called.
-    :raises NotAPage: if it is something else.
+    :param root: the answer's root.
+    :param called: the name that the root must have.
+    :param row: the name of the elements that are its rows.
+    :raises NotAPage: if the root has another name.
     """
 
     def __init__(self, root: Element, called: str, row: str) -> None:
@@ -57,14 +57,14 @@ class Answer:
         self._encoded = bool(encoding)
 
     def text(self, name: str) -> str | None:
-        """Return the text of an element, as it is; None if it is not there."""
-        found = self._texts.get(name, ())
-        if len(found) > 1:
+        """Return the text of an element, not decoded; None if there is no such element."""
+        texts = self._texts.get(name, ())
+        if len(texts) > 1:
             raise NotAPage(f"it has {name} twice")
-        return found[0] if found else None
+        return texts[0] if texts else None
 
     def decoded(self, text: str) -> str:
-        """Return a key, prefix or delimiter as it was before it was encoded."""
+        """Return a key, prefix or delimiter without the URL encoding, if the answer has any."""
         if not self._encoded:
             return text
         try:
@@ -73,18 +73,18 @@ class Answer:
             raise NotAPage(f"{text[:80]!r} is not UTF-8") from error
 
 
-#: What is read of a row.
+#: The elements of a row that are read.
 _READ = frozenset({"Key", "Prefix", "VersionId", "ETag", "LastModified", "IsLatest"})
 
 
 def leaves(element: Element, what: str, *required: str) -> dict[str, str]:
     """
-    Return the texts of an element's children.
+    Return the texts of an element's children, by their names.
 
     :param element: a row, or a common prefix.
-    :param what: what it is called.
-    :param required: those that must be there.
-    :raises NotAPage: if one of them is missing or empty, or there twice.
+    :param what: the name of the element, for messages.
+    :param required: names of children that must be there, with a text.
+    :raises NotAPage: if one of these is missing or empty, or any child is there twice.
     """
     texts: dict[str, str] = {}
     for child in element:
@@ -101,16 +101,16 @@ def leaves(element: Element, what: str, *required: str) -> dict[str, str]:
 
 def time(text: str) -> datetime | None:
     """
-    Return a time of a listing; None for none.
+    Return the time that a listing gives; None for an empty text.
 
-    :raises NotAPage: if it cannot be read.
+    :raises NotAPage: if the text is no time.
     """
     if not text:
         return None
     try:
-        found = datetime.fromisoformat(text)
-        if found.tzinfo is not None:
-            return found
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return moment
     except ValueError:
         pass
     from botocore.utils import parse_timestamp

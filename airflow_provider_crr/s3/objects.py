@@ -1,9 +1,10 @@
 """
-Objects of S3 by their names: S3 URIs, and what stands for a bucket in them, its name or the ARN of an access point.
+Names of S3 objects: S3 URIs, keys, versions, and buckets, each by its name or by the ARN of an access point.
 
-The rule is botocore's, who refuses anything else (``VALID_BUCKET`` and ``VALID_S3_ARN`` in ``botocore/handlers.py``,
-1.43): access points, multi-region and Object Lambda ones among them, and access points of S3 on Outposts, each with
-"/" or ":" between the parts of the resource, in every partition (``aws``, ``aws-cn``, ``aws-us-gov``, ``aws-iso-b``).
+Which buckets are valid is botocore's rule (``VALID_BUCKET`` and ``VALID_S3_ARN`` in ``botocore/handlers.py``, 1.43). It
+takes the ARNs of access points, multi-region and Object Lambda ones among them, and of access points of S3 on Outposts,
+each with "/" or ":" between the parts of the resource, in every partition (``aws``, ``aws-cn``, ``aws-us-gov``,
+``aws-iso-b``).
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ _ON_OUTPOST = (
 _BUCKET = re.compile(rf"[a-zA-Z0-9._-]{{1,{MAX_BUCKET}}}|{_ACCESS_POINT}|{_ON_OUTPOST}")
 _ARN_IN_URI = re.compile(rf"({_ACCESS_POINT}|{_ON_OUTPOST})(?:/|\Z)")
 _ACCOUNT = re.compile(r"[0-9]{12}")
-#: As amazon's ``S3Hook.parse_s3_url`` reads them: Hadoop's schemes too, in upper or lower case.
+#: The schemes that amazon's ``S3Hook.parse_s3_url`` takes: Hadoop's too, in upper or lower case.
 _SCHEME = re.compile(r"s3[an]?://", re.IGNORECASE)
-#: What amazon's ``S3Hook.get_s3_bucket_key`` refuses beside a bucket name is whatever ``urlsplit`` finds a scheme in;
-#: that includes keys such as ``dt:1/a``. This is the part of it that names some other place than a key.
+#: Texts that name something else than a key. Beside a bucket name, amazon's ``S3Hook.get_s3_bucket_key`` refuses every
+#: text in which ``urlsplit`` sees a scheme; but that includes keys such as ``dt:1/a``.
 _PLACE = re.compile(r"\s*(?:[a-z][a-z0-9+.-]*://|s3[an]?:/|arn:aws[a-z0-9-]*:s3)", re.IGNORECASE)
 
 
@@ -49,7 +50,7 @@ def split(uri: str) -> tuple[str, str]:
     """
     Return bucket and key of an S3 URI; ``""`` for what is not there. Neither is checked.
 
-    :param uri: what :func:`is_s3_uri` takes. All after the bucket's "/" is the key.
+    :param uri: an S3 URI, see :func:`is_s3_uri`. All that follows the "/" after the bucket is the key.
     """
     rest = uri[uri.index("://") + 3 :]
     arn = _ARN_IN_URI.match(rest) if rest.startswith("arn:") else None
@@ -78,21 +79,21 @@ def canonical(uri: str) -> str:
 
 @lru_cache(maxsize=256)
 def is_bucket(text: str) -> bool:
-    """Return whether boto3 takes a text for a bucket."""
+    """Return whether a text is valid as boto3's argument ``Bucket``."""
     return _BUCKET.fullmatch(text) is not None
 
 
 def is_arn(bucket: str) -> bool:
-    """Return whether what stands for a bucket is an ARN: S3 answers about its objects, not about its settings."""
+    """Return whether a bucket is given by an ARN. S3 then answers about its objects, but not about its settings."""
     return bucket.startswith("arn:")
 
 
 def is_of_one_bucket(bucket: str) -> bool:
     """
-    Return whether what is asked and done there is asked of, and done in, one bucket.
+    Return whether all requests reach one and the same bucket.
 
-    Not through a multi-region access point, which leads each request to one of several buckets, nor through an Object
-    Lambda one, where a function answers.
+    A multi-region access point leads each request to one of several buckets. At an Object Lambda access point a
+    function answers.
     """
     return not is_arn(bucket) or not (bucket.endswith(".mrap") or ":s3-object-lambda:" in bucket)
 
@@ -107,10 +108,10 @@ class S3Object:
     """
     One object, or one version of it.
 
-    :param bucket: bucket name, or the ARN of an access point that boto3 takes, see above.
+    :param bucket: bucket name, or the ARN of an access point.
     :param key: object key, as S3 stores it: neither URL-encoded nor trimmed.
     :param version_id: version id; ``"null"`` for a version from before versioning; None for whatever is current.
-    :raises InvalidArgument: for an empty bucket or key, what boto3 does not take for a bucket, a key with a NUL or with
+    :raises InvalidArgument: for an empty bucket or key, a bucket that boto3 does not take, a key with a NUL or with
         code points that are not text, a key longer than 1,024 bytes, or an empty version id.
     """
 
@@ -156,8 +157,8 @@ class S3Object:
 
         :param value: ``"s3://bucket/key"`` (everything after the bucket is the key, also ``?`` and ``#``; ``s3a://``
             and ``s3n://`` are the same), a key relative to ``bucket``, a ``{"bucket", "key", "version_id"}`` mapping,
-            or an :class:`S3Object`. In a mapping the key is taken as it is, and a bucket or version id that is there
-            must not be None: given as nothing is not the same as not given.
+            or an :class:`S3Object`. In a mapping the key is taken as it is. A bucket or version id that is there must
+            not be None; leave it out instead.
         :param bucket: bucket of a value that names none; must be None if the value is an S3 URI, as in
             amazon's ``S3KeySensor``.
         :raises InvalidArgument: if the value is none of these; also for text that is a URL of another scheme, an ARN or
@@ -200,10 +201,10 @@ class S3Object:
 
     def in_version(self, version_id: str) -> S3Object:
         """
-        Return a version of this object that somebody named.
+        Return one version of this object.
 
-        :raises InvalidArgument: for what can be none, such as None, also as text: who looked for a version and found
-            none does not mean the current one.
+        :raises InvalidArgument: for what is no version id, such as None, also as text: whoever looked for a version and
+            found none does not mean the current one.
         """
         if version_id is None or version_id == "None":
             raise InvalidArgument(f"version id {version_id!r} names no version", uri=str(self), remedy=_VERSION_REMEDY)
@@ -211,8 +212,8 @@ class S3Object:
 
     def to_dict(self) -> dict[str, str]:
         """Return the plain JSON form, which :meth:`parse` reads."""
-        found = {"bucket": self.bucket, "key": self.key, "version_id": self.version_id}
-        return {name: value for name, value in found.items() if value is not None}
+        fields = {"bucket": self.bucket, "key": self.key, "version_id": self.version_id}
+        return {name: value for name, value in fields.items() if value is not None}
 
     def __str__(self) -> str:
         """Return the S3 URI, with the version as S3's own tools write it."""
@@ -222,9 +223,9 @@ class S3Object:
 
 def text(value: object, name: str) -> str:
     """
-    Return the value if it is text.
+    Return the value if it is a text that is not empty.
 
-    :raises InvalidArgument: if it is not.
+    :raises InvalidArgument: if it is something else.
     """
     if not isinstance(value, str) or not value:
         raise InvalidArgument(f"{name} is {value!r}", remedy="Give an S3 URI")
@@ -235,13 +236,13 @@ def account_id(value: object) -> str:
     """
     Return the id of an AWS account, 12 digits as text.
 
-    :param value: the same; a whole number, which has lost its leading zeros, gets them back.
+    :param value: the id. A whole number, which has lost its leading zeros, gets them back.
     :raises InvalidArgument: if it is something else.
     """
     whole = isinstance(value, int) and not isinstance(value, bool)
-    found = f"{value:012d}" if whole else value
-    if not isinstance(found, str) or not _ACCOUNT.fullmatch(found):
+    digits = f"{value:012d}" if whole else value
+    if not isinstance(digits, str) or not _ACCOUNT.fullmatch(digits):
         raise InvalidArgument(
             f"expected_bucket_owner is {value!r}", remedy="Give the 12 digits of an AWS account id, as text"
         )
-    return found
+    return digits

@@ -2,8 +2,9 @@
 Redirects that lead nowhere.
 
 S3 names a bucket's Region in the header ``x-amz-bucket-region`` of every redirect (`Request redirection
-<https://docs.aws.amazon.com/AmazonS3/latest/userguide/Redirects.html>`__). Where it is missing, as in the redirect of a
-proxy or a login page, botocore asks with HeadBucket, whose own redirect makes it ask again, until the stack is full.
+<https://docs.aws.amazon.com/AmazonS3/latest/userguide/Redirects.html>`__). A redirect of a proxy or to a login page has
+no such header. botocore then asks for the Region by HeadBucket, which is redirected in the same way, and so on until
+the recursion limit.
 """
 
 from __future__ import annotations

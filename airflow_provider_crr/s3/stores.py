@@ -1,10 +1,10 @@
 """
-What a store that only resembles S3 does otherwise than Amazon S3, and how it is told.
+What stores with the API of S3 do otherwise than Amazon S3, and how they are recognized.
 
-S3 names itself in the ``Server`` header of every answer, and so do most others. Whatever is true of S3 alone is asked
-here before it is said, or done, at another endpoint. What nobody knows to be another store is taken for S3.
+Amazon S3 names itself in the ``Server`` header of every answer, and so do most other stores. What is true of Amazon S3
+alone is looked up here before it is relied on, or told to a user. A store that is not recognized is taken for S3.
 
-MinIO was run; the others were read, in their sources or their documents.
+What is said of MinIO was seen in a running one; of the others, it was read in their sources or documents.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-#: Headers that tell the replication status, in the order in which they count, and what their words mean. An answer
-#: without the first may have the second: StorageGRID's, of its cross-grid replication.
+#: Headers that give the replication status, and what their values mean. The first header that is there counts; the
+#: second is that of StorageGRID's cross-grid replication.
 STATUS_WORDS: dict[str, dict[str, str]] = {
     "x-amz-replication-status": {
         "PENDING": "PENDING",
@@ -31,11 +31,11 @@ STATUS_WORDS: dict[str, dict[str, str]] = {
         "REPLICA": "REPLICA",
     },
 }
-#: A version is being deleted for good, at the target too: MinIO, and RustFS, which is like it.
+#: Headers by which MinIO and RustFS say that a version is being deleted for good, at the target too.
 PURGE_HEADERS = ("x-minio-replication-delete-status", "x-rustfs-replication-delete-status")
 
-#: MinIO answers HEAD for what is missing here with what its replication target says, unmarked; unless the request says
-#: that it is none of a user's. RustFS has the same, and takes the same header.
+#: If an object is missing, MinIO asks its replication target, and answers HEAD with what that says, without a word of
+#: it. This request header keeps it from doing so. RustFS is the same.
 _ANSWER_YOURSELF = {"x-minio-source-proxy-request": "false"}
 
 
@@ -48,12 +48,12 @@ class Store:
     :param is_s3: whether it is Amazon S3 itself.
     :param repairs_failed: whether it tries FAILED objects again by itself, as long as a rule covers them.
     :param replicates_existing: whether it also replicates what was there before its rule, or before its tags.
-    :param asked_with: request headers without which it does not answer about its own objects only.
-    :param doer: what it is called where it does something.
-    :param words: state -> why an object in it decides against a gate, where that is not as on S3.
+    :param asked_with: request headers that it needs, so that it answers about its own objects only.
+    :param doer: its name as the subject of a sentence.
+    :param words: state -> why an object in that state decides against a gate, where the reason is another than on S3.
     :param pending: what to do about an object that stays PENDING.
-    :param deletes_unruled: whether it may delete a version at the destination, too, without a rule that says so.
-    :param elsewhere: whether the buckets that its rules name are another server's, where names may be the same.
+    :param deletes_unruled: whether it may delete a version at the destination, too, though no rule says so.
+    :param elsewhere: whether the buckets that its rules name are on another server, and may have the source's name.
     :param already_there: what to do about objects that were there before their rule.
     :param tags: what a rule for certain tags means for an object that is there.
     :param older: why an object that a rule covers has no status.
@@ -163,7 +163,7 @@ STORAGEGRID = Store(
     " is not there either: the bucket has no such replication, or had none when the object was written",
     leaves_out=False,
 )
-#: Any other, and whatever a proxy hides: what is said of S3 is taken to hold.
+#: Any other store, and whatever a proxy hides: it is taken to do what S3 does.
 UNNAMED = Store("this store")
 
 _STARTS = {
@@ -172,7 +172,7 @@ _STARTS = {
     "ceph object gateway": CEPH,
     "storagegrid": STORAGEGRID,
 }
-#: Headers that only one store sends, to tell it where a proxy has put its own name into ``Server``, as nginx does.
+#: Headers that only one store sends. They tell it where a proxy, such as nginx, has put its own name into ``Server``.
 _MARKS = {
     "x-minio-error-code": MINIO,
     "x-minio-replication-delete-status": MINIO,
@@ -197,7 +197,7 @@ def store_of(server: str) -> Store:
 
 def server_of(headers: Mapping[str, str]) -> str:
     """
-    Return what tells the store of an answer: ``Server``, or the store's name where a proxy has put its own there.
+    Return what :func:`store_of` takes: ``Server``, or the store's name where a proxy has put its own into that header.
 
     :param headers: headers of the answer, names in lower case.
     """

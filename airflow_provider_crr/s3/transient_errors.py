@@ -13,7 +13,7 @@ from http.client import HTTPException
 
 from airflow_provider_crr.s3 import error_origin
 
-#: What passes by itself, beside what botocore lists as throttled or transient.
+#: Codes that pass by themselves, beside those that botocore lists as throttled or transient.
 _PASSING = frozenset(
     {
         # Credentials that are not renewed yet, and clocks that are off.
@@ -38,22 +38,23 @@ _PASSING = frozenset(
 _PASSING_STATUS = frozenset({408, 429})
 #: Not Implemented, HTTP Version Not Supported: the only errors of a server that a later try cannot change.
 _LASTING_STATUS = frozenset({501, 505})
-#: With these STS and SSO refuse a signature of another time ("Signature expired: ... is now earlier than ...").
+#: Codes by which STS and SSO also refuse a signature because of its time ("Signature expired: ... is now earlier than
+#: ...").
 _SIGNATURE = frozenset({"SignatureDoesNotMatch", "InvalidSignatureException"})
 _OFF_CLOCK = re.compile(r"signature (expired|not yet current)", re.IGNORECASE)
 
-#: What botocore has of a container's credential endpoint is a sentence.
+#: Of an answer of a container's credential endpoint, botocore keeps only a sentence with the status.
 _STATUS_IN_WORDS = re.compile(r"non 200 response (\d{3}) ")
 _NO_CLEAR_WORD = ("Received error when attempting to retrieve", "Unable to parse JSON")
 
 
 def passes(code: str, http_status: int = 0, message: str = "") -> bool:
     """
-    Return whether a refusal passes by itself.
+    Return whether an answer with an error passes by itself.
 
     :param code: the error code.
     :param http_status: status of the answer; 0 if it does not matter.
-    :param message: what goes with the code.
+    :param message: the message beside the code.
     """
     from botocore.retries.standard import RetryContext, ThrottledRetryableChecker, TransientRetryableChecker
 
@@ -73,14 +74,14 @@ def error_passes(error: Exception) -> bool:
     if is_unanswered(error) or isinstance(error, boto.CapacityNotAvailableError | ResponseParserError):
         return True
     of_boto3 = isinstance(error, boto.BotoCoreError | boto.ClientError)
-    if not of_boto3 and not error_origin.who(error) and error_origin.is_of_an_answer(error):  # which cannot be read
+    if not of_boto3 and not error_origin.who(error) and error_origin.is_of_an_answer(error):  # an unreadable answer
         return True
     status = getattr(getattr(error, "response", None), "status_code", None)  # of requests, which asks a SAML provider
     if isinstance(status, int):
         return passes("", status)
     said = str(error)
-    if found := _STATUS_IN_WORDS.search(said):
-        return passes("", int(found[1]))
+    if in_words := _STATUS_IN_WORDS.search(said):
+        return passes("", int(in_words[1]))
     if any(words in said for words in _NO_CLEAR_WORD) or bool(getattr(error, "retryable", False)):  # Google's
         return True
     if isinstance(error, boto.CredentialRetrievalError) and "refresh failed" in said:

@@ -1,7 +1,7 @@
 """
-What cannot be interrupted: finding the address of a name, opening a connection, fetching credentials.
+Calls that nothing can interrupt: finding the address of a name, opening a connection, fetching credentials.
 
-It runs in a thread of its own, which is left behind when the time of whoever waits for it is up.
+Such a call runs in a thread of its own. When the time of the waiting thread is up, that thread is left behind.
 """
 
 from __future__ import annotations
@@ -19,59 +19,59 @@ T = TypeVar("T")
 _TICK = 0.1
 
 
-def waited(function: Callable[[], T], awaited: str, too_late: Callable[[T], None] = lambda found: None) -> T:
+def waited(function: Callable[[], T], awaited: str, too_late: Callable[[T], None] = lambda result: None) -> T:
     """
-    Return what a function returns, or end without it: where there is a guard it runs in a thread of its own.
+    Return what a function returns, or give up once the time of this thread is up. Without a guard, just call it.
 
     :param function: what cannot be interrupted.
     :param awaited: what is waited for, as "the wait was stopped before ..." goes on.
-    :param too_late: takes what nobody waits for any longer.
+    :param too_late: gets what the function returns after that.
     :raises TimeUp: once the time is up.
     """
     guard = current()
     if guard is None:
         return function()
-    answer = _Answer(too_late)
-    run = copy_context().run
-    Thread(target=lambda: answer.find(lambda: run(function)), name="crr-waited", daemon=True).start()
-    while not answer.came.wait(_TICK):
+    call = _Call(too_late)
+    context = copy_context()
+    Thread(target=lambda: call.run(lambda: context.run(function)), name="crr-waited", daemon=True).start()
+    while not call.came.wait(_TICK):
         if guard.is_over():
-            answer.give_up()
+            call.give_up()
             raise guard.ended(awaited)
-    return cast("T", answer.taken())
+    return cast("T", call.taken())
 
 
-class _Answer:
-    """What a thread finds for another one, which may not wait for it any longer."""
+class _Call:
+    """A call in one thread for another one, which may have given up waiting for its result."""
 
     def __init__(self, too_late: Callable[[Any], None]) -> None:
         self.came = Event()
         self._too_late = too_late
         self._given_up = False
         self._lock = Lock()
-        self._found: Any = None
+        self._result: Any = None
         self._error: BaseException | None = None
 
-    def find(self, function: Callable[[], Any]) -> None:
-        found, error = None, None
+    def run(self, function: Callable[[], Any]) -> None:
+        result, error = None, None
         try:
-            found = function()
+            result = function()
         except BaseException as raised:
             error = raised
         with self._lock:
-            self._found, self._error, given_up = found, error, self._given_up
+            self._result, self._error, given_up = result, error, self._given_up
             self.came.set()
         if given_up and error is None:
-            self._too_late(found)
+            self._too_late(result)
 
     def give_up(self) -> None:
         with self._lock:
             self._given_up = True
             unseen = self.came.is_set() and self._error is None
         if unseen:
-            self._too_late(self._found)
+            self._too_late(self._result)
 
     def taken(self) -> Any:
         if self._error is not None:
             raise self._error
-        return self._found
+        return self._result

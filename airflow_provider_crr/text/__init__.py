@@ -1,1 +1,1 @@
-"""How numbers, times and the text of strangers are shown."""
+"""How numbers and times are written for people, and how text of unknown origin is made safe to show."""

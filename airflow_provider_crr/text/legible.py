@@ -1,8 +1,8 @@
 """
-Text that strangers chose, made legible: everything in it can be seen, nothing in it acts on its surroundings.
+Text that somebody else wrote, made safe to show: all of it can be seen, and it changes nothing around it.
 
-What S3, a store, a proxy or a library said goes through :func:`told` before it is part of a message, an event or an
-XCom: one line of at most :data:`MAX_TOLD` characters, without the name and password of a URL.
+What S3, a store, a proxy or a library said goes through :func:`told` before it becomes part of a message, an event or
+an XCom. It is then one line of at most :data:`MAX_TOLD` characters, without the name and password of a URL.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 #: Controls, formats (bidirectional overrides, zero-width), surrogates, private use, unassigned, and the
 #: separators that are no plain space.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"})
-#: So many combining marks in a row are writing; more are a tower over the neighbouring lines.
+#: Most combining marks in a row that are shown as they are. Writing needs no more; more cover the neighbouring lines.
 _MARKS_IN_A_ROW = 3
 _MARKS = frozenset({"Mn", "Me"})
 #: Plain spaces that a reader or a browser would lose.
@@ -24,10 +24,10 @@ _PRINTABLE_ASCII = re.compile(r"[!-~]+(?: [!-~]+)*")
 MAX_TOLD = 500
 #: Longest message as a whole, in characters: it may name ten objects, each with its reason.
 MAX_MESSAGE = 16_000
-#: What is looked at of a longer text is so many times what is shown of it.
+#: Of a very long text only so many times the characters that are shown are processed.
 _LOOKED_AT = 4
-#: Name and password in a URL (RFC 3986, 3.2.1), also one with a "/" or "@" in it that should have been encoded. The
-#: other beginning is what botocore says of a URL without a scheme.
+#: Name and password in a URL (RFC 3986, 3.2.1), also with a "/" or "@" in them that should have been encoded. Instead
+#: of a scheme there may be what botocore writes before a URL that has none.
 _USERINFO = re.compile(
     r"""((?:\b(?:https?|socks[0-9a-z]*)://|\bInvalid endpoint: (?![a-z]+://))["']?)"""
     r"""(?:[^\s/?#<>]{0,1000}@|[^\s/?#<>"':@]{0,1000}:[^\s<>"']{0,1000}@)""",
@@ -101,10 +101,10 @@ def mask_userinfo(text: str) -> str:
 
 
 def _looked_at(text: str, longest: int) -> str:
-    """Return what is looked at of a text of which so many characters are shown."""
+    """Return the parts of a text that matter if at most ``longest`` characters of it are shown."""
     if len(text) <= _LOOKED_AT * longest:
         return text
-    # A URL that the cut goes through may have lost the "@" by which its password is told.
+    # If the cut goes through a URL, the "@" by which its password is recognized may be lost.
     head, tail = text[: 2 * longest], text[-2 * longest :]
     broken = head.split(" ")[-1].split("\n")[-1]
     if "://" in broken:

@@ -1,1 +1,1 @@
-"""What a gate found done, kept between processes."""
+"""What a gate knows of its objects, kept between processes."""

@@ -1,7 +1,7 @@
 """
 What a gate keeps between its processes: one record, in a store of Airflow's that holds small values under keys.
 
-A store that fails, and a record that cannot be read, never fail a gate and never open it: it asks anew.
+If the store fails, or the record cannot be read, the gate asks anew: that neither fails the gate nor opens it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 #: Increased when the record or its text changes its meaning.
 SCHEMA = 1
 
-#: Key of the record; what does not fit into one value goes to the same with ``_1``, ``_2`` and so on.
+#: Key of the record. What does not fit into one value goes to this key with ``_1``, ``_2`` and so on at its end.
 KEY = "crr_checkpoint"
 
 #: Characters of text in one value. Airflow's task state store warns of values above 65,535 bytes.
@@ -53,10 +53,10 @@ class Kept:
     The record of one task instance.
 
     :param store: where it is kept.
-    :param round: tells one asking by the user from the next, after the task was cleared.
+    :param round: changes when the user clears the task, and so asks again.
     :param each_poll: write it at each poll, because every poll is a process of its own; else only when more is known.
-    :param later: does something once the result of the gate is stored: until then the next try may need the record.
-        None for at once.
+    :param later: called with what is to be done once the result of the gate is stored: until then the next try may
+        need the record. None to do it at once.
     """
 
     def __init__(
@@ -78,9 +78,9 @@ class Kept:
 
     def load(self, question: Question) -> Checkpoint | None:
         """
-        Return what is kept of a question, to which this record is bound from now on.
+        Return what is kept of a question; :meth:`save` is for the same question from then on.
 
-        :return: None if that is nothing, or cannot be read.
+        :return: None if nothing is kept, or it cannot be read.
         """
         self._targets, self._question = question.targets, question.fingerprint()
         try:
@@ -115,7 +115,7 @@ class Kept:
         }
         self._text, self._count = "", max(self._count, len(parts))
         try:
-            # The head last: until it is written, the parts do not fit the digest of the one that is there.
+            # The head is written last: until then the parts do not fit the digest in the old one.
             for number in range(1, len(parts)):
                 if before[number : number + 1] != parts[number : number + 1]:
                     self._store.set(_key(number), parts[number])
@@ -125,7 +125,7 @@ class Kept:
             log.warning("cannot keep what is finished, the next process may ask anew: %s", _short(error))
 
     def forget(self) -> None:
-        """Delete the record, as soon as nobody can need it."""
+        """Delete the record, as soon as no other try can need it."""
         if self._later:
             self._later(self._delete)
         else:

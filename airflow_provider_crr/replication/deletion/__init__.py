@@ -1,1 +1,1 @@
-"""Deleting what is replicated, and nothing else."""
+"""Deletes the versions that are replicated, and no other."""

@@ -1,4 +1,4 @@
-"""What a delete looks up: every version, or the current ones, of what the user named."""
+"""Which objects a delete looks up: every version, or the current one, of what the user named."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from airflow_provider_crr.replication.targets import Targets, distinct
 from airflow_provider_crr.s3.listing import ListedObject, list_matching, list_versions
 from airflow_provider_crr.s3.objects import S3Object
 
-#: Where an object stands among all: bucket, key, and the version that the user named, or "".
+#: The place of an object in the order in which a delete goes: bucket, key, and the version that the user named, or "".
 Place: TypeAlias = tuple[str, str, str]
 
 
 def place(obj: S3Object) -> Place:
-    """Return where an object stands: by bucket, by key as S3 sorts it, by version."""
+    """Return the place of an object: by bucket, by key as S3 sorts it, by version."""
     return obj.bucket, obj.key, obj.version_id or ""
 
 
@@ -51,10 +51,10 @@ class DeletePlan:
 
     def current(self, after: Place | None, chosen: Mapping[Place, S3Object]) -> Iterator[tuple[Place, S3Object]]:
         """
-        Yield the versions that are named, and what is current of the rest, each once, in order of their places.
+        Yield the versions that are named, and the current version of the rest, each once, in order of their places.
 
         :param after: the place up to which all is done.
-        :param chosen: versions that were current when an earlier try looked: these are meant, and no other.
+        :param chosen: versions that were current when an earlier try looked. These are yielded instead.
         """
         meant = (S3Object(bucket, key) for bucket, key, _ in sorted(chosen))
         for where, same in groupby(merge(self._objects, *map(self._matching, self._patterns), meant, key=place), place):

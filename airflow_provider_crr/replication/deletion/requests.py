@@ -1,5 +1,5 @@
 """
-How versions are deleted at a store, and what it says of each.
+The requests that delete versions, and what a store answers about each version.
 
 The rules encoded here: `DeleteObjects <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>`__,
 `DeleteObject <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html>`__, `How to perform conditional
@@ -22,9 +22,9 @@ from airflow_provider_crr.text.legible import told
 
 log = logging.getLogger(__name__)
 
-#: What no XML 1.0 document can hold, not even as a reference (XML 1.0, production Char).
+#: Characters that no XML 1.0 document can hold, not even as a reference (XML 1.0, production Char).
 _NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-#: Codes by which a store refuses a request for its form: for one of its keys, its condition, its size, its checksum.
+#: Codes by which a store refuses a request because of its form: one of its keys, its condition, its size, its checksum.
 _OF_THE_FORM = frozenset(
     {
         "MalformedXML",
@@ -37,13 +37,13 @@ _OF_THE_FORM = frozenset(
         "MissingContentMD5",
     }
 )
-#: Codes of DeleteObject that are about the object, beside those of the form. boto3 takes the HTTP status for the code
-#: where it cannot read the answer, as when that names a key with characters that XML cannot hold.
+#: Codes of DeleteObject that are about the object, beside those of the form. The HTTP status is the code where boto3
+#: cannot read the answer, as when that names a key with characters that XML cannot hold.
 _OF_THE_OBJECT = frozenset(
     {"AccessDenied", "PreconditionFailed", "NoSuchKey", "NoSuchVersion", "ConditionalRequestConflict"}
     | {"400", "403", "404", "409", "412", "501"}
 )
-#: Codes by which a key's condition may be refused. It needs s3:GetObject and s3:DeleteObject beside.
+#: Codes by which the condition of a key may be refused. A condition also needs s3:GetObject and s3:DeleteObject.
 _OF_THE_CONDITION = _OF_THE_FORM | {"AccessDenied", "400", "403", "501"}
 #: Codes of a condition that was not met. S3 evaluates it against the current version, whatever version is named.
 UNMET = frozenset({"PreconditionFailed", "412 Precondition Failed", "412", "NoSuchKey", "NoSuchVersion", "404"})
@@ -66,10 +66,10 @@ class _Refused(Exception):
 @dataclass(slots=True)
 class DeleteResult:
     """
-    What a store said of the versions that it was asked to delete; of the others it said nothing.
+    What a store said of the versions that it was asked to delete. Of a version in neither it said nothing.
 
     :param deleted: versions that it named as deleted.
-    :param errors: versions that it refused to delete, with its code.
+    :param errors: version that it refused to delete -> its code.
     """
 
     deleted: set[S3Object] = field(default_factory=set)
@@ -78,7 +78,7 @@ class DeleteResult:
 
 class DeleteRequests:
     """
-    Deletes versions by their ids, on the condition of their ETags for as long as the store takes it.
+    Deletes versions by their ids, on the condition that each has the ETag that was checked, if the store takes that.
 
     :param client: boto3 S3 client.
     """
@@ -133,10 +133,10 @@ class DeleteRequests:
             {"Key": obj.key, "VersionId": obj.version_id, **({"ETag": f'"{etags[obj]}"'} if obj in etags else {})}
             for obj in versions
         ]
-        found: dict[str, Any] = {}
+        response: dict[str, Any] = {}
         with _asking(versions, "DeleteObjects", _OF_THE_FORM):
-            found.update(self._client.delete_objects(Bucket=versions[0].bucket, Delete={"Objects": names}))
-        return found
+            response.update(self._client.delete_objects(Bucket=versions[0].bucket, Delete={"Objects": names}))
+        return response
 
     def _alone(self, obj: S3Object, etag: str | None, result: DeleteResult) -> None:
         condition = {"IfMatch": f'"{etag}"'} if etag else {}
@@ -155,11 +155,11 @@ class DeleteRequests:
 @contextmanager
 def _asking(versions: Sequence[S3Object], operation: str, codes: Collection[str]) -> Iterator[None]:
     """
-    Ask; an answer that cannot be read is passed over.
+    Translate the errors of a request. An answer that cannot be read is logged, and otherwise ignored.
 
-    :param versions: what it is about.
-    :param operation: whose refusals count: those of STS, or of a proxy, are none of S3's.
-    :param codes: refusals that are no failure.
+    :param versions: what is to be deleted.
+    :param operation: the request. Refusals of any other one, or by a proxy, are not S3's.
+    :param codes: codes of S3 that are raised as :class:`_Refused`.
     """
     from botocore.exceptions import ClientError
     from botocore.parsers import ResponseParserError
@@ -182,9 +182,9 @@ def _asking(versions: Sequence[S3Object], operation: str, codes: Collection[str]
 
 def _read(response: Mapping[str, Any], versions: Sequence[S3Object], result: DeleteResult) -> None:
     """
-    Note what an answer of DeleteObjects says of versions that were asked for, by key and version.
+    Note what an answer of DeleteObjects says of the versions in the request, by key and version.
 
-    A version that was a delete marker, or a marker that was written, is not the version that was checked.
+    If a delete marker was deleted or written, it was not the version that was checked.
     """
     asked = {(obj.key, obj.version_id): obj for obj in versions}
     errors, deleted = response.get("Errors") or (), response.get("Deleted") or ()
@@ -199,7 +199,7 @@ def _read(response: Mapping[str, Any], versions: Sequence[S3Object], result: Del
         for obj in versions:
             if line.get("Key") != obj.key:
                 continue
-            # One that names no version is about one of the key's, and not about those that are deleted.
+            # An error that names no version is about any version of the key that is not deleted.
             if line.get("VersionId") == obj.version_id or (not line.get("VersionId") and obj not in result.deleted):
                 result.errors[obj] = str(line.get("Code"))
                 result.deleted.discard(obj)

@@ -1,10 +1,10 @@
 """
-Whether a delete of a version stays in its bucket.
+Whether the delete of a version stays in its bucket, or deletes the replica, too.
 
-Amazon S3 never replicates it (`What does Amazon S3 replicate?
-<https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-what-is-isnot-replicated.html>`__). A store that only
-resembles S3 may: a rule with MinIO's defaults does, by an element ``DeleteReplication`` that boto3 does not know. So
-the rules are read as the store wrote them, and only those that are wholly understood count.
+Amazon S3 never replicates such a delete (`What does Amazon S3 replicate?
+<https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-what-is-isnot-replicated.html>`__). Other stores may:
+a rule with MinIO's defaults does, by an element ``DeleteReplication`` that boto3 does not know. So the XML of the rules
+is read here, and nothing is deleted by rules with an element that is not known.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from airflow_provider_crr.s3.endpoint import is_amazons
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.s3.stores import store_of
 
-#: What a rule of S3 may hold ("Replication configuration file elements"), and MinIO's one element beside.
+#: The elements of S3's rules ("Replication configuration file elements"), and MinIO's ``DeleteReplication``.
 _ELEMENTS: Mapping[str, frozenset[str]] = {
     "ReplicationConfiguration": frozenset({"Role", "Rule"}),
     "Rule": frozenset(
@@ -53,7 +53,7 @@ class _Rules:
     A bucket's rules.
 
     :param deleting: enabled rules by which deletes of versions go to the destination.
-    :param foreign: whether they are no rules of Amazon S3.
+    :param foreign: whether another store than Amazon S3 wrote them.
     :param unreadable: why they cannot be read or understood; empty if they are.
     """
 
@@ -64,9 +64,9 @@ class _Rules:
 
 class DeleteRules:
     """
-    The rules of buckets, for whoever is about to delete versions there.
+    Says which versions must not be deleted, because of the rules of their buckets.
 
-    At Amazon S3 they are read once, and need not be readable; elsewhere before each batch of deletes.
+    At Amazon S3 the rules are read once, and need not be readable. Elsewhere they are read before each batch.
 
     :param client: boto3 S3 client.
     """
@@ -74,7 +74,7 @@ class DeleteRules:
     def __init__(self, client: Any) -> None:
         self._client = client
         self._elsewhere: set[str] = set()
-        #: Buckets whose rules do not say what a delete reaches, by the name of their store.
+        #: Bucket whose rules do not say which copies a delete reaches -> the name of its store.
         self._unruled: dict[str, str] = {}
         self._known: dict[str, _Rules] = {}
 
@@ -113,15 +113,15 @@ class DeleteRules:
                 return {}
             why = f"whether a delete here deletes the replica, too, is not known: {rules.unreadable}. {_REMEDY}"
             return dict.fromkeys(versions, why)
-        found = {}
+        reasons = {}
         for obj in versions:
             rule = next((rule for rule in rules.deleting if obj.key.startswith(rule.prefix)), None)
             if rule is not None:
-                found[obj] = (
+                reasons[obj] = (
                     f"{rule} deletes the replica, too: its DeleteReplication is Enabled. Disable it"
                     f' (mc replicate update BUCKET --id {rule.id} --replicate ..., without "delete" in the list)'
                 )
-        return found
+        return reasons
 
     def _read(self, bucket: str, *, may_wait: bool) -> _Rules:
         from botocore.exceptions import ClientError
@@ -133,12 +133,12 @@ class DeleteRules:
                 f"s3://{bucket}", "read the replication rules", permission="s3:GetReplicationConfiguration"
             ):
                 try:
-                    found = self._client.get_bucket_replication(Bucket=bucket)
+                    response = self._client.get_bucket_replication(Bucket=bucket)
                 except ClientError as error:
                     if error.response["Error"]["Code"] == "ReplicationConfigurationNotFoundError":
                         return _Rules()
                     raise
-            return _understood(found[_RAW], found["ReplicationConfiguration"].get("Rules", ()))
+            return _understood(response[_RAW], response["ReplicationConfiguration"].get("Rules", ()))
         except BucketNotFound:
             raise
         except LookupFailed as error:
