@@ -23,16 +23,16 @@ _GATE = {
     Outcome.WAIT: "waits",
     Outcome.FAIL: "fails",
 }
-#: What the gate has no reason for, because it does not fail on it; said of the store that answered.
+#: Reasons for the states on which a gate does not fail, since it has none for them. The name of the store is put in.
 _REASONS = {
     ObjectState.COMPLETED: "{} made the replica. Whether somebody deleted it since, this does not tell",
     ObjectState.REPLICA: "it is itself the product of a replication, which ended",
     ObjectState.PENDING: "{} has not made the replica yet, or not copied a change of the object's metadata",
     ObjectState.MISSING: REASONS[ObjectState.MISSING],
 }
-#: Of what S3 makes a replica, has tried to, or will once it is uploaded.
+#: States of an object of which S3 has made a replica, has tried to, or will once it is uploaded.
 _REPLICATED = frozenset({ObjectState.COMPLETED, ObjectState.PENDING, ObjectState.FAILED, ObjectState.MISSING})
-#: What to do, where the reason does not say it.
+#: What to do, if the reason does not say it.
 _REMEDIES = {
     ObjectState.PENDING: "Wait. If it stays, {}",
     ObjectState.MISSING: "Wait until it is uploaded, or check the key: it is case-sensitive, and not URL-encoded",
@@ -43,7 +43,7 @@ _REMEDIES = {
 
 @command
 def explain(args: Namespace, out: TextIO) -> ExitCode:
-    """Show what one object's status means, and which rule is behind it."""
+    """Show what the status of one object means, and which rule covers it."""
     obj = parse(args.object, args.version_id)
     hook = connect(args)
     (answer,) = ask(hook, [obj])
