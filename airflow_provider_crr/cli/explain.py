@@ -54,7 +54,7 @@ def explain(args: Namespace, out: TextIO) -> ExitCode:
     (named,) = tally.verdict(read.why_no_status, read.cover).sample
     store = store_of(answer.server)
     remedy = _REMEDIES.get(answer.state)
-    found = {
+    explained = {
         **entry(answer, tally.outcome),
         "reason": named.get("reason") or _REASONS[answer.state].format(store.doer),
         "remedy": remedy and remedy.format(store.pending),
@@ -64,10 +64,10 @@ def explain(args: Namespace, out: TextIO) -> ExitCode:
     except BucketNotFound:
         raise
     except LookupFailed as error:
-        found |= {"rules": None, "rule": f"not known: {error}", "destinations": None}
+        explained |= {"rules": None, "rule": f"not known: {error}", "destinations": None}
     else:
-        found |= _covered(rules, answer)
-    print(to_json(found, indent=2) if args.json else _text(found, answer, tally), file=out)
+        explained |= _covered(rules, answer)
+    print(to_json(explained, indent=2) if args.json else _text(explained, answer, tally), file=out)
     return exit_code(tally.outcome)
 
 
@@ -106,19 +106,19 @@ def _condition(rule: ReplicationRule, answer: ObjectReplication) -> str:
     return f"{rule}{tags}{kms}"
 
 
-def _text(found: dict[str, Any], answer: ObjectReplication, tally: Tally) -> str:
-    facts = [found["status"], f"HTTP {answer.http_status}" if answer.http_status else "no answer"]
+def _text(explained: dict[str, Any], answer: ObjectReplication, tally: Tally) -> str:
+    facts = [explained["status"], f"HTTP {answer.http_status}" if answer.http_status else "no answer"]
     if answer.last_modified:
         old = humanize.age((tally.now - answer.last_modified).total_seconds())
-        facts.append(f"last modified {found['last_modified']}, {old} ago")
+        facts.append(f"last modified {explained['last_modified']}, {old} ago")
     facts += [value for value in (answer.storage_class, answer.encryption) if value]
     rows = [
         ("status", ", ".join(facts)),
         ("gate", _GATE[tally.outcome]),
-        ("why", found["reason"]),
-        ("remedy", found["remedy"]),
-        ("rule", found["rule"]),
-        ("replica", _replica(found["destinations"], answer)),
+        ("why", explained["reason"]),
+        ("remedy", explained["remedy"]),
+        ("rule", explained["rule"]),
+        ("replica", _replica(explained["destinations"], answer)),
     ]
     lines = [f"{name:<9}{legible(text)}" for name, text in rows if text]
     return "\n".join([legible(answer.uri), *(f"  {line}" for line in lines)])

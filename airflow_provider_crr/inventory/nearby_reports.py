@@ -53,9 +53,9 @@ def check_place(s3_client: Any, location: InventoryLocation) -> None:
     :raises InvalidArgument: if there are; its message names the folder of the reports.
     """
     follow_once(s3_client)
-    found = sorted({*_above(s3_client, location), *_below(s3_client, location, location.prefix, _LEVELS)})
-    if found:
-        places = " or ".join(f"s3://{location.bucket}/{folder}" for folder in found[:3])
+    folders = sorted({*_above(s3_client, location), *_below(s3_client, location, location.prefix, _LEVELS)})
+    if folders:
+        places = " or ".join(f"s3://{location.bucket}/{folder}" for folder in folders[:3])
         raise InvalidArgument(
             f"there are no reports in this folder, but in {places}",
             uri=str(location),
