@@ -1,4 +1,4 @@
-"""The commands where Airflow takes none from providers, before 3.2: ``python -m airflow_provider_crr.cli``."""
+"""``python -m airflow_provider_crr.cli``: the commands for Airflow before 3.2, which takes none from providers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from airflow_provider_crr.cli.process import answers_alone_on_stdout
 
 def main() -> None:
     """Run one command."""
-    with answers_alone_on_stdout():  # old releases log while they are loaded
+    with answers_alone_on_stdout():  # old releases of Airflow log while they are imported
         parser = _parser()
     args = parser.parse_args()
     args.func(args)

@@ -1,7 +1,7 @@
 """
-What ``airflow crr`` understands.
+The commands of ``airflow crr``, and their arguments.
 
-Every ``airflow`` command imports this module; what a command needs is loaded when it runs.
+Every ``airflow`` command imports this module. What a command needs is imported when it runs.
 """
 
 from __future__ import annotations

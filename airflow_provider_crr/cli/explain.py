@@ -25,16 +25,16 @@ _GATE = {
     Outcome.WAIT: "waits",
     Outcome.FAIL: "fails",
 }
-#: What the gate has no reason for, because it does not fail on it; said of the store that answered.
+#: Reasons for the states on which a gate does not fail, since it has none for them. The name of the store is put in.
 _REASONS = {
     ObjectState.COMPLETED: "{} made the replica. Whether somebody deleted it since, this does not tell",
     ObjectState.REPLICA: "it is itself the product of a replication, which ended",
     ObjectState.PENDING: "{} has not made the replica yet, or not copied a change of the object's metadata",
     ObjectState.MISSING: REASONS[ObjectState.MISSING],
 }
-#: Of what S3 makes a replica, has tried to, or will once it is uploaded.
+#: States of an object of which S3 has made a replica, has tried to, or will once it is uploaded.
 _REPLICATED = frozenset({ObjectState.COMPLETED, ObjectState.PENDING, ObjectState.FAILED, ObjectState.MISSING})
-#: What to do, where the reason does not say it.
+#: What to do, if the reason does not say it.
 _REMEDIES = {
     ObjectState.PENDING: "Wait. If it stays, {}",
     ObjectState.MISSING: "Wait until it is uploaded, or check the key: it is case-sensitive, and not URL-encoded",
@@ -45,7 +45,7 @@ _REMEDIES = {
 
 @command
 def explain(args: Namespace, out: TextIO) -> ExitCode:
-    """Show what one object's status means, and which rule is behind it."""
+    """Show what the status of one object means, and which rule covers it."""
     obj = parse(args.object, args.version_id)
     hook = connect(args)
     (answer,) = ask(hook, [obj])
@@ -56,7 +56,7 @@ def explain(args: Namespace, out: TextIO) -> ExitCode:
     (named,) = tally.verdict(read.why_no_status, read.cover).sample
     store = store_of(answer.server)
     remedy = _REMEDIES.get(answer.state)
-    found = {
+    explained = {
         **entry(answer, tally.outcome),
         "reason": named.get("reason") or _REASONS[answer.state].format(store.doer),
         "remedy": remedy and remedy.format(store.pending),
@@ -66,10 +66,10 @@ def explain(args: Namespace, out: TextIO) -> ExitCode:
     except BucketNotFound:
         raise
     except LookupFailed as error:
-        found |= {"rules": None, "rule": f"not known: {error}", "destinations": None}
+        explained |= {"rules": None, "rule": f"not known: {error}", "destinations": None}
     else:
-        found |= _covered(rules, answer)
-    print(to_json(found, indent=2) if args.json else _text(found, answer, tally), file=out)
+        explained |= _covered(rules, answer)
+    print(to_json(explained, indent=2) if args.json else _text(explained, answer, tally), file=out)
     return exit_code(tally.outcome)
 
 
@@ -108,19 +108,19 @@ def _condition(rule: ReplicationRule, answer: ObjectReplication) -> str:
     return f"{rule}{tags}{kms}"
 
 
-def _text(found: dict[str, Any], answer: ObjectReplication, tally: Tally) -> str:
-    facts = [found["status"], f"HTTP {answer.http_status}" if answer.http_status else "no answer"]
+def _text(explained: dict[str, Any], answer: ObjectReplication, tally: Tally) -> str:
+    facts = [explained["status"], f"HTTP {answer.http_status}" if answer.http_status else "no answer"]
     if answer.last_modified:
         old = humanize.age((tally.now - answer.last_modified).total_seconds())
-        facts.append(f"last modified {found['last_modified']}, {old} ago")
+        facts.append(f"last modified {explained['last_modified']}, {old} ago")
     facts += [value for value in (answer.storage_class, answer.encryption) if value]
     rows = [
         ("status", ", ".join(facts)),
         ("gate", _GATE[tally.outcome]),
-        ("why", found["reason"]),
-        ("remedy", found["remedy"]),
-        ("rule", found["rule"]),
-        ("replica", _replica(found["destinations"], answer)),
+        ("why", explained["reason"]),
+        ("remedy", explained["remedy"]),
+        ("rule", explained["rule"]),
+        ("replica", _replica(explained["destinations"], answer)),
     ]
     lines = [f"{name:<9}{legible(text)}" for name, text in rows if text]
     return "\n".join([legible(answer.uri), *(f"  {line}" for line in lines)])

@@ -1,8 +1,8 @@
 """
-Lists of objects as people have them: the lines of standard input, and what a line is that names no object.
+Lists of objects as people have them: the lines of standard input, and hints for a line that names no object.
 
-A byte-order mark is passed over. A list whose lines end in CR LF is taken for one that Windows wrote; in a list whose
-first two lines differ, a carriage return is part of its key, which S3 allows.
+A byte-order mark is skipped. If the first two lines end in CR LF, Windows wrote the list, and all others must end so,
+too. If only one of them does, its carriage return is part of a key, which S3 allows.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.s3.objects import is_s3_uri
 from airflow_provider_crr.text.legible import shortened
 
-#: What a line may be.
+#: What a line may be, for messages.
 TAKEN = 'One object a line, UTF-8, without quotes: s3://bucket/key, or JSON: {"bucket": ..., "key": ...}'
 _CRLF = b"\r\n"
 _MARKS_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-#: Most characters of a line that a message quotes.
+#: How many characters of a line a message quotes.
 _QUOTED = 200
-#: What a line is that names no object, by how it looks; the first that fits.
+#: What a line that names no object seems to be. The first pattern that matches decides.
 _LOOKS = (
     (re.compile(r"""["'`\u2018\u201c].*[,;\t]"""), "it is a row of a table (CSV)"),
     (re.compile(r"""["'`\u2018\u201c]"""), "it is in quotes"),
@@ -36,10 +36,10 @@ _LOOKS = (
 
 def lines(stream: Iterable[bytes]) -> Iterator[tuple[int, str]]:
     """
-    Yield number and text of each line that is not empty, as they come.
+    Yield number and text of each line that is not empty, as they arrive.
 
-    :param stream: lines as bytes: in text mode Python would end one at a carriage return, which a key may hold.
-    :raises InvalidArgument: for UTF-16, and for a line that ends otherwise than those before it.
+    :param stream: lines as bytes. In text mode Python would end a line at a carriage return, which a key may have.
+    :raises InvalidArgument: for UTF-16, and for a line that ends in LF after lines that ended in CR LF.
     """
     every = iter(stream)
     first = list(islice(every, 2))
@@ -55,11 +55,11 @@ def lines(stream: Iterable[bytes]) -> Iterator[tuple[int, str]]:
 
 def refused(text: str, error: InvalidArgument, number: int | None = None) -> InvalidArgument:
     """
-    Return the error for a text that names no object, which says what it looks like instead.
+    Return an error for a text that names no object, which also says what the text seems to be.
 
-    :param text: what was read.
-    :param error: what is wrong with it.
-    :param number: its line of standard input; None for an argument.
+    :param text: the text.
+    :param error: the error that it gave.
+    :param number: the number of its line in standard input; None for an argument.
     """
     looks = looks_like(text)
     where = "" if number is None else f"line {number} of standard input: "
@@ -74,16 +74,16 @@ def refused(text: str, error: InvalidArgument, number: int | None = None) -> Inv
 
 
 def looks_like(text: str) -> str:
-    """Return what a text is that is neither an S3 URI nor JSON; empty if that cannot be told."""
+    """Return what a text seems to be that is neither an S3 URI nor JSON; ``""`` if that is not known."""
     if is_s3_uri(text) or text.startswith("{"):
         return ""
     return next((name for form, name in _LOOKS if form.match(text)), "")
 
 
 def _text(number: int, line: bytes) -> str:
-    # A list of UTF-16 may come without its mark: ASCII then has a NUL beside each letter, which no key can hold.
+    # UTF-16 may come without a byte-order mark. ASCII letters then have a NUL beside them, which no key can have.
     if line.startswith(_MARKS_16) or line[:2].count(0) == 1:
-        # The line end was taken off in the middle of its two bytes.
+        # Only one of the two bytes of the line end was taken off.
         code = "utf-16-be" if line.startswith(codecs.BOM_UTF16_BE) or line[:1] == b"\0" else "utf-16-le"
         shown = line.decode(code, errors="ignore").removeprefix("\ufeff").rstrip("\r")
         raise InvalidArgument(

@@ -1,4 +1,4 @@
-"""The objects that a command line names, and how S3 is asked about them."""
+"""The objects that a command line names, and the questions to S3 about them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STDIN = "-"
 _BYTE_ORDER_MARK = "\ufeff"
 _VERSION = "?versionId="
 _NAMES = ("bucket", "key", "version_id")
-#: Names that tell a line of this command line's own.
+#: A line of JSON with all of these names was written by ``airflow crr status --json``.
 _OWN = {"uri", "answered_version_id", "gate"}
 
 
@@ -33,18 +33,18 @@ def parse(text: str, version_id: str | None = None, *, listed: bool = False) -> 
     """
     Return the object that a text names.
 
-    :param text: an S3 URI, with ``?versionId=`` as this provider's messages have it, or a JSON object with bucket, key
-        and version_id, whose other names are passed over. A version_id of null is refused, but in a line that this
-        command line wrote.
-    :param version_id: version to ask for, if the text names none.
-    :param listed: whether the text may be of a listing: then ``?versionId=`` in a URI is part of the key.
+    :param text: an S3 URI, with ``?versionId=`` as in this provider's messages, or a JSON object with bucket, key and
+        version_id; other names in it are ignored. A version_id of null is refused, except in a line that
+        ``airflow crr status --json`` wrote.
+    :param version_id: the version to ask for, if the text names none.
+    :param listed: whether the text is a line of a list. There ``?versionId=`` in a URI is part of the key.
     :raises InvalidArgument: if it names no object, or two versions of one.
     """
     text = text.removeprefix(_BYTE_ORDER_MARK)
     try:
         obj = _from_json(text) if text.startswith("{") else (S3Object.parse if listed else _from_uri)(text)
     except InvalidArgument as error:
-        if listed:  # who reads the listing knows the line
+        if listed:  # the caller knows the number of the line
             raise
         raise refused(text, error) from error
     if version_id is None:
@@ -63,25 +63,26 @@ def _from_uri(text: str) -> S3Object:
 
 def _from_json(text: str) -> S3Object:
     try:
-        found = json.loads(text)
+        value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InvalidArgument(
             f"not a JSON object: {error}", remedy='Write s3://bucket/key, or {"bucket": ..., "key": ...}'
         ) from error
-    # What `airflow crr status --json` wrote names the version that was asked for: none means the current one, then as
-    # now. In anybody else's JSON it may be a version that was looked for, and not found.
-    own = found.get("version_id") is None and found.keys() >= _OWN
-    names = [name for name in _NAMES if name in found and not (own and name == "version_id")]
-    return S3Object.parse({name: found[name] for name in names})
+    # In a line of `airflow crr status --json`, a version_id of null says that the current version was asked for: it is
+    # asked for again. In other JSON it may mean that somebody looked for a version id and did not find it.
+    own = value.get("version_id") is None and value.keys() >= _OWN
+    names = [name for name in _NAMES if name in value and not (own and name == "version_id")]
+    return S3Object.parse({name: value[name] for name in names})
 
 
 def named(texts: Sequence[str], version_id: str | None = None) -> Iterable[S3Object]:
     """
-    Return the objects that a command line names; those of standard input are read as needed.
+    Return the objects that a command line names. Standard input is read while the result is iterated over.
 
     :param texts: the arguments, of which one may be :data:`STDIN`.
-    :param version_id: version of the one object.
-    :raises InvalidArgument: if they name no object, now or when read, or one version of several objects.
+    :param version_id: the version, if there is one object.
+    :raises InvalidArgument: if a text names no object, which for standard input shows while it is read, or if a version
+        is given for several objects.
     """
     if version_id is not None and (len(texts) > 1 or STDIN in texts):
         raise InvalidArgument(
@@ -112,15 +113,15 @@ def _lines() -> Iterator[S3Object]:
 
 def connect(args: Namespace, **more: Any) -> S3ReplicationHook:
     """
-    Return a hook that is connected as the command line says.
+    Return a hook, connected by the options of the command line.
 
-    :param args: the common options.
+    :param args: the options that all commands have.
     :param more: other arguments of the hook.
     :raises CrrError: if the connection cannot be used.
     """
     from airflow_provider_crr.hooks.replication import S3ReplicationHook
 
-    # As Airflow's own `connections test` does; otherwise connections in its database are not found.
+    # Airflow's own `connections test` sets it, too. Without it, connections in Airflow's database are not found.
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
     hook = S3ReplicationHook(
         aws_conn_id=args.conn_id,
@@ -137,7 +138,7 @@ def connect(args: Namespace, **more: Any) -> S3ReplicationHook:
 
 def ask(hook: S3ReplicationHook, objects: Iterable[S3Object]) -> Iterator[ObjectReplication]:
     """
-    Yield one answer for each object, in any order.
+    Ask S3 about objects, and yield one answer for each, in any order.
 
     :raises InvalidArgument: if there are no objects.
     :raises LookupFailed: if S3 cannot be asked.

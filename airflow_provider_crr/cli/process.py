@@ -1,4 +1,4 @@
-"""What the commands share as processes: their output, their exit codes, and how they end."""
+"""What the commands share: their output, their exit codes, and how they end."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from airflow_provider_crr.text.legible import legible
 
 class ExitCode(IntEnum):
     """
-    What a shell learns of a command.
+    The exit code of a command.
 
-    1 and 2 are what Python ends with for an error, and argparse for wrong arguments: neither says anything about an
-    object. The last two are what a shell makes of SIGINT and SIGPIPE.
+    Python ends with 1 for an error, and argparse with 2 for wrong arguments, so neither of them says anything about an
+    object. The last two are the exit codes that a shell shows for SIGINT and SIGPIPE.
     """
 
     DONE = 0
@@ -44,7 +44,7 @@ def exit_code(outcome: Outcome) -> ExitCode:
 
 def command(run: Callable[[Namespace, TextIO], ExitCode]) -> Callable[[Namespace], None]:
     """
-    Make a command of Airflow's from a function that writes its answer to a stream and returns an exit code.
+    Make a command for Airflow of a function that writes its answer to a stream and returns an exit code.
 
     An error of this provider becomes one line on standard error.
     """
@@ -59,7 +59,7 @@ def command(run: Callable[[Namespace, TextIO], ExitCode]) -> Callable[[Namespace
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
-    """Return JSON in which a terminal finds nothing to obey: printable ASCII only."""
+    """Return JSON in printable ASCII, without anything that controls a terminal."""
     return json.dumps(value, indent=indent).replace("\x7f", "\\u007f")
 
 
@@ -73,7 +73,7 @@ def _process(run: Callable[[Namespace, TextIO], ExitCode], args: Namespace) -> N
                 code = ExitCode.WRONG_ARGUMENTS if isinstance(error, InvalidArgument) else ExitCode.NOT_KNOWN
                 message = f"{legible(str(error))}\n"
             out.flush()
-    except BrokenPipeError:  # nobody reads on: `airflow crr status ... | head`
+    except BrokenPipeError:  # the reader has ended, as in `airflow crr status ... | head`
         code = ExitCode.HUNG_UP
     except KeyboardInterrupt:
         code = ExitCode.INTERRUPTED
@@ -85,10 +85,10 @@ def _process(run: Callable[[Namespace, TextIO], ExitCode], args: Namespace) -> N
 
 @contextmanager
 def answers_alone_on_stdout() -> Iterator[TextIO]:
-    """Yield standard output, and send whatever else is written there to standard error: Airflow logs to it."""
+    """Yield standard output for the answer. What else is written there, as Airflow's log is, goes to standard error."""
     sys.stdout.flush()
     descriptor = os.dup(1)
-    # A terminal or a file may be unable to show a letter of a key.
+    # The encoding of standard output may lack a letter of a key.
     out = open(descriptor, "w", encoding=sys.stdout.encoding, errors="backslashreplace")  # noqa: SIM115
     os.dup2(2, 1)
     try:
@@ -96,5 +96,5 @@ def answers_alone_on_stdout() -> Iterator[TextIO]:
     finally:
         sys.stdout.flush()
         os.dup2(descriptor, 1)
-        with suppress(BrokenPipeError):  # what could not be written is tried once more
+        with suppress(BrokenPipeError):  # closing tries again to write what could not be written
             out.close()

@@ -21,11 +21,11 @@ _HEADING = ("STATUS", "LAST MODIFIED", "OBJECT")
 
 @command
 def status(args: Namespace, out: TextIO) -> ExitCode:
-    """Show what S3 answers about each object, and judge as a gate does."""
+    """Show S3's answer about each object, and judge them as a gate does."""
     objects = named(args.objects, args.version_id)
     hook = connect(args, max_requests_per_second=args.max_requests_per_second)
     answers: Iterable[ObjectReplication] = ask(hook, objects)
-    if isinstance(objects, list):  # few enough to be on a command line
+    if isinstance(objects, list):  # all of them are on the command line, so they are few
         place = {obj: number for number, obj in enumerate(objects)}
         answers = sorted(answers, key=lambda answer: place[answer.object])
     policy, tally, read = GatePolicy(), Tally(datetime.now(UTC)), ReadOnce(hook.get_replication_rules)
@@ -38,7 +38,7 @@ def status(args: Namespace, out: TextIO) -> ExitCode:
         if answer.state is ObjectState.MISSING:
             missing.add(answer.object.bucket)
         print(to_json(entry(answer, outcome)) if args.json else _shown(answer), file=out)
-    for bucket in sorted(missing):  # a HEAD does not tell a missing bucket from a missing object
+    for bucket in sorted(missing):  # the HEAD of an object has the same answer if its bucket is missing
         hook.check_bucket(bucket)
     if not args.json:
         print(f"\n{tally.verdict(lambda _: '').progress()}", file=out)
@@ -49,14 +49,14 @@ def entry(answer: ObjectReplication, outcome: Outcome) -> dict[str, Any]:
     """
     Return an answer as plain JSON.
 
-    :param answer: what S3 said.
-    :param outcome: what a gate with default settings makes of it.
+    :param answer: S3's answer.
+    :param outcome: what a gate with default settings would do.
     """
     return {
         "uri": answer.uri,
         "bucket": answer.object.bucket,
         "key": answer.object.key,
-        "version_id": answer.object.version_id,  # only if it was asked for: who asks again may mean the current one
+        "version_id": answer.object.version_id,  # None if the current version was asked for: asking again asks for that
         "answered_version_id": answer.version_id,
         "status": answer.state.value,
         "gate": outcome.value,

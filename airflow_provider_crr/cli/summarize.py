@@ -24,7 +24,7 @@ _FETCHES = "before-parameter-build.s3.GetObject"
 
 @command
 def summarize(args: Namespace, out: TextIO) -> ExitCode:
-    """Summarize one report; nothing that it says changes the exit code."""
+    """Summarize one report. The exit code does not depend on what it says."""
     from airflow_provider_crr.inventory.disk_errors import error_class
     from airflow_provider_crr.inventory.engines.choice import choose_summarizer
     from airflow_provider_crr.inventory.engines.summarizer import SummaryRequest
@@ -52,7 +52,7 @@ def summarize(args: Namespace, out: TextIO) -> ExitCode:
 
 
 def _writable(file: str) -> Path:
-    """Return where to write, or refuse it before a report is read for nothing."""
+    """Return the path of the page; refuse it before the report is read if nothing can be written there."""
     path = Path(file).absolute()
     if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
         raise InvalidArgument(f"cannot write {file!r}", remedy="Give --html a file in a directory that is there")
@@ -62,11 +62,11 @@ def _writable(file: str) -> Path:
 @contextmanager
 def _progress(client: Any, manifest: Manifest, terminal: TextIO) -> Iterator[None]:
     """
-    Show on a terminal how far the reading is; nothing if it is none.
+    Show on a terminal how many data files are read.
 
     :param client: the S3 client that fetches the data files.
     :param manifest: the report.
-    :param terminal: where to show it.
+    :param terminal: the terminal. If it is not one, nothing is shown.
     """
     if not terminal.isatty():
         yield

@@ -1,4 +1,4 @@
-"""Reports as they are delivered: what is told of one, and which ones were told already."""
+"""Reports as S3 delivers them: what is announced of a report, and which reports were announced already."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.inventory.location import InventoryLocation, report_folder, report_time
 from airflow_provider_crr.text.humanize import utc_text
 
-#: How many of the newest reports are looked at, and remembered: a month of daily ones. S3 delivers within two days.
+#: How many of the newest reports are looked at and remembered: a month of daily ones. S3 delivers within two days.
 NEWEST = 32
 
 
 def report_event(manifest_uri: str) -> dict[str, Any]:
     """
-    Return what is told of a report: plain JSON, without a look into it.
+    Return what is announced of a report, as plain JSON. The report itself is not read.
 
     :param manifest_uri: S3 URI of its ``manifest.json``.
     :raises InvalidArgument: if it is not where S3 Inventory delivers to.
@@ -37,10 +37,10 @@ class Announced:
     """
     The reports of one inventory configuration that were announced.
 
-    A set, not a last one: a report may be delivered after one that S3 began later.
+    It is a set and not only the last report, because a report may be delivered after another that S3 began later.
 
     :param reports: when S3 began each of them, UTC.
-    :param until: what S3 began at this moment or before is never announced; None for no such moment.
+    :param until: a report that S3 began at this moment or earlier is never announced; None for no such moment.
     """
 
     reports: frozenset[datetime] = frozenset()
@@ -49,15 +49,16 @@ class Announced:
     @classmethod
     def before_first_look(cls, delivered: Iterable[str], newer_than: datetime | None) -> Self:
         """
-        Return what counts as announced when nothing was yet.
+        Return what counts as announced at the first look.
 
         :param delivered: manifests of the reports that are complete.
-        :param newer_than: what was begun at this moment or before; None for what is complete.
+        :param newer_than: reports that S3 began at this moment or earlier count as announced; None for those that are
+            complete now.
         """
         return cls(until=newer_than) if newer_than else cls().plus(*delivered)
 
     def news(self, delivered: Iterable[str]) -> list[str]:
-        """Return the manifests of those that were not announced, in their order."""
+        """Return the manifests that were not announced, in the same order."""
         return [
             uri
             for uri in delivered
@@ -65,7 +66,12 @@ class Announced:
         ]
 
     def plus(self, *delivered: str) -> Self:
-        """Return this with more reports; of more than :data:`NEWEST`, the oldest move ``until``."""
+        """
+        Return these and more reports as announced.
+
+        Only the newest :data:`NEWEST` reports stay in the set. The time of the newest one that is left out becomes
+        ``until``, so that it still counts as announced.
+        """
         newest = sorted(self.reports.union(map(_begun, delivered)), reverse=True)
         forgotten = newest[NEWEST:]
         until = max(forgotten[0], self.until or forgotten[0]) if forgotten else self.until
@@ -75,7 +81,7 @@ class Announced:
         """
         Return the plain JSON form.
 
-        :param inventory: the folder, for people.
+        :param inventory: the folder of the inventory configuration, for people who read the JSON.
         """
         until = self.until.isoformat() if self.until else None
         return {"inventory": inventory, "until": until, "reports": sorted(map(utc_text, self.reports))}
@@ -98,8 +104,8 @@ class Announced:
 
 
 def both(one: Announced, other: Announced) -> Announced:
-    """Return what was announced according to either."""
-    until = max((found.until for found in (one, other) if found.until), default=None)
+    """Return what was announced according to one of the two, or both."""
+    until = max((each.until for each in (one, other) if each.until), default=None)
     return Announced(one.reports | other.reports, until).plus()
 
 
@@ -111,7 +117,7 @@ def _begun(manifest_uri: str) -> datetime:
 
 
 def _moment(text: str) -> datetime:
-    found = datetime.fromisoformat(text)
-    if found.tzinfo is None:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
         raise ValueError(f"no time zone: {text}")
-    return found.astimezone(UTC)
+    return moment.astimezone(UTC)

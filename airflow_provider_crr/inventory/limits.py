@@ -1,4 +1,4 @@
-"""The limits that a report may be held to, and those of what may be asked of it."""
+"""Limits: those that an operator sets to what a report may say, and that of the prefix depth."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ MAX_PREFIX_DEPTH = 512
 @dataclass(frozen=True, slots=True)
 class Limits:
     """
-    What a report may at most say; None for no limit.
+    What a report may say at most. None is no limit.
 
     :param max_report_age: seconds since S3 began the listing.
     :param max_failed: number of FAILED versions.
-    :param max_pending_age: seconds for which a version was PENDING when it was listed.
+    :param max_pending_age: seconds for which a version had been PENDING when it was listed.
     """
 
     max_report_age: float | None = None
@@ -31,7 +31,7 @@ class Limits:
 
     def exceeded(self, summary: Summary, now: datetime) -> list[str]:
         """
-        Return a line for each limit that the report exceeds, or that it cannot be shown to keep.
+        Return a line for each limit that the report exceeds, or may exceed because it does not say enough.
 
         :param summary: the report.
         :param now: the current time, UTC.

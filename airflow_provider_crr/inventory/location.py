@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from airflow_provider_crr.errors import InvalidArgument
-from airflow_provider_crr.s3 import objects as s3_uri
-from airflow_provider_crr.s3.objects import split_uri
+from airflow_provider_crr.s3.objects import is_s3_uri, split_uri
 
 _MANIFEST = "manifest.json"
 _FOLDER = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}-\d{2}Z")
@@ -70,7 +69,7 @@ class InventoryLocation:
 
 def is_manifest_uri(uri: str) -> bool:
     """Return whether the URI names a ``manifest.json``."""
-    return s3_uri.is_s3_uri(uri) and uri.endswith(f"/{_MANIFEST}")
+    return is_s3_uri(uri) and uri.endswith(f"/{_MANIFEST}")
 
 
 def report_folder(uri: str) -> str:
@@ -88,8 +87,8 @@ def report_time(folder: str) -> datetime | None:
     """
     Return when S3 began the listing of the report in a folder, UTC; the delivery may be many hours later.
 
-    :param folder: last segment of the folder, with or without "/".
-    :returns: None for what is no report: ``data/``, ``hive/``, anything else.
+    :param folder: the key of the folder or its last segment, with or without "/" at the end.
+    :returns: None if it is not the folder of a report, as ``data/`` and ``hive/`` are not.
     """
     name = folder.rstrip("/").rpartition("/")[2]
     if not _FOLDER.fullmatch(name):

@@ -22,13 +22,13 @@ from airflow_provider_crr.errors import InventoryManifestInvalid, ReplicationSta
 VERSION_FIELDS = ("version_id", "is_latest", "is_delete_marker")
 
 _FORMATS = {"csv": "CSV", "parquet": "Parquet", "orc": "ORC"}
-#: Names only: the types in ``fileSchema`` are spelled in several ways, and the data file knows its own.
+#: The names of the columns in ``fileSchema``. Its types are spelled in several ways, and the data files have them, too.
 _FIELD_NAMES = {
     "CSV": re.compile(r"(?:^|,)\s*(\w+)\s*(?=,|$)"),
     "ORC": re.compile(r"(?:<|,)\s*(\w+)\s*:"),
     "Parquet": re.compile(r"(?:required|optional|repeated)\s+\w+(?:\(\d+\))?\s+(\w+)"),
 }
-#: Bucket names of today, and those that us-east-1 allowed until 2018.
+#: Names of buckets, also those that us-east-1 allowed until 2018.
 _BUCKET_NAME = re.compile(r"[A-Za-z0-9._-]{3,255}")
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _DIGITS = re.compile(r"[0-9]+")
@@ -61,10 +61,10 @@ class Manifest:
     :param destination_bucket: the bucket that holds the data files.
     :param created_at: when S3 began the listing, UTC.
     :param file_format: ``CSV``, ``Parquet`` or ``ORC``.
-    :param fields: column names in file order, as ORC and Parquet spell them (``last_modified_date``). Names that
-        this release does not know are kept, for a CSV row has a field for each.
-    :param files: the data files. None at all is valid: it is what a report on an empty bucket can say, and its
-        checksum vouches for it like for any other.
+    :param fields: column names in the order of the file, as ORC and Parquet spell them (``last_modified_date``). Names
+        that this release does not know are kept, because a CSV row has a field for each.
+    :param files: the data files. There may be none: a report on an empty bucket has none, and its checksum proves that
+        it is whole.
     """
 
     uri: str
@@ -78,7 +78,7 @@ class Manifest:
     @classmethod
     def parse(cls, body: bytes, *, uri: str, checksum: bytes | str) -> Manifest:
         """
-        Return the manifest, if it is whole and can answer for replication.
+        Return the manifest, if it is whole and its report has the replication status.
 
         :param body: the bytes of ``manifest.json``.
         :param uri: its S3 URI, for messages.
@@ -89,7 +89,7 @@ class Manifest:
         _verify(body, checksum, uri)
         try:
             data = json.loads(body, object_pairs_hook=_once_each)
-        except (ValueError, RecursionError) as error:  # the latter for what is nested more deeply than Python's stack
+        except (ValueError, RecursionError) as error:  # RecursionError if it is nested too deeply for Python
             raise InventoryManifestInvalid(f"manifest is not JSON: {error}", uri=uri, remedy=_REPORT_AGAIN) from error
         reader = _Reader(uri)
         file_format = _FORMATS.get(reader.text(data, "fileFormat").lower())
@@ -107,7 +107,7 @@ class Manifest:
 
     @property
     def has_versions(self) -> bool:
-        """Whether the report lists every version, not the current ones only."""
+        """Whether the report lists every version, and not only the current ones."""
         return "version_id" in self.fields
 
     def file_uri(self, file: ManifestFile) -> str:
@@ -117,28 +117,28 @@ class Manifest:
 
 def _verify(body: bytes, checksum: bytes | str, uri: str) -> None:
     expected = checksum if isinstance(checksum, str) else checksum.decode("ascii", "replace")
-    # Not a matter of security; said so, for a FIPS build of Python refuses MD5 otherwise.
+    # A FIPS build of Python refuses MD5, unless it is said that it is not used for security.
     actual = hashlib.md5(body, usedforsecurity=False).hexdigest()
     if expected.strip().lower() != actual:
         raise InventoryManifestInvalid(
             f"manifest has MD5 {actual}, its manifest.checksum says {expected.strip()[:64]!r}",
             uri=uri,
-            # A report delivered twice may overwrite its manifest, between our two reads too (user guide).
+            # S3 may deliver a report twice (user guide), so the manifest may have changed between the two reads.
             remedy="Read it again; if it stays so, wait for the next report",
         )
 
 
 def _once_each(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    # RFC 8259, section 4: what a name means that is there twice is left to each reader; Python takes the last one.
-    found = dict(members)
-    if len(found) != len(members):
-        twice = next(name for name in found if sum(name == each for each, _ in members) > 1)
+    # Readers do not agree on what a name means that is there twice (RFC 8259, section 4); Python takes the last one.
+    unique = dict(members)
+    if len(unique) != len(members):
+        twice = next(name for name in unique if sum(name == each for each, _ in members) > 1)
         raise ValueError(f"it says {twice[:200]} twice")
-    return found
+    return unique
 
 
 class _Reader:
-    """Takes values out of decoded JSON, and says which one is wrong."""
+    """Takes values from decoded JSON, and raises an error that names the wrong one."""
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
@@ -162,7 +162,7 @@ class _Reader:
             raise self.invalid(name, value, "a text")
         try:
             value.encode()
-        except UnicodeEncodeError as error:  # half of a surrogate pair, which JSON can hold and no request
+        except UnicodeEncodeError as error:  # JSON can have half of a surrogate pair; a request cannot
             raise self.invalid(name, value, "a text of Unicode") from error
         return value
 
@@ -212,7 +212,7 @@ class _Reader:
         if not isinstance(entries, list):
             raise self.invalid("files", entries, "a list")
         files = tuple(self._file(entry) for entry in entries)
-        # Each row of it would count twice. Two keys are two files, whatever is in them: S3 names each anew.
+        # Each row of a file that is listed twice would count twice. Files with other keys are other files.
         seen: set[str] = set()
         for file in files:
             if file.key in seen:
@@ -233,5 +233,5 @@ class _Reader:
 
 
 def _canonical(name: str) -> str:
-    """Return ``last_modified_date`` for ``LastModifiedDate``, ``e_tag`` for ``ETag``; snake_case stays."""
+    """Return a name in snake_case: ``last_modified_date`` for ``LastModifiedDate``, ``e_tag`` for ``ETag``."""
     return re.sub(r"(?<!^)(?<!_)(?=[A-Z])", "_", name).lower()

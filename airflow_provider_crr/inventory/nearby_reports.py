@@ -1,8 +1,8 @@
 """
-Reports that are not in the folder that was named, but near by.
+Reports that are not in the folder that was named, but near it.
 
-A folder without reports may wait for its first one, for two days. Or it is one above or below the right one: the
-folder of the source bucket, ``data/`` or ``hive/``.
+A new inventory configuration may have no report for two days. But a folder without reports may also be the wrong one: a
+level too high, such as the folder of the source bucket, or a level too low, such as ``data/`` or ``hive/``.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from airflow_provider_crr.s3.listing_requests import list_objects
 from airflow_provider_crr.s3.objects import is_bucket, is_s3_uri, split
 from airflow_provider_crr.s3.redirects import follow_once
 
-#: What S3 puts beside the folders of reports: ``data/`` with files, and ``hive/`` with a folder for each report.
+#: Folders beside those of the reports: ``data/`` with the data files, and ``hive/`` with a folder for each report.
 _BESIDE = re.compile(r"(?:data|hive)/(?:[^/]+/)?\Z")
-#: How many folders are looked into for reports below the one that was named, and how deep.
+#: Below the folder that was named, reports are looked for in so many folders, and so many levels down.
 _MOST_FOLDERS, _LEVELS = 5, 2
 
 
 def parse_or_name(s3_client: Any, uri: str) -> InventoryLocation:
     """
-    Return the location that a user wrote down, or name the one that was meant, if the listing shows it.
+    Return the location that a user wrote down. If it is wrong, the error names the right one if a listing shows it.
 
     :param s3_client: boto3 client for S3.
-    :param uri: as :meth:`InventoryLocation.parse` takes it.
+    :param uri: ``s3://dest/prefix/source-bucket/config-id/``.
     :raises InvalidArgument: if it names no source bucket and configuration.
     """
     try:
@@ -44,18 +44,18 @@ def parse_or_name(s3_client: Any, uri: str) -> InventoryLocation:
 
 def check_place(s3_client: Any, location: InventoryLocation) -> None:
     """
-    Refuse a folder without reports if they are near by: waiting for them there would be in vain.
+    Refuse a folder without reports if there are reports near it, because they will never be in this one.
 
-    It takes a few LISTs of one page. Where the connection may not list a place, nothing is said of it.
+    It takes a few LISTs of one page. A place that the connection may not list is left out.
 
     :param s3_client: boto3 client for S3.
     :param location: a folder in which no report was found.
-    :raises InvalidArgument: which names the folder of the reports.
+    :raises InvalidArgument: if there are; its message names the folder of the reports.
     """
     follow_once(s3_client)
-    found = sorted({*_above(s3_client, location), *_below(s3_client, location, location.prefix, _LEVELS)})
-    if found:
-        places = " or ".join(f"s3://{location.bucket}/{folder}" for folder in found[:3])
+    folders = sorted({*_above(s3_client, location), *_below(s3_client, location, location.prefix, _LEVELS)})
+    if folders:
+        places = " or ".join(f"s3://{location.bucket}/{folder}" for folder in folders[:3])
         raise InvalidArgument(
             f"there are no reports in this folder, but in {places}",
             uri=str(location),

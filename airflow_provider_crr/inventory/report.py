@@ -1,4 +1,4 @@
-"""Finding and reading the manifest of a report, and what S3's refusals mean there."""
+"""Finding reports, and reading the manifest of one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow_provider_crr.s3.listing_requests import list_objects
 from airflow_provider_crr.s3.objects import split_uri
 from airflow_provider_crr.s3.redirects import follow_once
 
-#: S3 names about 250 bytes a data file: this is a report of over 200,000 files.
+#: A manifest has about 250 bytes for a data file, so this is one of over 200,000 files.
 MAX_MANIFEST_BYTES = 64 * 1024 * 1024
 
 
@@ -42,15 +42,15 @@ def newest_manifest_uri(s3_client: Any, location_uri: str, *, newer_than: dateti
     """
     Return the S3 URI of the ``manifest.json`` of the newest complete report.
 
-    S3 tells nobody which report is the last one, so the folders are listed; the content of a report is not. A report
-    is complete once ``manifest.checksum`` is there, which may be many hours after the time in its folder's name.
+    S3 does not tell which report is the newest, so the folders of the reports are listed. A report is complete once
+    ``manifest.checksum`` is there, which may be many hours after the time in the name of its folder.
 
     :param s3_client: boto3 client for S3.
     :param location_uri: ``s3://dest/prefix/source-bucket/config-id/``.
     :param newer_than: only reports begun after this moment; None for any.
     :returns: None if there is none.
-    :raises InvalidArgument: if the URI names no inventory configuration, or ``newer_than`` has no time zone, or the
-        reports are in another folder near by.
+    :raises InvalidArgument: if the URI names no inventory configuration, ``newer_than`` has no time zone, or the
+        reports are in another folder near it.
     :raises LookupFailed: if S3 could not be asked.
     """
     location = parse_or_name(s3_client, location_uri)
@@ -58,14 +58,14 @@ def newest_manifest_uri(s3_client: Any, location_uri: str, *, newer_than: dateti
         raise InvalidArgument(f"newer_than {newer_than} has no time zone", remedy="Give an aware datetime")
     with s3_errors(str(location), permission="s3:ListBucket"):
         under_way: list[str] = []
-        found = _newest_first(s3_client, location)
-        if not found:
+        reports = _newest_first(s3_client, location)
+        if not reports:
             check_place(s3_client, location)
-        for begun, uri in found:
+        for begun, uri in reports:
             if newer_than is not None and begun <= newer_than:
                 return None
             if _is_complete(s3_client, uri):
-                # A newer one that was looked at before this may be complete since.
+                # A newer one, which was looked at before, may have been completed since.
                 return next((newer for newer in under_way if _is_complete(s3_client, newer)), uri)
             under_way.append(uri)
     return None
@@ -81,28 +81,28 @@ def manifest_uri_of(s3_client: Any, inventory: str) -> str:
     :raises InventoryNotFound: if there is no complete report.
     :raises LookupFailed: if S3 could not be asked.
     """
-    found = inventory if is_manifest_uri(inventory) else newest_manifest_uri(s3_client, inventory)
-    if found is None:
+    uri = inventory if is_manifest_uri(inventory) else newest_manifest_uri(s3_client, inventory)
+    if uri is None:
         raise InventoryNotFound(
             "there is no complete inventory report",
             uri=inventory,
             remedy="The first report comes up to two days after the configuration; S3InventorySensor waits for it",
         )
-    return found
+    return uri
 
 
 def complete_manifest_uris(
     s3_client: Any, location_uri: str, *, at_most: int, known: Collection[str] = frozenset()
 ) -> list[str]:
     """
-    Return the S3 URIs of the ``manifest.json`` of the newest reports, as far as they are complete.
+    Return the S3 URIs of the ``manifest.json`` of those of the newest reports that are complete.
 
     :param s3_client: boto3 client for S3.
     :param location_uri: ``s3://dest/prefix/source-bucket/config-id/``.
     :param at_most: how many of the newest reports to look at.
-    :param known: URIs that an earlier call returned: each saves a request.
-    :returns: in the order in which S3 began the reports.
-    :raises InvalidArgument: if the URI names no inventory configuration, or the reports are in another folder near by.
+    :param known: URIs that an earlier call returned; each of them saves a request.
+    :returns: the URIs in the order in which S3 began the reports.
+    :raises InvalidArgument: if the URI names no inventory configuration, or the reports are in another folder near it.
     :raises LookupFailed: if S3 could not be asked.
     """
     location = parse_or_name(s3_client, location_uri)
@@ -114,7 +114,7 @@ def complete_manifest_uris(
 
 
 def _newest_first(s3_client: Any, location: InventoryLocation) -> list[tuple[datetime, str]]:
-    """Return when each report was begun and where its manifest is or will be, complete or not."""
+    """Return when S3 began each report, and the URI of its manifest, which may not be there yet."""
     follow_once(s3_client)
     pages = list_objects(s3_client, location.bucket, location.prefix, uri=str(location), delimiter="/")
     folders = [folder for page in pages for folder in page.folders]

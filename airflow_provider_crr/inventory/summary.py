@@ -9,12 +9,12 @@ from typing import Any
 
 from airflow_provider_crr.text.humanize import utc_text
 
-#: How many prefixes a summary names one by one; the rest is one row.
+#: How many prefixes a summary names one by one; the others are added up.
 MAX_PREFIXES = 100
 #: How many FAILED objects a summary names.
 MAX_FAILED_SAMPLE = 20
 
-#: Statuses that mean "the replica is there"; everything else is what a person looks for.
+#: Statuses that mean that the replica is there. All others need attention.
 SETTLED = frozenset({"COMPLETED", "REPLICA"})
 #: S3 suspends lifecycle expiration and transition while an object has one of these (Replication status
 #: information, user guide).
@@ -26,15 +26,15 @@ class Volume:
     """
     A number of object versions and their size.
 
-    :param objects: how many.
-    :param bytes: their sizes added up; an empty Size counts as 0.
+    :param objects: how many versions.
+    :param bytes: the sum of their sizes; an empty Size counts as 0.
     """
 
     objects: int = 0
     bytes: int = 0
 
     def __add__(self, other: Volume) -> Volume:
-        """Return both together."""
+        """Return the sum."""
         return Volume(self.objects + other.objects, self.bytes + other.bytes)
 
     def to_dict(self) -> dict[str, int]:
@@ -83,7 +83,7 @@ class OtherPrefixes:
     The prefixes that are not named one by one.
 
     :param count: how many prefixes.
-    :param statuses: status -> volume, all of them together.
+    :param statuses: status -> volume, added up over these prefixes.
     """
 
     count: int = 0
@@ -120,11 +120,11 @@ class OldestPending:
 @dataclass(frozen=True, slots=True)
 class AgeBand:
     """
-    PENDING object versions of about one age.
+    The PENDING object versions of one band of ages.
 
     :param label: the band in words, for example ``"15 min to 1 h"``.
-    :param upper_seconds: ages below this, None for the last band.
-    :param volume: how many, and their size.
+    :param upper_seconds: the upper bound of the band, None for the last one.
+    :param volume: how many versions, and their size.
     """
 
     label: str
@@ -136,8 +136,8 @@ class AgeBand:
         return {"label": self.label, "upper_seconds": self.upper_seconds, **self.volume.to_dict()}
 
 
-#: Bands of PENDING age: (label, upper bound in seconds). The first bound is the 15 minutes of S3 Replication
-#: Time Control; the 24 hours are where AWS's own validation tool begins to alert.
+#: Bands of PENDING age: the label and the upper bound in seconds. The first bound is the 15 minutes of S3 Replication
+#: Time Control; at 24 hours AWS's own validation tool begins to alert.
 AGE_BANDS: tuple[tuple[str, int | None], ...] = (
     ("under 15 min", 15 * 60),
     ("15 min to 1 h", 3600),
@@ -151,22 +151,24 @@ AGE_BANDS: tuple[tuple[str, int | None], ...] = (
 @dataclass(frozen=True, slots=True)
 class Summary:
     """
-    One inventory report by replication status.
+    What one inventory report says by replication status.
 
     :param source_bucket: the bucket that was listed.
     :param manifest: S3 URI of the report's ``manifest.json``.
     :param format: ``CSV``, ``Parquet`` or ``ORC``.
     :param created_at: when S3 began the listing, UTC.
-    :param versions: ``all`` or ``current``: which rows were counted.
+    :param versions: which rows were counted, ``all`` or the ``current`` ones.
     :param prefix_depth: how many key segments make a prefix.
-    :param statuses: status -> volume; statuses as in the report, ``NONE`` for the empty one.
-    :param prefixes: the worst prefixes first, at most :data:`MAX_PREFIXES`.
-    :param other_prefixes: the rest of the prefixes.
-    :param oldest_pending: None if nothing is PENDING or the report has no LastModifiedDate.
+    :param statuses: status -> volume. The statuses are those of the report, ``NONE`` for an empty one and ``UNKNOWN``
+        for those that S3 does not document.
+    :param prefixes: the worst prefixes, at most :data:`MAX_PREFIXES`, worst first.
+    :param other_prefixes: all other prefixes.
+    :param oldest_pending: the version that has been PENDING longest; None if there is none, or the report has no
+        LastModifiedDate.
     :param pending_ages: PENDING by age, one entry for each of :data:`AGE_BANDS`; empty without LastModifiedDate.
     :param failed_sample: S3 URIs of FAILED versions, at most :data:`MAX_FAILED_SAMPLE`.
-    :param delete_markers: rows that are delete markers; they count nowhere else.
-    :param noncurrent_versions: rows counted that are not the latest version.
+    :param delete_markers: how many rows are delete markers; they are counted nowhere else.
+    :param noncurrent_versions: how many of the counted rows are not the latest version.
     :param report_uri: where the rendered report was written, or None.
     :param failed_manifest_uri: where the Batch Operations manifest was written, or None.
     """
@@ -195,7 +197,7 @@ class Summary:
 
     @property
     def lifecycle_held(self) -> Volume:
-        """What S3 does not expire or transition for as long as it is PENDING or FAILED."""
+        """What S3 neither expires nor transitions as long as it is PENDING or FAILED."""
         return total(self.statuses, only=HOLDS_LIFECYCLE)
 
     def written_to(self, *, report_uri: str | None = None, failed_manifest_uri: str | None = None) -> Summary:
@@ -207,7 +209,7 @@ class Summary:
         return now - self.created_at
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the plain JSON form that the operator pushes to XCom; bounded by the bounds above."""
+        """Return the plain JSON form that the operator pushes to XCom. Its size is bounded."""
         return {
             "schema": 1,
             "source_bucket": self.source_bucket,

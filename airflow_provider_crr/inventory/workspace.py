@@ -1,4 +1,4 @@
-"""A directory for temporary files, under a name that says nothing."""
+"""A directory for temporary files, whose name means nothing to DuckDB."""
 
 from __future__ import annotations
 
@@ -19,29 +19,30 @@ from pathlib import Path
 from airflow_provider_crr.errors import CrrError, InvalidArgument
 from airflow_provider_crr.inventory.disk_errors import refused
 
-#: Where Linux shows what a process has opened.
+#: Where Linux lists the open files of a process.
 _OPENED = Path("/proc/self/fd")
-#: Where Linux has what it is called from one start to the next.
+#: Where Linux has the id of its current boot.
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @contextmanager
 def workspace(parent: Path | str | None) -> Iterator[tuple[Path, str]]:
     """
-    Make a directory, and remove it with all that is in it, and those of processes that were killed.
+    Make a directory for the time of the block. Directories that killed processes left in the same place are removed.
 
-    A reader may find more in a path than a place: ``key=x`` is a column to DuckDB, ``[`` and ``*`` are a pattern, a
-    leading ``~`` is a home, ``s3://`` another file system. The name of the directory is ours, those above it are not:
-    so the directory is opened, and what reads by name is given the number that it is open under.
+    DuckDB reads more from a path than a place: ``key=x`` is a column, ``[`` and ``*`` are a pattern, a leading ``~`` is
+    a home, ``s3://`` is another file system. This provider names the directory, but not those above it. So it opens the
+    directory, and DuckDB is given the number of the open file (``/proc/self/fd/<number>``).
 
-    The directory is locked as long as it is in use. A lock ends with its process, however that ends: what lies there
-    without one was left behind. Network file systems keep the lock of a directory to the machine, so its name says of
-    which machine it is, and only that one removes it.
+    The directory is locked as long as it is in use. A lock ends with its process, so a directory without one was left
+    behind. On network file systems other machines do not see the lock of a directory. So its name tells which machine
+    made it, and only that machine removes it.
 
-    :param parent: where to make it; None for the system's place.
-    :returns: the directory, and the name that readers are given.
-    :raises InvalidArgument: where there are no such numbers, and the path is none that DuckDB would take literally.
-    :raises CrrError: if it cannot be made.
+    :param parent: where to make it; None for the system's place for temporary files.
+    :returns: the directory, and its name for DuckDB.
+    :raises InvalidArgument: if the system does not have such numbers, and DuckDB would take the path for a pattern.
+    :raises DiskFull: if there is no room.
+    :raises CrrError: if it cannot be made for another reason.
     """
     directory, opened = _made(parent)
     try:
@@ -69,7 +70,7 @@ def _made(parent: Path | str | None) -> tuple[Path, int]:
             raise _not_made(error) from error
         try:
             opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-        except FileNotFoundError:  # somebody took it for left behind
+        except FileNotFoundError:  # another process took it for one that was left behind
             continue
         except OSError as error:
             raise _not_made(error) from error
@@ -99,7 +100,7 @@ def _not_made(error: OSError) -> CrrError:
 
 
 def _lock(opened: int) -> bool | None:
-    """Lock an open directory; False if another process has, None where the file system knows no such locks."""
+    """Lock an open directory. Return False if another process has locked it, None if the file system has no locks."""
     try:
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -108,11 +109,11 @@ def _lock(opened: int) -> bool | None:
 
 
 def _remove_left(parent: Path) -> None:
-    """Remove what processes that were killed left behind, as far as it is ours."""
+    """Remove the directories that killed processes of this user and this machine left behind."""
     try:
         ours = re.compile(re.escape(_prefix()) + "[a-z0-9_]{8}")  # as mkdtemp names them
         names = [name for name in os.listdir(parent) if ours.fullmatch(name)]
-    except OSError:  # it may be one that we may write to, and not list
+    except OSError:  # it may be allowed to write to it, but not to list it
         return
     for name in names:
         with contextlib.suppress(OSError):

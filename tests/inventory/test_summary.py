@@ -22,7 +22,7 @@ from tests.inventory.rows import CREATED_AT, SOURCE, reports, row
 from tests.inventory.store import Store
 from tests.inventory.summaries import summarize_local
 
-#: Whatever makes a summary, must make this one.
+#: Every engine must give the same summary.
 each_engine = pytest.mark.parametrize("engine", ENGINES)
 FORMATS: tuple[Literal["CSV", "ORC", "Parquet"], ...] = ("CSV", "ORC", "Parquet")
 Versions = Literal["all", "current"]

@@ -1,10 +1,10 @@
 """
-The columns that are read, and the types that S3 documents for them.
+The columns that are read, and their types as S3 documents them.
 
 From `Amazon S3 Inventory list <https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory.html>`__ and the
 schemas in `Locating your inventory list
-<https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory-location.html>`__. A reader would rather cast
-than refuse: a struct becomes the text of a struct, ``5.5`` becomes 6, and a time of day a day in 1970.
+<https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory-location.html>`__. The types of a file are
+checked, because DuckDB would cast a wrong one: a struct to text, ``5.5`` to 6, and a time of day to a day in 1970.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from typing import Any
 from airflow_provider_crr.errors import InventoryFileInvalid
 from airflow_provider_crr.inventory.manifest import NAME_ANOTHER
 
-#: The columns that the query reads, and their types there. Only these names ever become SQL; a manifest can hold any
-#: other.
+#: The columns that the query reads, and their types in it. A manifest may have any other name; only these become SQL.
 TYPES = {
     "bucket": "VARCHAR",
     "key": "VARCHAR",
@@ -27,7 +26,7 @@ TYPES = {
     "last_modified_date": "TIMESTAMP",
     "replication_status": "VARCHAR",
 }
-#: What DuckDB says of a file's columns, in the order of the file, each followed by those inside it.
+#: The columns of a Parquet file, in the order of the file; a column is followed by those inside it.
 PARQUET_COLUMNS_SQL = """
 SELECT name, type, coalesce(converted_type, '') AS converted, coalesce(logical_type, '') AS logical,
     coalesce(num_children, 0) AS children, repetition_type AS repetition
@@ -44,9 +43,9 @@ _EXPECTED = {
 
 def read_names(fields: Collection[str]) -> list[str]:
     """
-    Return which columns of a report are read.
+    Return the columns of a report that are read.
 
-    :param fields: its columns.
+    :param fields: all of its columns.
     """
     return [name for name in TYPES if name in fields]
 
@@ -55,7 +54,7 @@ def check_parquet(schema: Sequence[Sequence[Any]], fields: Collection[str], uri:
     """
     Refuse a Parquet file whose columns are not those of S3.
 
-    :param schema: what :data:`PARQUET_COLUMNS_SQL` returned for it.
+    :param schema: the result of :data:`PARQUET_COLUMNS_SQL` for the file.
     :param fields: the columns of the report.
     :param uri: its S3 URI, for messages.
     :raises InventoryFileInvalid: if a column that is read is missing, there twice, or of another type.
@@ -65,9 +64,9 @@ def check_parquet(schema: Sequence[Sequence[Any]], fields: Collection[str], uri:
     for name, physical, converted, logical, children, repetition in columns:
         if name not in fields or name not in TYPES:
             continue
-        found = " ".join(filter(None, (repetition, "group" if children else physical, converted, logical)))
+        actual = " ".join(filter(None, (repetition, "group" if children else physical, converted, logical)))
         if children or repetition == "REPEATED" or not _is_parquet(TYPES[name], physical, converted, logical):
-            raise _other_type(name, found, _EXPECTED[TYPES[name]][0], uri)
+            raise _other_type(name, actual, _EXPECTED[TYPES[name]][0], uri)
 
 
 def _top_level(schema: Sequence[Sequence[Any]]) -> Iterable[Sequence[Any]]:
@@ -79,20 +78,20 @@ def _top_level(schema: Sequence[Sequence[Any]]) -> Iterable[Sequence[Any]]:
 
 
 def _is_parquet(wanted: str, physical: str, converted: str, logical: str) -> bool:
-    # Both annotations, the one of 2013 and that of 2018, as writers have either or both (LogicalTypes.md of
-    # parquet-format). DuckDB prints those of 2018 as Thrift does.
+    # Writers use the annotation of 2013 (the converted type), that of 2018 (the logical type), or both (LogicalTypes.md
+    # of parquet-format). DuckDB prints a logical type as Thrift does.
     match wanted:
         case "VARCHAR":
             return physical == "BYTE_ARRAY" and (converted == "UTF8" or logical.startswith("StringType"))
         case "BOOLEAN":
             return (physical, converted, logical) == ("BOOLEAN", "", "")
         case "UBIGINT":
-            # INT_64 says no more than INT64 does.
+            # The annotation INT_64 adds nothing to the type INT64.
             signed = not logical or (logical.startswith("IntType") and "isSigned=1" in logical)
             return physical == "INT64" and converted in ("", "INT_64") and signed
         case _:
-            # S3 writes milliseconds; other units, as pyarrow and DuckDB write them, cannot be misread. The time is UTC,
-            # whether the annotation says so or not.
+            # S3 writes milliseconds. Other units, as pyarrow and DuckDB write them, are read rightly, too. The time is
+            # UTC, whatever the annotation says.
             stamp = converted in ("TIMESTAMP_MILLIS", "TIMESTAMP_MICROS") or logical.startswith("TimestampType")
             return physical == "INT64" and stamp
 
@@ -101,10 +100,10 @@ def check_orc(columns: Sequence[tuple[str, Any]], fields: Collection[str], uri: 
     """
     Refuse an ORC file whose columns are not those of S3.
 
-    :param columns: names and types, as pyarrow calls them.
+    :param columns: the names of its columns, and their types in pyarrow.
     :param fields: the columns of the report.
     :param uri: its S3 URI, for messages.
-    :raises InventoryFileInvalid: as :func:`check_parquet`.
+    :raises InventoryFileInvalid: if a column that is read is missing, there twice, or of another type.
     """
     from pyarrow import types
 
@@ -113,26 +112,26 @@ def check_orc(columns: Sequence[tuple[str, Any]], fields: Collection[str], uri: 
         "BOOLEAN": types.is_boolean,
         "UBIGINT": types.is_int64,
         # Not "timestamp with local time zone", which S3 does not write.
-        "TIMESTAMP": lambda found: types.is_timestamp(found) and found.tz is None,
+        "TIMESTAMP": lambda column_type: types.is_timestamp(column_type) and column_type.tz is None,
     }
     _once_each([name for name, _ in columns], fields, uri)
-    for name, found in columns:
-        if name in fields and name in TYPES and not is_type[TYPES[name]](found):
-            raise _other_type(name, str(found), _EXPECTED[TYPES[name]][1], uri)
+    for name, column_type in columns:
+        if name in fields and name in TYPES and not is_type[TYPES[name]](column_type):
+            raise _other_type(name, str(column_type), _EXPECTED[TYPES[name]][1], uri)
 
 
 def _once_each(names: Sequence[str], fields: Collection[str], uri: str) -> None:
-    # Readers tell names apart in different ways: to DuckDB Key is key, and pyarrow takes the last of two.
+    # Readers differ: to DuckDB, Key and key are the same column; of two columns with one name, pyarrow takes the last.
     for wanted in read_names(fields):
-        found = [name for name in names if name.lower() == wanted]
-        if found != [wanted]:
-            has = f"the columns {', '.join(found)}" if found else "none"
+        alike = [name for name in names if name.lower() == wanted]
+        if alike != [wanted]:
+            has = f"the columns {', '.join(alike)}" if alike else "none"
             raise InventoryFileInvalid(
                 f"its manifest lists one column {wanted}, the file has {has}", uri=uri, remedy=NAME_ANOTHER
             )
 
 
-def _other_type(name: str, found: str, expected: str, uri: str) -> InventoryFileInvalid:
+def _other_type(name: str, actual: str, expected: str, uri: str) -> InventoryFileInvalid:
     return InventoryFileInvalid(
-        f"its column {name} is {found[:300]}; S3 writes {expected}", uri=uri, remedy=NAME_ANOTHER
+        f"its column {name} is {actual[:300]}; S3 writes {expected}", uri=uri, remedy=NAME_ANOTHER
     )

@@ -1,5 +1,5 @@
 """
-The text of a CSV data file: unpacked in bounded memory, its lines counted, and read by the letter where need be.
+The text of a CSV data file: it is unpacked in bounded memory, and its lines or records are counted.
 
 The quotes are those of `RFC 4180 <https://www.rfc-editor.org/rfc/rfc4180>`__; a record ends with LF, as S3 writes it.
 """
@@ -16,23 +16,25 @@ from typing import Any
 from airflow_provider_crr.errors import InventoryFileInvalid
 from airflow_provider_crr.inventory.manifest import NAME_ANOTHER
 
-#: No record is longer, line breaks in its fields included. S3's longest has about 25 kB: a key of 1,024 bytes, each
-#: written as three, and an ObjectAccessControlList of 100 grants in base64.
+#: The most bytes of a record, with the line breaks in its fields. S3's longest has about 25 kB: a key of 1,024 bytes,
+#: each written as three, and an ObjectAccessControlList of 100 grants in base64.
 MAX_RECORD_BYTES = 2_000_000
-#: What any file may unpack to; see :func:`most_unpacked`.
+#: Every file may unpack to so many bytes; see :func:`most_unpacked`.
 MAX_UNPACKED_BYTES = 256 * 1024**2
-#: How much is unpacked at a time: 2 GB of zeros are packed in 2 MB.
+#: How much is unpacked at a time, since 2 MB may unpack to 2 GB.
 _PIECE_BYTES = 256 * 1024
-#: How much is read at a time where a file is read by the letter.
+#: How much is read at a time to count records.
 _BLOCK_BYTES = 4 * 1024 * 1024
 
 
 class Gunzip:
     """
-    Unpacks one gzip file of text, of any number of members; what is wrong with it is told at the end, after its MD5.
+    Unpacks one gzip file of text, which may have several members.
 
-    :param uri: for messages.
-    :param size: bytes of the file, packed; see :func:`most_unpacked`.
+    An error is kept until :meth:`finish`, so that the MD5 of the file can be checked first.
+
+    :param uri: S3 URI of the file, for messages.
+    :param size: bytes of the packed file, which bound the unpacked one; see :func:`most_unpacked`.
     """
 
     def __init__(self, uri: str, size: int = 0) -> None:
@@ -45,11 +47,11 @@ class Gunzip:
 
     @property
     def lines(self) -> int:
-        """How many lines were unpacked: as many as there are records, or more, for a field can have line breaks."""
+        """How many lines were unpacked. There may be fewer records, because a field can have line breaks."""
         return self._text.ended
 
     def unpack(self, data: bytes) -> Iterator[bytes]:
-        """Yield what the next bytes of the file unpack to, in pieces."""
+        """Unpack the next bytes of the file, and yield the result in pieces."""
         while data and not self._error:
             try:
                 if self._decompressor.eof:
@@ -61,16 +63,16 @@ class Gunzip:
                         raise ValueError(f"it unpacks to more than {self._most} bytes")
                     self._text.add(piece)
                     yield piece
-                    # What it holds back comes for no input too, and a short piece is the last one.
+                    # A full piece may not be all: the decompressor can have more, even without further input.
                     more = self._decompressor.unconsumed_tail
                     full = len(piece) == _PIECE_BYTES
                     piece = self._decompressor.decompress(more, _PIECE_BYTES) if more or full else b""
                 data = self._decompressor.unused_data
-            except Exception as error:  # isal's, which derives from nothing of its own
+            except Exception as error:  # isal's error has no class of its own
                 self._error = error
 
     def finish(self) -> None:
-        """Raise what was wrong, if anything was."""
+        """Raise the error of the file, if it has one."""
         if not self._error and self._decompressor.eof:
             try:
                 self._text.finish()
@@ -91,23 +93,24 @@ def most_unpacked(size: int) -> int:
     """
     Return how many bytes a file may unpack to.
 
-    256 MiB, or 100 times its size up to 1 GiB, or 16 times its size, whichever is most. S3's full files have 90 MB, and
-    3 to 4 times that unpacked; long keys that are much alike pack up to 60 times, and gzip itself a thousand times.
+    This is the largest of 256 MiB, 100 times its size but at most 1 GiB, and 16 times its size. S3's full files have
+    90 MB, and 3 to 4 times that unpacked. It can be 60 times for long keys that are much alike, and a thousand times at
+    most, which is what gzip can do.
 
-    :param size: bytes of the file, packed.
+    :param size: bytes of the packed file.
     """
     return max(MAX_UNPACKED_BYTES, min(100 * size, 1024**3), 16 * size)
 
 
 def _gzip_decompressor() -> Any:
-    # Here, for nobody needs it to parse a DAG. Half the processor time of zlib (measured); alike in all else.
+    # It takes half the processor time of zlib (measured). Imported here, because parsing a DAG does not need it.
     from isal import isal_zlib
 
     return isal_zlib.decompressobj(wbits=31)
 
 
 class _Lines:
-    """The lines of a text that arrives in pieces; ValueError says which one S3 would not have written."""
+    """The lines of a text that arrives in pieces. A ValueError names a line that S3 would not have written."""
 
     def __init__(self) -> None:
         self.ended = 0
@@ -115,7 +118,7 @@ class _Lines:
         self._utf8 = codecs.getincrementaldecoder("utf-8")()
 
     def add(self, piece: bytes) -> None:
-        # Keys are URL-encoded and all else is ASCII: nearly every piece ends here.
+        # Keys are URL-encoded and all other columns are ASCII, so hardly any piece needs to be decoded.
         if not piece.isascii() or self._utf8.getstate()[0]:
             try:
                 self._utf8.decode(piece)
@@ -125,11 +128,11 @@ class _Lines:
         if self._open + (len(piece) if first < 0 else first) > MAX_RECORD_BYTES:
             raise self._wrong(0, f"has more than {MAX_RECORD_BYTES} bytes")
         self._open = self._open + len(piece) if first < 0 else len(piece) - piece.rfind(b"\n") - 1
-        # Half the time of bytes.count (measured), which looks at one byte after the other.
+        # It takes half the time of bytes.count (measured).
         self.ended += len(io.BytesIO(piece).readlines()) - (not piece.endswith(b"\n"))
 
     def finish(self) -> None:
-        # What was cut off is not to be seen otherwise, if it was cut off between quotes.
+        # If the text was cut off between quotes, nothing else would show it.
         if self._open:
             raise self._wrong(0, "does not end: S3 ends each with a line break")
 
@@ -139,14 +142,14 @@ class _Lines:
 
 def count_records(path: Path, columns: int, uri: str) -> int:
     """
-    Return how many records a file has, read by the letter of RFC 4180.
+    Return how many records a file has, by RFC 4180.
 
-    Slow; for a file that has more than values in quotes and one line a record.
+    It is slow, and needed only if some values are not in quotes or have quotes or line breaks inside.
 
     :param path: the unpacked file.
     :param columns: how many fields each record has.
     :param uri: its S3 URI, for messages.
-    :raises InventoryFileInvalid: if a record is none.
+    :raises InventoryFileInvalid: if something in the file is not such a record.
     """
     field = rb'(?:"(?:[^"]++|"")*+"|[^",\r\n\0]*+)'
     record = re.compile(field + rb"(?:,%b){%d}\n" % (field, columns - 1))

@@ -56,7 +56,7 @@ class OrcFile:
                 )
             except OSError as error:
                 self._errors.close()
-                raise self._not_told(f"it cannot be started: {error}") from error
+                raise self._reader_failed(f"it cannot be started: {error}") from error
         assert self._process.stdout is not None
         self._out = self._process.stdout
         try:
@@ -75,7 +75,7 @@ class OrcFile:
         try:
             head: dict[str, Any] = json.loads(line)
         except ValueError as error:
-            raise self._not_told(f"it wrote {line[:80]!r}") from error
+            raise self._reader_failed(f"it wrote {line[:80]!r}") from error
         return head
 
     def _stream(self) -> Any:
@@ -86,7 +86,7 @@ class OrcFile:
             return ipc.open_stream(self._out)
         except (pyarrow.ArrowException, OSError) as error:
             self.finish()
-            raise self._not_told(str(error)) from error
+            raise self._reader_failed(str(error)) from error
 
     def finish(self) -> None:
         """
@@ -119,7 +119,7 @@ class OrcFile:
                 uri=self._uri,
                 remedy=NAME_ANOTHER,
             )
-        raise self._not_told(f"it ended with {name}: {said}")
+        raise self._reader_failed(f"it ended with {name}: {said}")
 
     def _said(self) -> dict[str, Any]:
         self._errors.seek(0)
@@ -131,7 +131,7 @@ class OrcFile:
                 return why
         return {"error": last[:600]} if last else {}
 
-    def _not_told(self, what: str) -> CrrError:
+    def _reader_failed(self, what: str) -> CrrError:
         return CrrError(
             f"the process that reads ORC files failed: {what}",
             uri=self._uri,

@@ -1,8 +1,8 @@
 """
 A summary as people read it: in the task log, in a ticket, in a browser.
 
-Keys and prefixes are text that strangers may have chosen. Every form shows them and none lets them do anything:
-what cannot be seen is spelled out as ``U+202E``, and what would be markup is escaped.
+Strangers may have chosen the keys and prefixes. So every form escapes what would be markup, and spells out characters
+that cannot be seen, such as ``U+202E``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["CONTENT_TYPES", "Format", "format_for", "render"]
 
 Format = Literal["text", "markdown", "html", "json"]
 
-#: What to store a rendered report as.
+#: The Content-Type of each format.
 CONTENT_TYPES: dict[Format, str] = {
     "text": "text/plain; charset=utf-8",
     "markdown": "text/markdown; charset=utf-8",
@@ -36,7 +36,7 @@ _EXTENSIONS: dict[str, Format] = {".html": "html", ".md": "markdown", ".json": "
 
 def format_for(uri: str) -> Format:
     """
-    Return the format that a report's URI asks for by its extension.
+    Return the format that the extension of a URI stands for.
 
     :param uri: where the report is to be written.
     :raises InvalidArgument: if the extension is none of ``.html``, ``.md`` and ``.json``.
@@ -53,11 +53,11 @@ def format_for(uri: str) -> Format:
 
 def render(summary: Summary, format: Format) -> str:
     """
-    Return a summary as text; its size is bounded as the summary is, however large the bucket.
+    Return a summary as text. Its size is bounded, however large the bucket is, because that of a summary is.
 
-    :param summary: what to show.
-    :param format: ``text`` for a log, ``markdown`` for a ticket, ``html`` for a browser (one file, nothing
-        loaded, nothing run), ``json`` for a program.
+    :param summary: the summary.
+    :param format: ``text`` for a log, ``markdown`` for a ticket, ``html`` for a browser (one file that loads nothing
+        and runs nothing), ``json`` for a program.
     :raises InvalidArgument: for any other format.
     """
     if format == "json":

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from airflow_provider_crr.inventory.render.findings import (
     OLD,
     SOON,
+    counted,
     lifecycle,
-    of,
     parts,
     pending_ages_unknown,
-    things,
+    volume_of,
 )
 from airflow_provider_crr.inventory.summary import Summary
 from airflow_provider_crr.text.humanize import age, count
@@ -22,11 +22,11 @@ class Step:
     """
     One thing to do.
 
-    :param title: what is the matter.
-    :param brief: what to do in a line.
-    :param text: what to do and why, sentences.
-    :param status: the status that asks for it, in lower case, or None.
-    :param uri: what to do it with, or None.
+    :param title: the problem.
+    :param brief: what to do, in a line for the log.
+    :param text: what to do and why, in sentences.
+    :param status: the status that is the problem, in lower case, or None.
+    :param uri: S3 URI of a file to do it with, or None.
     """
 
     title: str
@@ -38,9 +38,9 @@ class Step:
 
 def steps(summary: Summary) -> list[Step]:
     """Return what to do next, the most urgent first; never empty."""
-    found = [*_failed(summary), *_pending(summary), *_none(summary), *_other(summary), *_lifecycle(summary)]
-    if found:
-        return found
+    needed = [*_failed(summary), *_pending(summary), *_none(summary), *_other(summary), *_lifecycle(summary)]
+    if needed:
+        return needed
     if not summary.volume.objects:
         text = "Check that the inventory configuration covers the prefix and the versions that you mean."
         return [Step("The report is empty", text.rstrip("."), text)]
@@ -49,7 +49,7 @@ def steps(summary: Summary) -> list[Step]:
 
 
 def _failed(summary: Summary) -> list[Step]:
-    failed = of(summary, "FAILED").objects
+    failed = volume_of(summary, "FAILED").objects
     if not failed:
         return []
     text = (
@@ -64,11 +64,11 @@ def _failed(summary: Summary) -> list[Step]:
     else:
         brief += " (failed_manifest_uri writes its manifest)"
         text += "; set failed_manifest_uri on the task to have its manifest written."
-    return [Step(f"{things(summary, failed)} FAILED", brief, text, "failed", summary.failed_manifest_uri)]
+    return [Step(f"{counted(summary, failed)} FAILED", brief, text, "failed", summary.failed_manifest_uri)]
 
 
 def _pending(summary: Summary) -> list[Step]:
-    pending = of(summary, "PENDING").objects
+    pending = volume_of(summary, "PENDING").objects
     if not pending:
         return []
     oldest = summary.oldest_pending
@@ -79,7 +79,7 @@ def _pending(summary: Summary) -> list[Step]:
             text += " The report has no LastModifiedDate; add that field to the inventory configuration."
     else:
         brief, text = _waited(summary, oldest.age_seconds)
-    return [Step(f"{things(summary, pending)} PENDING", brief, text, "pending")]
+    return [Step(f"{counted(summary, pending)} PENDING", brief, text, "pending")]
 
 
 def _waited(summary: Summary, seconds: float) -> tuple[str, str]:
@@ -94,7 +94,7 @@ def _waited(summary: Summary, seconds: float) -> tuple[str, str]:
     late = sum(
         band.volume.objects for band in summary.pending_ages if band.upper_seconds is None or band.upper_seconds > OLD
     )
-    many = f" {things(summary, late)} had waited longer than a day." if late else ""
+    many = f" {counted(summary, late)} had waited longer than a day." if late else ""
     brief = f"{count(late)} for over a day" if late else "the oldest for over a day"
     return f"{brief}; check the destination bucket and the rules", (
         f"{waited}{many} S3 goes on trying, but after a day something is usually wrong: look for a destination "
@@ -104,7 +104,7 @@ def _waited(summary: Summary, seconds: float) -> tuple[str, str]:
 
 
 def _none(summary: Summary) -> list[Step]:
-    none = of(summary, "NONE").objects
+    none = volume_of(summary, "NONE").objects
     if not none:
         return []
     text = (
@@ -114,7 +114,7 @@ def _none(summary: Summary) -> list[Step]:
         "replicated, all is well."
     )
     brief = "no rule covered them when they were written, or they are older than the rule"
-    return [Step(f"{things(summary, none)} without a status", brief, text, "none")]
+    return [Step(f"{counted(summary, none)} without a status", brief, text, "none")]
 
 
 def _other(summary: Summary) -> list[Step]:
@@ -124,7 +124,7 @@ def _other(summary: Summary) -> list[Step]:
     many = sum(part.volume.objects for part in unknown)
     names = ", ".join(part.name for part in unknown)
     text = f"The report says {names}. They are taken as not replicated; ask S3 about some of them with HEAD."
-    return [Step(f"{things(summary, many)} with a status that S3 does not document", names, text, "other")]
+    return [Step(f"{counted(summary, many)} with a status that S3 does not document", names, text, "other")]
 
 
 def _lifecycle(summary: Summary) -> list[Step]:

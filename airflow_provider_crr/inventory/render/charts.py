@@ -1,4 +1,4 @@
-"""Bars as inline SVG: no script, and widths in percent, so that they fit any screen."""
+"""Bars as inline SVG, without a script. Widths are in percent, so that they fit any screen."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from airflow_provider_crr.inventory.render.markup import Markup, element
 from airflow_provider_crr.inventory.summary import Volume
 from airflow_provider_crr.text.humanize import count, share, size
 
-#: No part that exists is drawn narrower than this, in percent of the bar.
+#: The least width of a part that is not 0, in percent of the bar.
 LEAST = 0.8
-#: The same for the small bars of single prefixes.
+#: The least width in the small bars of single prefixes.
 LEAST_SMALL = 1.6
-#: Parts at least so wide, in percent, are labelled inside the bar; the wide ones also on a small screen.
+#: From the first width on, in percent, a part has its label inside the bar; from the second one on, also on a small
+#: screen.
 LABELLED, LABELLED_WHEN_SMALL = 16.0, 45.0
 
 
 def widths(values: Sequence[int], least: float = LEAST) -> list[float]:
     """
-    Return how wide to draw each value, in percent; together 100, or 0 if there is nothing.
+    Return how wide to draw each value, in percent. The widths add up to 100, or to 0 if all values are 0.
 
     :param values: the parts.
-    :param least: a part that is not 0 gets at least this; the others make room for it.
+    :param least: the least width of a part that is not 0. Wider parts make room for it.
     """
     whole = sum(values)
     if not whole:
@@ -50,8 +51,8 @@ def stacked(parts: Sequence[Part], by: str, *, height: int, scale: float = 100.0
     :param parts: in the order in which they are drawn.
     :param by: ``"objects"`` or ``"bytes"``.
     :param height: in pixels.
-    :param scale: how much of the available width the whole bar takes, in percent; more, if its parts need more.
-    :param labelled: a large bar, whose wide parts carry their name and share.
+    :param scale: how much of the available width the bar takes, in percent. It takes more if its parts need it.
+    :param labelled: whether it is a large bar, with name and share in its wide parts.
     """
     values = [measured(part.volume, by) for part in parts]
     whole = sum(values)
@@ -69,10 +70,10 @@ def stacked(parts: Sequence[Part], by: str, *, height: int, scale: float = 100.0
 
 def single(kind: str, value: int, largest: int, *, height: int, label: str) -> Markup:
     """
-    Return one value as a bar beside others.
+    Return one value as a bar that is compared with others.
 
-    :param kind: how it looks.
-    :param value: how long it is.
+    :param kind: the kind of part that it looks like, see :class:`.Part`.
+    :param value: the value, which is its length.
     :param largest: the value that takes the whole width.
     :param height: in pixels.
     :param label: the value in words.
@@ -83,13 +84,13 @@ def single(kind: str, value: int, largest: int, *, height: int, label: str) -> M
 
 
 def swatch(kind: str) -> Markup:
-    """Return the colour and pattern of a status as a small square."""
+    """Return a small square with the colour and pattern of a status."""
     square = element("rect", width="100%", height="100%", class_=f"fill-{kind}")
     return element("svg", square, class_="swatch", width=14, height=14, aria_hidden="true")
 
 
 def patterns() -> Markup:
-    """Return the patterns that tell statuses apart without colour; once in a page."""
+    """Return the patterns that tell statuses apart without colour. A page needs them once."""
     drawn = {
         "failed": (7, "M-1,1 l2,-2 M0,7 l7,-7 M6,8 l2,-2"),
         "pending": (6, "M3,2 v2"),

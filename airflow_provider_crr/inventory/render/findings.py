@@ -1,4 +1,4 @@
-"""What a summary says, in words: the same in every form of the report."""
+"""What a summary says, in words that every form of the report shares."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from airflow_provider_crr.inventory.summary import SETTLED, Statuses, Summary, V
 from airflow_provider_crr.text.humanize import age, count, share, size
 from airflow_provider_crr.text.legible import legible
 
-#: From the worst to what is most of a healthy bucket.
+#: The statuses from the worst to the best; ``""`` stands for unknown ones.
 ORDER = ("FAILED", "PENDING", "NONE", "", "COMPLETED", "REPLICA")
-#: Statuses of other names are shown one by one up to here.
+#: So many unknown statuses are shown one by one.
 MAX_UNKNOWN = 4
-#: S3 Replication Time Control promises this long.
+#: S3 Replication Time Control promises that a replica is there after so many seconds.
 SOON = 15 * 60
-#: Older than this is not "on its way" any more.
+#: What is PENDING for more seconds than this needs a look.
 OLD = 24 * 3600
 
 MEANINGS = {
@@ -63,7 +63,7 @@ class Part:
 
 
 def parts(statuses: Statuses) -> tuple[Part, ...]:
-    """Return the statuses that occur, worst first; unknown ones beyond a few are one part."""
+    """Return the statuses that occur, worst first; where there are many unknown ones, the last ones are one part."""
     known = [Part(name, name.lower(), statuses[name]) for name in ORDER if name and name in statuses]
     unknown = [Part(legible(name) or '""', "other", statuses[name]) for name in sorted(set(statuses) - set(MEANINGS))]
     if len(unknown) > MAX_UNKNOWN:
@@ -75,13 +75,13 @@ def parts(statuses: Statuses) -> tuple[Part, ...]:
     return tuple(part for part in shown if part.volume.objects)
 
 
-def things(summary: Summary, n: int) -> str:
-    """Return a number of what was counted: ``1 object``, ``4 object versions``."""
+def counted(summary: Summary, n: int) -> str:
+    """Return a number with its noun: ``1 object``, ``4 object versions``."""
     noun = "object" if summary.versions == "current" else "object version"
     return f"{count(n)} {noun}{'' if n == 1 else 's'}"
 
 
-def of(summary: Summary, *names: str) -> Volume:
+def volume_of(summary: Summary, *names: str) -> Volume:
     """Return the volume of the statuses named."""
     return total(summary.statuses, only=names)
 
@@ -90,11 +90,11 @@ def level(summary: Summary) -> Level:
     """Return how much attention the report asks for."""
     if not summary.volume.objects:
         return "empty"
-    if of(summary, "FAILED").objects or not of(summary, *SETTLED, "PENDING").objects:
+    if volume_of(summary, "FAILED").objects or not volume_of(summary, *SETTLED, "PENDING").objects:
         return "bad"
     if any(not part.settled and part.kind != "pending" for part in parts(summary.statuses)):
         return "watch"
-    if not of(summary, "PENDING").objects:
+    if not volume_of(summary, "PENDING").objects:
         return "good"
     oldest = summary.oldest_pending
     return "moving" if oldest and oldest.age_seconds < OLD else "watch"
@@ -107,11 +107,11 @@ def verdict(summary: Summary) -> str:
         markers = f", only {count(summary.delete_markers)} delete markers" if summary.delete_markers else ""
         noun = "objects" if summary.versions == "current" else "object versions"
         return f"The report lists no {noun}{markers}"
-    settled = of(summary, *SETTLED).objects
+    settled = volume_of(summary, *SETTLED).objects
     if settled == objects:
-        return f"All {things(summary, objects)} are replicated" if objects > 1 else "The only object is replicated"
+        return f"All {counted(summary, objects)} are replicated" if objects > 1 else "The only object is replicated"
     open_parts = [_open(part, summary) for part in parts(summary.statuses) if not part.settled]
-    return f"{share(settled, objects)} of {things(summary, objects)} replicated; {', '.join(open_parts)}"
+    return f"{share(settled, objects)} of {counted(summary, objects)} replicated; {', '.join(open_parts)}"
 
 
 def _open(part: Part, summary: Summary) -> str:
@@ -122,24 +122,24 @@ def _open(part: Part, summary: Summary) -> str:
 
 
 def lifecycle(summary: Summary) -> str:
-    """Return what lifecycle rules are held back on, one sentence."""
+    """Return on how many objects lifecycle rules are held back, one sentence."""
     held = summary.lifecycle_held
     if not held.objects:
         return "Lifecycle rules are held back on nothing"
     them, are = ("it", "it is") if held.objects == 1 else ("them", "they are")
     return (
-        f"Lifecycle rules are held back on {things(summary, held.objects)}, {size(held.bytes)}: S3 neither expires "
+        f"Lifecycle rules are held back on {counted(summary, held.objects)}, {size(held.bytes)}: S3 neither expires "
         f"nor transitions {them} while {are} PENDING or FAILED"
     )
 
 
 def pending_ages_unknown(summary: Summary) -> bool:
-    """Return whether the report could not say how old its PENDING versions are."""
-    return bool(of(summary, "PENDING").objects) and not summary.pending_ages
+    """Return whether there are PENDING versions, and the report does not say how old they are."""
+    return bool(volume_of(summary, "PENDING").objects) and not summary.pending_ages
 
 
 def as_of(summary: Summary) -> str:
-    """Return how far the statuses may be trusted, one sentence."""
+    """Return of what time the statuses are, one sentence."""
     return (
         f"Statuses are as of the inventory scan that S3 began at {summary.created_at:%Y-%m-%d %H:%M} UTC; they may "
         "have changed since, and an inventory may miss the newest writes"
@@ -147,19 +147,19 @@ def as_of(summary: Summary) -> str:
 
 
 def unlisted(summary: Summary) -> str:
-    """Return what was counted without being a status of its own, or ``""``."""
-    counted = []
+    """Return what the counts include or leave out, a few words, or ``""``: noncurrent versions and delete markers."""
+    remarks = []
     if summary.noncurrent_versions:
-        counted.append(f"{count(summary.noncurrent_versions)} of them noncurrent")
+        remarks.append(f"{count(summary.noncurrent_versions)} of them noncurrent")
     if summary.delete_markers:
-        counted.append(f"{count(summary.delete_markers)} delete markers left out")
-    return ", ".join(counted)
+        remarks.append(f"{count(summary.delete_markers)} delete markers left out")
+    return ", ".join(remarks)
 
 
 def facts(summary: Summary) -> list[tuple[str, str]]:
     """Return where the report comes from, as names and values."""
     depth = summary.prefix_depth
-    found = [
+    rows = [
         ("Source bucket", summary.source_bucket),
         ("Inventory scan", f"{summary.created_at:%Y-%m-%d %H:%M:%S} UTC"),
         ("Manifest", summary.manifest),
@@ -170,5 +170,5 @@ def facts(summary: Summary) -> list[tuple[str, str]]:
         ("Prefix depth", f"{depth} key segment{'' if depth == 1 else 's'}" if depth else "0, no prefixes"),
     ]
     if summary.failed_manifest_uri:
-        found.append(("Manifest of FAILED", summary.failed_manifest_uri))
-    return found
+        rows.append(("Manifest of FAILED", summary.failed_manifest_uri))
+    return rows

@@ -1,4 +1,4 @@
-"""A summary for a browser: one file that loads nothing and runs nothing."""
+"""A summary for a browser: one HTML file that loads nothing and runs no script."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from airflow_provider_crr.inventory.render.findings import (
     HEADLINES,
     Level,
     as_of,
+    counted,
     facts,
     level,
-    of,
     parts,
-    things,
     unlisted,
     verdict,
+    volume_of,
 )
-from airflow_provider_crr.inventory.render.markup import Markup, element, found, together
+from airflow_provider_crr.inventory.render.markup import Markup, code, element, together
 from airflow_provider_crr.inventory.render.prefixes import prefixes
 from airflow_provider_crr.inventory.render.sections import (
     failed_sample,
@@ -30,7 +30,7 @@ from airflow_provider_crr.inventory.summary import SETTLED, Summary
 from airflow_provider_crr.text.humanize import age, count, share, size
 from airflow_provider_crr.text.legible import legible
 
-#: Nothing from anywhere; the style sheet is in the page, the icon is empty.
+#: Nothing is loaded; the style sheet is in the page, and the icon is empty.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 _SIGNS: dict[Level, str] = {"empty": "0", "good": "✓", "moving": "→", "watch": "?", "bad": "!"}
@@ -72,7 +72,7 @@ def _style() -> Markup:
 
 
 def _top(summary: Summary) -> Markup:
-    found_level = level(summary)
+    attention = level(summary)
     return element(
         "header",
         element(
@@ -80,17 +80,17 @@ def _top(summary: Summary) -> Markup:
             f"S3 replication · inventory scan of {summary.created_at:%Y-%m-%d %H:%M} UTC",
             class_="eyebrow",
         ),
-        element("h1", found(summary.source_bucket)),
+        element("h1", code(summary.source_bucket)),
         element(
             "div",
-            element("span", _SIGNS[found_level], class_="sign", aria_hidden="true"),
+            element("span", _SIGNS[attention], class_="sign", aria_hidden="true"),
             element(
                 "p",
-                element("strong", HEADLINES[found_level]),
+                element("strong", HEADLINES[attention]),
                 element("span", f"{verdict(summary)}."),
                 class_="verdict",
             ),
-            class_=f"banner level-{found_level}",
+            class_=f"banner level-{attention}",
         ),
     )
 
@@ -99,7 +99,7 @@ def _tiles(summary: Summary) -> Markup | None:
     whole = summary.volume
     if not whole.objects:
         return None
-    settled = of(summary, *SETTLED)
+    settled = volume_of(summary, *SETTLED)
     made = [
         _tile(
             "",
@@ -116,7 +116,7 @@ def _tiles(summary: Summary) -> Markup | None:
         ),
     ]
     for name, kind in (("FAILED", "failed"), ("PENDING", "pending"), ("NONE", "none")):
-        volume = of(summary, name)
+        volume = volume_of(summary, name)
         note = f"{size(volume.bytes)}, {share(volume.objects, whole.objects)} of them" if volume.objects else "none"
         made.append(_tile(kind if volume.objects else "", name, count(volume.objects), note))
     other = [part for part in parts(summary.statuses) if part.kind == "other"]
@@ -136,7 +136,7 @@ def _oldest(summary: Summary) -> Markup:
             age(oldest.age_seconds),
             f"written {oldest.last_modified:%Y-%m-%d %H:%M} UTC",
         )
-    if of(summary, "PENDING").objects:
+    if volume_of(summary, "PENDING").objects:
         return _tile("pending", "Oldest PENDING", "not known", "no LastModifiedDate in the report")
     return _tile("", "Oldest PENDING", "none", "nothing is waiting")
 
@@ -161,11 +161,11 @@ def _tile(kind: str, name: str, value: str, note: str) -> Markup:
 
 
 def _footer(summary: Summary) -> Markup:
-    rows = [together(element("dt", name), element("dd", found(value))) for name, value in facts(summary)]
+    rows = [together(element("dt", name), element("dd", code(value))) for name, value in facts(summary)]
     return element(
         "footer",
         element("h2", "About this report"),
-        element("p", f"{as_of(summary)}. Ask S3 itself (HEAD) before acting on a single {things(summary, 1)[2:]}."),
+        element("p", f"{as_of(summary)}. Ask S3 itself (HEAD) before acting on a single {counted(summary, 1)[2:]}."),
         element("dl", rows),
         element(
             "p",

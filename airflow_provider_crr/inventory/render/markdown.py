@@ -11,21 +11,21 @@ from airflow_provider_crr.inventory.render.findings import (
     as_of,
     facts,
     level,
-    of,
     parts,
     pending_ages_unknown,
     unlisted,
     verdict,
+    volume_of,
 )
 from airflow_provider_crr.inventory.summary import Statuses, Summary, total, unsettled
 from airflow_provider_crr.text.humanize import age, count, share, size
 from airflow_provider_crr.text.legible import legible
 
-#: Everything with which a text could start markup, end its table cell, or become a link by itself. Character
-#: references rather than backslashes: in a table, "\\\\|" does not mean the same to every reader.
+#: Whatever could begin markup, end the cell of a table, or become a link by itself. It is written as character
+#: references, because readers do not agree on what a backslash means in a table.
 _ACTIVE = re.compile(
     r"[&<>`|\\*\[\]!~#$@^{}]"
-    r"|(?<![^\W_])_|_(?![^\W_])"  # not within a word, where it means nothing
+    r"|(?<![^\W_])_|_(?![^\W_])"  # within a word "_" is no markup
     r"|(?<!s3):(?=//)|(?<=www)\.|^[-+=:]|^\d+[.)]",
     re.IGNORECASE,
 )
@@ -116,7 +116,7 @@ def _prefix_row(statuses: Statuses, kinds: Sequence[str]) -> tuple[str, ...]:
 
 
 def _pending(summary: Summary) -> list[str]:
-    if not of(summary, "PENDING").objects:
+    if not volume_of(summary, "PENDING").objects:
         return []
     if pending_ages_unknown(summary):
         return ["## PENDING by age", "Not known: the report has no LastModifiedDate."]
@@ -130,6 +130,6 @@ def _failed(summary: Summary) -> list[str]:
     sample = summary.failed_sample
     if not sample:
         return []
-    failed = of(summary, "FAILED").objects
+    failed = volume_of(summary, "FAILED").objects
     head = f"## FAILED, {count(len(sample))} of {count(failed)}"
     return [head, _list(escaped(uri) for uri in sample)]

@@ -1,4 +1,4 @@
-"""HTML and SVG elements as values: whatever is not an element is text, and is escaped."""
+"""HTML and SVG elements as values. Whatever is not an element is text, which is escaped."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_provider_crr.text.legible import legible, pieces
 
 
 class Markup(str):
-    """Text that is markup already; only :func:`element` and its neighbours make it."""
+    """Text that is markup already. Only the functions of this module make it."""
 
     __slots__ = ()
 
@@ -26,9 +26,9 @@ def element(name: str, /, *children: Child, **attributes: str | float | None) ->
     Return one element.
 
     :param name: tag name.
-    :param children: elements, texts, or iterables of them; None is nothing.
-    :param attributes: a trailing ``_`` is dropped and other ``_`` become ``-``, so that ``class_`` and
-        ``aria_label`` can be written; None leaves the attribute out.
+    :param children: elements, texts, or iterables of them; None is left out.
+    :param attributes: a ``_`` at the end is dropped, and every other ``_`` becomes ``-``, as in ``class_`` and
+        ``aria_label``. None leaves the attribute out.
     """
     written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(legible(str(value)))}"'
@@ -45,16 +45,16 @@ def together(*children: Child) -> Markup:
     return Markup("".join(map(_markup, children)))
 
 
-def found(text: str) -> Markup:
-    """Return text out of the report as code: a key, a prefix, a URI; what cannot be seen is spelled out."""
+def code(text: str) -> Markup:
+    """Return a key, a prefix or a URI as code; characters that cannot be seen are spelled out."""
     shown = (
         element("span", piece, class_="unseen") if is_unseen else _in_order(piece) for piece, is_unseen in pieces(text)
     )
     return element("code", shown, dir="ltr")
 
 
-def aside(text: str) -> Markup:
-    """Return text that is no value: a name for what has none, a zero that need not be read."""
+def muted(text: str) -> Markup:
+    """Return text that needs no attention: a zero, or words in the place of a name."""
     return element("i", text)
 
 
@@ -67,15 +67,15 @@ def table(class_: str, head: Sequence[str], rows: Sequence[Sequence[Child]]) -> 
     """
     Return a table whose first column names the row.
 
-    :param class_: how it looks.
-    :param head: column names; ``""`` for a column of bars.
-    :param rows: as many cells in each.
+    :param class_: its class in the style sheet.
+    :param head: the names of the columns; ``""`` for a column of bars.
+    :param rows: the rows, each with a cell for each column.
     """
     names = (
         element("th", name or element("span", "Bar", class_="spoken"), scope="col", role="columnheader")
         for name in head
     )
-    # The roles keep it a table for a screen reader where the style sheet stacks its cells.
+    # On a small screen the style sheet stacks the cells. With the roles it is still a table for a screen reader.
     return element(
         "table",
         element("thead", element("tr", names, role="row"), role="rowgroup"),
@@ -93,7 +93,7 @@ def _row(head: Sequence[str], row: Sequence[Child]) -> Markup:
 
 
 def _in_order(text: str) -> Child:
-    """Return text whose "/" stay in their order, also between segments that are written from right to left."""
+    """Return text whose segments stay in their order, even if some are written from right to left."""
     if not any(unicodedata.bidirectional(character) in ("R", "AL") for character in text):
         return text
     first, *others = text.split("/")

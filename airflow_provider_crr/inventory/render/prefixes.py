@@ -9,9 +9,9 @@ from airflow_provider_crr.inventory.render.findings import parts
 from airflow_provider_crr.inventory.render.markup import (
     Child,
     Markup,
-    aside,
+    code,
     element,
-    found,
+    muted,
     section,
     table,
     together,
@@ -43,7 +43,7 @@ def prefixes(summary: Summary) -> Markup:
     kinds = [kind for kind in ("failed", "pending", "none", "other") if kind in present]
     rows = [
         _prefix_row(
-            found(prefix.prefix) if prefix.prefix else aside("no prefix"),
+            code(prefix.prefix) if prefix.prefix else muted("no prefix"),
             prefix.statuses,
             by,
             largest,
@@ -53,9 +53,9 @@ def prefixes(summary: Summary) -> Markup:
     ]
     foot = []
     if other.count:
-        name = aside(f"{count(other.count)} more prefixes")
+        name = muted(f"{count(other.count)} more prefixes")
         foot = [_prefix_row(name, other.statuses, by, None, kinds)]
-    # A few behind the fold would cost more trouble than they save room.
+    # Five or fewer are not worth a fold.
     at_once = UNFOLDED if len(rows) > UNFOLDED + 5 else len(rows)
     head = (
         "Prefix",
@@ -95,10 +95,10 @@ def _prefix_row(
     of_kind = {kind: Volume() for kind in kinds}
     for part in open_parts:
         of_kind[part.kind] += part.volume
-    numbers = (count(of_kind[kind].objects) if of_kind[kind].objects else aside("0") for kind in kinds)
+    numbers = (count(of_kind[kind].objects) if of_kind[kind].objects else muted("0") for kind in kinds)
     return (
         together(element("div", name, class_="key"), bar),
-        _length(volume, by) if volume.objects else aside("nothing"),
+        _length(volume, by) if volume.objects else muted("nothing"),
         share(volume.objects, whole.objects),
         *numbers,
     )

@@ -1,4 +1,4 @@
-"""Sections of the HTML report: each a picture, with its numbers as a table."""
+"""Sections of the HTML report. Most have a picture, and its numbers as a table."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from airflow_provider_crr.inventory.render import charts
 from airflow_provider_crr.inventory.render.advice import Step
-from airflow_provider_crr.inventory.render.findings import Part, of, parts, pending_ages_unknown, things
-from airflow_provider_crr.inventory.render.markup import Child, Markup, aside, element, found, section, table
+from airflow_provider_crr.inventory.render.findings import Part, counted, parts, pending_ages_unknown, volume_of
+from airflow_provider_crr.inventory.render.markup import Child, Markup, code, element, muted, section, table
 from airflow_provider_crr.inventory.summary import Summary
 from airflow_provider_crr.text.humanize import age, count, share, size
 
@@ -58,25 +58,25 @@ def _bar(name: str, shown: Sequence[Part], by: str) -> Markup:
     return element("figure", element("figcaption", name), bar)
 
 
-def next_steps(found_steps: Sequence[Step]) -> Markup:
+def next_steps(needed: Sequence[Step]) -> Markup:
     """Return what to do next."""
     items = (
         element(
             "li",
             element("h3", charts.swatch(step.status) if step.status else None, step.title),
             element("p", step.text),
-            element("p", found(step.uri), class_="copy") if step.uri else None,
+            element("p", code(step.uri), class_="copy") if step.uri else None,
             class_=f"step step-{step.status or 'neutral'}",
         )
-        for step in found_steps
+        for step in needed
     )
     return section("What to do next", element("ol", items, class_="steps"))
 
 
 def pending_ages(summary: Summary) -> Markup:
-    """Return how long PENDING versions have been waiting, and which one longest."""
+    """Return how long PENDING versions have been waiting, and which one has been waiting longest."""
     title = "Age of PENDING"
-    pending = of(summary, "PENDING").objects
+    pending = volume_of(summary, "PENDING").objects
     if not pending:
         return section(title, element("p", "Nothing was PENDING when the scan began.", class_="empty good"))
     if pending_ages_unknown(summary):
@@ -88,25 +88,23 @@ def pending_ages(summary: Summary) -> Markup:
         words = f"{count(band.volume.objects)} PENDING, {band.label}, {size(band.volume.bytes)}"
         bar = charts.single("pending", band.volume.objects, largest, height=18, label=words)
         empty = not band.volume.objects
-        number: Child = aside("0") if empty else count(band.volume.objects)
+        number: Child = muted("0") if empty else count(band.volume.objects)
         rows.append((band.label, bar, number, share(band.volume.objects, pending), size(band.volume.bytes)))
     oldest = summary.oldest_pending
-    longest = (
-        element("p", f"Longest, {age(oldest.age_seconds)}: ", found(oldest.uri), class_="copy") if oldest else None
-    )
+    longest = element("p", f"Longest, {age(oldest.age_seconds)}: ", code(oldest.uri), class_="copy") if oldest else None
     return section(title, table("ages", ("Age at the scan", "", "Objects", "Share", "Size"), rows), longest)
 
 
 def failed_sample(summary: Summary) -> Markup | None:
     """Return some FAILED objects by name."""
-    failed = of(summary, "FAILED").objects
+    failed = volume_of(summary, "FAILED").objects
     sample = summary.failed_sample
     if not failed:
         return None
     if not sample:
         return section("FAILED by name", element("p", "The report names none of them.", class_="empty"))
-    more = f"{count(len(sample))} of {things(summary, failed)}." if failed > len(sample) else "All of them."
-    items = (element("li", found(uri)) for uri in sample)
+    more = f"{count(len(sample))} of {counted(summary, failed)}." if failed > len(sample) else "All of them."
+    items = (element("li", code(uri)) for uri in sample)
     return section(
         "FAILED by name",
         element("p", f"{more} A click selects a whole URI.", class_="note"),

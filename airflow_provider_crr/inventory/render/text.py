@@ -1,4 +1,4 @@
-"""A summary for the task log: compact, aligned, no markup."""
+"""A summary for the task log: a few aligned lines without markup."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from airflow_provider_crr.inventory.render.advice import steps
 from airflow_provider_crr.inventory.render.findings import (
     as_of,
-    of,
     parts,
     pending_ages_unknown,
     unlisted,
     verdict,
+    volume_of,
 )
 from airflow_provider_crr.inventory.summary import Statuses, Summary, total, unsettled
 from airflow_provider_crr.text.humanize import age, count, share, size
 from airflow_provider_crr.text.legible import legible, shortened
 
-#: A log names this many prefixes and FAILED objects; the report names more.
+#: How many prefixes and FAILED objects a log names; the report names more.
 MAX_NAMED_IN_LOG = 10
 
 
@@ -73,7 +73,7 @@ def _prefix_row(statuses: Statuses) -> tuple[str, str, str, str]:
 
 
 def _pending(summary: Summary) -> list[str]:
-    if not of(summary, "PENDING").objects:
+    if not volume_of(summary, "PENDING").objects:
         return []
     if pending_ages_unknown(summary):
         return ["PENDING by age: not known, the report has no LastModifiedDate"]
@@ -84,15 +84,15 @@ def _pending(summary: Summary) -> list[str]:
         if band.volume.objects
     ]
     oldest = summary.oldest_pending
-    found = [f"  oldest: {age(oldest.age_seconds)}  {legible(oldest.uri)}"] if oldest else []
-    return [*_aligned(rows, left=1), *found]
+    last = [f"  oldest: {age(oldest.age_seconds)}  {legible(oldest.uri)}"] if oldest else []
+    return [*_aligned(rows, left=1), *last]
 
 
 def _failed(summary: Summary) -> list[str]:
     sample = summary.failed_sample[:MAX_NAMED_IN_LOG]
     if not sample:
         return []
-    failed = of(summary, "FAILED").objects
+    failed = volume_of(summary, "FAILED").objects
     head = f"FAILED, {count(len(sample))} of {count(failed)}" if failed > len(sample) else "FAILED"
     return [head, *(f"  {legible(uri)}" for uri in sample)]
 
@@ -112,11 +112,11 @@ def _with_uri(text: str, uri: str | None) -> str:
 
 def _aligned(rows: Sequence[tuple[str, ...]], *, left: int, last: int = 0) -> list[str]:
     """
-    Return rows as lines of aligned columns, the first row as the heading.
+    Return rows as lines with aligned columns.
 
-    :param rows: as many cells in each; the first is the heading.
-    :param left: how many leading columns are flush left; the others are flush right.
-    :param last: how many trailing columns are flush left.
+    :param rows: the rows, all with the same number of cells; the first is the heading.
+    :param left: how many columns at the beginning are aligned left; the others are aligned right.
+    :param last: how many columns at the end are aligned left, too.
     """
     columns = len(rows[0])
     widths = [max(len(row[column]) for row in rows) for column in range(columns)]
