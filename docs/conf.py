@@ -37,7 +37,7 @@ autodoc_preserve_defaults = True
 # What annotations and docstrings name of others, whose inventories are on servers: nothing is fetched to build this.
 nitpicky = True
 nitpick_ignore_regex = [
-    ("py:class", r"(airflow|collections|datetime|threading)\..*"),
+    ("py:class", r"(airflow|airflow_provider_crr\.hooks\.base|collections|datetime|threading)\..*"),
     ("py:class", "datetime|Config"),  # types that are imported for type checkers only
     ("py:exc", "AirflowSensorTimeout"),
 ]

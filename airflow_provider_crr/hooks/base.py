@@ -1,4 +1,4 @@
-"""What this provider's hooks share: a client whose failures are errors of ours, and whose answers are S3's own."""
+"""What this provider's hooks share: how the boto3 client is made, and checked before anything is asked through it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from airflow_provider_crr.s3.uninterruptible import waited
 
 
 class ConnectedHook(AwsBaseHook):
-    """A hook of amazon's with such a client. It is a base before amazon's own class."""
+    """A hook that makes its client so. It is a base class before one of amazon's."""
 
     def get_client_type(self, *args: Any, **kwargs: Any) -> Any:
         """
@@ -29,13 +29,13 @@ class ConnectedHook(AwsBaseHook):
             keeps its connections where its answers cannot be held to their questions.
         """
         with self._connecting():
-            _ = self.conn_config  # read here: a triggerer reads it in threads of its own only
+            _ = self.conn_config  # read in this thread: a triggerer cannot read connections in the one that waits
             make = partial(super().get_client_type, *args, **kwargs)
             client: Any = waited(make, "there were credentials for a client")
             if not hasattr(client, "meta"):  # an asynchronous one, which is still to be entered
                 return client
             if client._get_credentials() is None and client.meta.config.signature_version is not _unsigned():
-                # Said now: the next try looks for credentials anew.
+                # Raised now, so that the next try looks for credentials anew.
                 raise no_credentials(None, "none were found", self._connection)
         name_connection(client, self._connection)
         pairing_of(client)  # before anything is asked through it, lists and reports included
@@ -61,7 +61,7 @@ class ConnectedHook(AwsBaseHook):
 
     @contextmanager
     def _connecting(self) -> Iterator[None]:
-        """Raise whatever keeps a connection from being used as an error of ours: amazon's hooks raise of every kind."""
+        """Raise every error of connecting as one of this provider's: amazon's hooks raise errors of every kind."""
         try:
             yield
         except Exception as error:

@@ -23,9 +23,9 @@ from airflow_provider_crr.s3.listing import ListedObject, list_matching, list_ve
 from airflow_provider_crr.s3.objects import S3Object, account_id, is_arn
 from airflow_provider_crr.text.legible import told
 
-#: Seconds after which a question that a task can do without is given up; it is asked twice.
+#: Seconds that each of two tries may take, where a task can do without the answer.
 _BRIEF = 5.0
-#: Answers handed from the lookup's thread to an event loop at a time.
+#: How many answers are handed at a time from the lookup's thread to an event loop.
 _ASYNC_CHUNK = 100
 
 
@@ -124,7 +124,7 @@ class S3ReplicationHook(ConnectedHook, S3Hook):
 
         @sync_to_async(thread_sensitive=False)
         def chunk() -> list[ObjectReplication]:
-            if not answers:  # here, because the client is made with it, which takes a while
+            if not answers:  # made in this thread, because making the client takes a while
                 answers.append(self.get_replication_statuses(objects, bucket_name, stop=stop))
             return list(islice(answers[0], _ASYNC_CHUNK))
 
@@ -140,7 +140,7 @@ class S3ReplicationHook(ConnectedHook, S3Hook):
         Return a bucket's replication rules; none if it has no replication configuration.
 
         :param bucket_name: the bucket.
-        :param brief: whether to give up after some seconds, for what a task can do without.
+        :param brief: whether to give up after some seconds; for tasks that can do without the rules.
         :raises BucketNotFound: if there is no such bucket.
         :raises LookupFailed: if the rules cannot be read, usually for want of s3:GetReplicationConfiguration.
         """
@@ -199,10 +199,10 @@ class S3ReplicationHook(ConnectedHook, S3Hook):
 
     def check_bucket(self, bucket_name: str) -> None:
         """
-        Make sure that a bucket exists; HEAD of an object cannot tell a missing bucket from a missing object.
+        Make sure that a bucket exists: the HEAD of an object cannot tell a missing bucket from a missing object.
 
         :param bucket_name: the bucket.
-        :raises BucketNotFound: if S3 says that there is none. Any other answer proves nothing, and is let go by.
+        :raises BucketNotFound: if S3 says that there is none. Any other answer of S3 proves nothing and raises nothing.
         :raises LookupFailed: if somebody else refused, such as STS or a proxy.
         """
         from botocore.exceptions import ClientError
@@ -227,7 +227,7 @@ class S3ReplicationHook(ConnectedHook, S3Hook):
         return self._rules.why_no_status(answer)
 
     def whereabouts(self) -> dict[str, Any]:
-        """Return whom this hook asks, by which connection, as plain JSON without secrets."""
+        """Return which endpoint this hook asks, and by which connection, as plain JSON without secrets."""
         client: Any = self.get_conn()
         return {
             "aws_conn_id": self.aws_conn_id,

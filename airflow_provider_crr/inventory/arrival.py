@@ -12,10 +12,10 @@ from airflow_provider_crr.text.humanize import utc_text
 
 class ReportArrival:
     """
-    A wait for a complete report newer than some moment.
+    A wait for a complete report that is newer than some moment.
 
     :param find: returns the URI of the newest complete report's ``manifest.json`` begun after a moment, or None.
-    :param location: the folder of the inventory configuration, for people.
+    :param location: the folder of the inventory configuration, as messages name it.
     :param newer_than: only reports that S3 began after this count, UTC; None for any.
     """
 
@@ -25,28 +25,28 @@ class ReportArrival:
         self._find = find
         self._location = location
         self._newer_than = newer_than
-        self._found: str | None = None
+        self._uri: str | None = None
 
     def poll(self, stop: Event | None = None) -> bool:
         """Look once; return whether there is a report."""
         with until(stop):
-            self._found = self._find(self._newer_than)
-        return self._found is not None
+            self._uri = self._find(self._newer_than)
+        return self._uri is not None
 
     def failure(self) -> None:
         """Return None: however long there was no report, one may still come."""
 
     def progress(self) -> str:
         """Return one line about the last look."""
-        if self._found:
-            return f"complete inventory report {self._found}"
+        if self._uri:
+            return f"complete inventory report {self._uri}"
         after = f" begun after {utc_text(self._newer_than)}" if self._newer_than else ""
         return f"no complete inventory report{after} in {self._location}; S3 may take two days to deliver one"
 
     def warnings(self) -> list[str]:
-        """Return nothing: a report that is not there yet is no surprise."""
+        """Return no warnings: a report that is not there yet is no surprise."""
         return []
 
     def value(self) -> str | None:
-        """Return the URI found."""
-        return self._found
+        """Return the URI of the report's ``manifest.json``; None if there is none yet."""
+        return self._uri

@@ -32,24 +32,25 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
     """
     Delete objects from a replicated source bucket, but only the versions that S3 says are COMPLETED.
 
-    Every version is looked up, and the very version that S3 named is deleted for good: no delete marker is
-    written, nothing is replicated, and the replica stays. An object that was overwritten between the check and
-    the delete keeps its new version. Null versions are refused, because they can be replaced in place. Where the
+    Every version is looked up, and exactly the version that S3 named in its answer is deleted for good: no delete
+    marker is written, nothing is replicated, and the replica stays. An object that was overwritten between the check
+    and the delete keeps its new version. Null versions are refused, because they can be replaced in place. If the
     latest version is deleted and an older one is refused, the older one becomes current.
 
-    At a store that is not Amazon S3 nothing is deleted before its rules say that deletes of versions stay in the
-    bucket: MinIO's, by default, delete the replica, too.
+    At a store that is not Amazon S3 nothing is deleted before its rules say that the delete of a version is not
+    replicated. By default, MinIO's rules delete the replica, too.
 
-    From Airflow 3.3 on a retry goes on from where the task was ended, and counts what an earlier try deleted. Before, a
-    retry with ``versions="current"`` deletes nothing, because older versions are current by then, and one with
+    From Airflow 3.3 on a retry goes on from where the task was ended, and counts what an earlier try deleted. Before
+    3.3, a retry with ``versions="current"`` deletes nothing, because older versions are current by then. A retry with
     ``"all"`` refuses as MISSING the keys of which nothing is left. Named versions can be retried on every release.
 
     Returns (XCom) ``{"dry_run", "deleted", "already_gone", "refused", "refused_statuses": {state: versions},
-    "deleted_sample", "refused_sample": [{"uri", "status", "reason"}]}``; pushed before a failure, too. With
+    "deleted_sample", "refused_sample": [{"uri", "status", "reason"}]}``; it is pushed before a failure, too. With
     ``dry_run``, ``deleted`` is what would have been deleted. ``already_gone`` counts versions, named or listed, that
     were not there any more.
 
-    :param bucket_key: as in :class:`~airflow_provider_crr.sensors.replication.S3ReplicationSensor`; templated.
+    :param bucket_key: a key, an ``s3://`` URI, a ``{"bucket", "key", "version_id"}`` mapping, or a list of them;
+        templated. With the bucket in the URI or mapping, leave ``bucket_name`` out.
     :param bucket_name: bucket of the keys that name none; templated.
     :param wildcard_match: whether the keys are Unix shell-style patterns.
     :param version_id: version of the one key that ``bucket_key`` names; templated.
@@ -118,7 +119,7 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
                     " the versions"
                 )
             run.run(DeletePlan(client, targets), progress, deletion)
-        except BaseException:  # also Airflow's execution_timeout: deletes cannot be asked for again
+        except BaseException:  # also Airflow's execution_timeout: nobody can be asked later what was deleted
             evidence.push(context, deletion.to_dict())
             raise
         found = deletion.to_dict()
@@ -138,25 +139,25 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
         return found
 
     def _targets(self) -> Targets:
-        found = super()._targets()
-        for obj in (*found.objects, *found.patterns):
+        targets = super()._targets()
+        for obj in (*targets.objects, *targets.patterns):
             if not is_of_one_bucket(obj.bucket):
                 raise errors.InvalidArgument(
                     "a delete through this access point may reach the replica",
                     uri=str(obj),
                     remedy="Name the bucket, or an access point of that bucket alone",
                 )
-        return found
+        return targets
 
     def _progress(self, context: Context, targets: Targets, hook: S3ReplicationHook) -> DeleteProgress:
-        """Return what is kept for the next try of the same asking; a dry run has nothing to keep."""
+        """Return what is kept for the next try, until a user clears the task; a dry run keeps nothing."""
         store: Any = None if self.only_check else context.get("task_state_store")
         # Clearing another task of the run does not change max_tries: this task still goes on.
         round = str(getattr(context.get("ti"), "max_tries", 0))
         return DeleteProgress(store, round, targets, self.versions, hook.whereabouts())
 
     def _is_retried(self, ti: Any) -> bool:
-        """Return whether an earlier try of the same asking may have deleted something."""
+        """Return whether an earlier try may have deleted something, since the task ran first or a user cleared it."""
         first = getattr(ti, "max_tries", 0) - (self.retries or 0) + 1
         return not self.only_check and getattr(ti, "try_number", 1) > max(1, first)
 
@@ -164,7 +165,7 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
         every_version = self.versions == "all" and not any(obj.version_id for obj in targets.objects)
         if not every_version or found["dry_run"] or found["refused"] or len(targets.objects) > MAX_PLACES:
             return False
-        # What was written since the versions were listed, only another question shows.
+        # Only asking again shows what was written since the versions were listed.
         return all(answer.state in _GONE for answer in hook.get_replication_statuses(targets.objects))
 
     def _flow(self) -> Flow:

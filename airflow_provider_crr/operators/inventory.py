@@ -31,12 +31,12 @@ class S3InventorySummaryOperator(HookOperator):
     """
     Summarize one S3 Inventory report by replication status.
 
-    The manifest and every data file are checked against their MD5 before a row counts; a report that is not whole
-    fails the task and counts nothing. Statuses are as of the time when S3 listed the object.
+    The manifest and every data file are checked against their MD5 before a row counts. A report that is not whole
+    fails the task, and nothing of it counts. Statuses are those of the time when S3 listed the object.
 
-    Returns (XCom) :meth:`Summary.to_dict <airflow_provider_crr.inventory.summary.Summary.to_dict>`; pushed, and the
-    files written, before a limit fails the task. The events of its ``outlets`` tell of it what
-    :func:`~airflow_provider_crr.tasks.asset_events.summary_event` picks.
+    Returns (XCom) :meth:`Summary.to_dict <airflow_provider_crr.inventory.summary.Summary.to_dict>`. It is pushed, and
+    the files are written, before a limit fails the task. The events of its ``outlets`` tell the parts of it that
+    :func:`~airflow_provider_crr.tasks.asset_events.summary_event` returns.
 
     :param inventory: S3 URI of a report's ``manifest.json``, or of the inventory configuration's folder
         ``s3://dest/prefix/source-bucket/config-id/``, which means its newest complete report; templated.
@@ -49,14 +49,14 @@ class S3InventorySummaryOperator(HookOperator):
     :param report_uri: where to write the report: an ``s3://`` or ``file://`` URI, or a path, that ends in ``.html``,
         ``.md`` or ``.json``; templated.
     :param failed_manifest_uri: where to write the FAILED versions as an S3 Batch Operations manifest
-        (``S3BatchOperations_CSV_20180820``); templated. If there are none it is not written, ``failed_manifest_uri``
-        is None in the XCom, and what an earlier run wrote there stays.
-    :param failed_manifest_pending_age: list there, too, what was PENDING for longer than this; seconds or a timedelta.
+        (``S3BatchOperations_CSV_20180820``); templated. If no version FAILED, nothing is written: then
+        ``failed_manifest_uri`` is None in the XCom, and what an earlier run wrote there stays.
+    :param failed_manifest_pending_age: also list there what was PENDING for longer than this; seconds or a timedelta.
     :param extra_args: what is sent with each object that is written to S3: ``extra_args`` of amazon's ``S3Hook``, such
         as ``{"ServerSideEncryption": "aws:kms", "ACL": "bucket-owner-full-control"}``; templated.
-    :param engine: ``"local"``: read by this worker.
+    :param engine: ``"local"`` means that this worker reads the report.
     :param work_dir: directory for temporary files, None for the system's. It holds up to three unpacked data files,
-        each of a bounded size. What a killed task leaves there is removed by the next one that uses it.
+        each of a bounded size. What a killed task leaves there is removed by the next task that uses it.
     :param kwargs: those of :class:`~airflow_provider_crr.tasks.connection.HookOperator`, and of every operator.
     :raises InvalidArgument: for arguments that can never work, when the DAG is parsed.
     :raises InventoryError: if there is no complete report, or it cannot be trusted; see its subclasses.

@@ -1,11 +1,11 @@
 """
 The Replication tab of a task instance, in Airflow 3.1 and later; Airflow 3.0 does not know such tabs.
 
-Airflow serves a plugin's pages without asking who is there. So these are files without data: their script reads the
+Airflow serves a plugin's pages to everybody, without a login. So these are files without data: their script reads the
 task's XCom through Airflow's REST API with the viewer's own session, and Airflow decides what that viewer may see.
 
-Every component of Airflow imports this module, each task's process among them: what serves is imported on the first
-request.
+Every component of Airflow imports this module, also the process of each task. So the web framework is imported only on
+the first request.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from airflow_provider_crr.tasks.compat import AirflowPlugin
 PATH = "airflow-provider-crr"
 FILES = Path(__file__).parent / "tab"
 
-#: Nothing but these files and Airflow's API; no text is ever taken for markup. The frame is Airflow's own.
+#: The pages may load these files and ask Airflow's API, and nothing else. Only Airflow may frame them, and no text is
+#: taken for markup.
 POLICY = "; ".join(
     [
         "default-src 'none'",
@@ -37,7 +38,7 @@ _HEADERS = [
     (b"content-security-policy", POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
-    (b"cache-control", b"no-cache"),  # asked for again, answered 304: an upgrade shows at once
+    (b"cache-control", b"no-cache"),  # the browser asks each time, and an upgrade shows at once
 ]
 
 Message = MutableMapping[str, Any]
@@ -75,7 +76,7 @@ class StaticPages:
 
 
 class ReplicationTabPlugin(AirflowPlugin):
-    """What Airflow reads of the tab; found by the entry point ``airflow.plugins``."""
+    """What Airflow reads of the tab, by the entry point ``airflow.plugins``."""
 
     name = "airflow_provider_crr"
     fastapi_apps = [{"app": StaticPages(FILES), "url_prefix": f"/{PATH}", "name": "S3 replication tab"}]  # noqa: RUF012

@@ -46,7 +46,7 @@ class Collect:
     :param marks: fingerprints of the listed objects that are done.
     :param finished: how many listed objects an earlier answer said to be done, by state.
     :param asked: how many objects were asked for.
-    :param young: listed objects that are done now, but may yet be overwritten without another ETag or time.
+    :param young: listed objects that are done now, but may still be overwritten with the same ETag and time.
     """
 
     tally: Tally
@@ -57,7 +57,7 @@ class Collect:
     young: list[S3Object] = field(default_factory=list)
 
     def confirms(self, other: Collect) -> bool:
-        """Return whether this began after the last answer of another collect, and shows just what that counted."""
+        """Return whether this began after the last answer of another collect, and shows exactly what that counted."""
         return not self.asked and self.marks == other.marks
 
     def counted(self, objects: Iterable[S3Object]) -> Iterator[S3Object]:

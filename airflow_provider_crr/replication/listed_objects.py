@@ -1,4 +1,4 @@
-"""The objects that a gate's patterns match. They are listed again at each collect; what is done is remembered."""
+"""The objects that match a gate's patterns: they are listed anew for each collect, and what is done is remembered."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ class ListedObjects:
         self._clock = clock
         self._first_answered: dict[bytes, datetime] = {}  # of the young ones, by our clock
 
-    def unfinished(self, found: Collect, named: Iterable[S3Object], stop: Event | None) -> Iterator[S3Object]:
+    def unfinished(self, collect: Collect, named: Iterable[S3Object], stop: Event | None) -> Iterator[S3Object]:
         """
         List every pattern, count what is done, and yield the rest, each state of a key once.
 
-        :param found: counts what is done, and crosses off the patterns that match.
+        :param collect: counts what is done, and crosses off the patterns that match.
         :param named: objects that are asked for in any case.
         :param stop: set by another thread to end the listing early, with an error.
         """
@@ -65,7 +65,7 @@ class ListedObjects:
         seen: set[bytes] | None = set() if len(self._patterns) > 1 else None
         for pattern in self._patterns:
             for listed in self._source.list_matching(pattern):
-                found.unmatched.pop(pattern, None)
+                collect.unmatched.pop(pattern, None)
                 if stop is not None and stop.is_set():
                     raise LookupFailed("the listing was stopped", remedy="Ask again: nothing is known of the rest")
                 obj = listed.object
@@ -80,26 +80,26 @@ class ListedObjects:
                 if state is None:
                     yield obj
                 else:
-                    found.marks.add(mark)
-                    found.finished[state] += 1
+                    collect.marks.add(mark)
+                    collect.finished[state] += 1
 
-    def note_done(self, answer: ObjectReplication, found: Collect, began: datetime) -> None:
+    def note_done(self, answer: ObjectReplication, collect: Collect, began: datetime) -> None:
         """
         Note an answer that says that an object is done.
 
         It is not asked for again once no later version can have the same ETag and time; until then it is young.
 
         :param answer: the answer.
-        :param found: the collect that asked.
+        :param collect: the collect that asked.
         :param began: when the asking for this and other objects began, by the clock.
         """
         mark = self._fingerprint(answer.object, answer.etag, answer.last_modified)
-        found.marks.add(mark)
+        collect.marks.add(mark)
         if self._pin_versions or self._is_settled(mark, answer, began):
             self.done[mark] = answer.state
             self._first_answered.pop(mark, None)
-        elif len(found.young) < _MAX_YOUNG:
-            found.young.append(answer.object)
+        elif len(collect.young) < _MAX_YOUNG:
+            collect.young.append(answer.object)
 
     def _is_settled(self, mark: bytes, answer: ObjectReplication, began: datetime) -> bool:
         """

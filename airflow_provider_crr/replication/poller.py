@@ -1,4 +1,4 @@
-"""One gate over time: sweep after sweep, asking again only for what is not finished."""
+"""One gate over time: it is swept again and again, and asks again only for what is not finished."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.s3.stores import store_of
 from airflow_provider_crr.text import humanize
 
-#: What an object can be that was deleted between its listing and its HEAD.
+#: States of an object that was deleted between its listing and its HEAD.
 _GONE = frozenset({ObjectState.MISSING, ObjectState.DELETED})
-#: Most collects of one sweep: a writer that goes on for ever does not hold it for ever.
+#: Most collects of one sweep: a writer that goes on for ever does not keep a sweep from ending.
 MAX_COLLECTS = 3
 #: Seconds that are waited so that another second has begun; a little more, because no two clocks are alike.
 _PAUSE = 1.1
@@ -102,7 +102,7 @@ class Watch:
         self._rules = self._read_anew()
 
     def poll(self, stop: Event | None = None) -> bool:
-        """Sweep once, from what was kept, and keep what was found; return whether the gate is decided."""
+        """Sweep once, beginning with what was kept, and keep what is done; return whether the gate is decided."""
         self._recall()
         try:
             outcome = self.sweep(stop).outcome
@@ -148,49 +148,49 @@ class Watch:
         return self.verdict
 
     def _sweep(self, stop: Event | None) -> Verdict:
-        found = self._collect(stop)
-        if not self._patterns or found.tally.outcome is not Outcome.DONE:
-            return self._verdict(found)
+        collect = self._collect(stop)
+        if not self._patterns or collect.tally.outcome is not Outcome.DONE:
+            return self._verdict(collect)
         for _ in range(MAX_COLLECTS - 1):
-            if found.young:
+            if collect.young:
                 self._pause(_PAUSE, stop)
-                self._ask(found.young, Collect(self._tally()), stop)
-            before, found = found, self._collect(stop)
-            if found.tally.outcome is not Outcome.DONE:
-                return self._verdict(found)
-            if found.confirms(before):
+                self._ask(collect.young, Collect(self._tally()), stop)
+            before, collect = collect, self._collect(stop)
+            if collect.tally.outcome is not Outcome.DONE:
+                return self._verdict(collect)
+            if collect.confirms(before):
                 return self._verdict(before)  # it has a sample of the answers
-        return replace(self._verdict(found), outcome=Outcome.WAIT, note="what the patterns match still changes")
+        return replace(self._verdict(collect), outcome=Outcome.WAIT, note="what the patterns match still changes")
 
-    def _verdict(self, found: Collect) -> Verdict:
-        return found.tally.verdict(self._explain, self._rules.cover)
+    def _verdict(self, collect: Collect) -> Verdict:
+        return collect.tally.verdict(self._explain, self._rules.cover)
 
     def _collect(self, stop: Event | None) -> Collect:
         """List every pattern once, ask for what is not finished, and count all of it."""
-        found = Collect(self._tally(), unmatched=dict.fromkeys(self._patterns))
-        tally, self._rules = found.tally, self._read_anew()
+        collect = Collect(self._tally(), unmatched=dict.fromkeys(self._patterns))
+        tally, self._rules = collect.tally, self._read_anew()
         tally.add_finished(Counter({state: len(objects) for state, objects in self._done.items()}))
-        missing = self._ask(chain(self._open, self._listed.unfinished(found, self._open, stop)), found, stop)
+        missing = self._ask(chain(self._open, self._listed.unfinished(collect, self._open, stop)), collect, stop)
         for bucket in sorted(missing - self._checked_buckets):
             self._source.check_bucket(bucket)
             self._checked_buckets.add(bucket)
-        for answer in found.without_match():
+        for answer in collect.without_match():
             tally.add(answer, self._policy.judge(answer, tally.now))
-        tally.add_finished(found.finished)
-        return found
+        tally.add_finished(collect.finished)
+        return collect
 
     def _tally(self) -> Tally:
         return Tally(self._clock(), listed=bool(self._patterns))
 
     def _read_anew(self) -> ReadOnce:
-        # In each sweep, because a rule that is removed ends the waiting for what it covered.
+        # Rules are read anew for each collect: once a rule is removed, what it covered is not waited for.
         return ReadOnce(lambda bucket_name: self._source.get_replication_rules(bucket_name, brief=True))
 
     def _explain(self, answer: ObjectReplication) -> str:
         judged_by_rules = store_of(answer.server).replicates_existing
         return self._rules.why_no_status(answer) if judged_by_rules else self._source.why_no_status(answer)
 
-    def _ask(self, objects: Iterable[S3Object], found: Collect, stop: Event | None) -> set[str]:
+    def _ask(self, objects: Iterable[S3Object], collect: Collect, stop: Event | None) -> set[str]:
         """Ask, note each answer as it comes, and return the buckets of missing objects."""
         began = self._clock()
         answered = 0
@@ -198,16 +198,16 @@ class Watch:
         done: set[S3Object] = set()
         pinned: dict[S3Object, S3Object] = {}
         try:
-            for answer in self._source.get_replication_statuses(found.counted(objects), stop=stop):
+            for answer in self._source.get_replication_statuses(collect.counted(objects), stop=stop):
                 obj = answer.object
                 answered += 1
                 self.head_requests += 1
                 outcome = self._policy.judge(
-                    answer, found.tally.now, listed=found.tally.listed, covered=self._rules.cover
+                    answer, collect.tally.now, listed=collect.tally.listed, covered=self._rules.cover
                 )
                 if answer.state in _GONE and self._patterns and obj.version_id is None:
                     outcome = Outcome.WAIT  # deleted since it was listed; the next listing tells what matches
-                found.tally.add(answer, outcome)
+                collect.tally.add(answer, outcome)
                 if answer.state is ObjectState.MISSING:
                     missing.add(obj.bucket)
                 if outcome is not Outcome.DONE:
@@ -215,16 +215,16 @@ class Watch:
                         pinned[obj] = S3Object(obj.bucket, obj.key, answer.version_id)
                     continue
                 if self._patterns:
-                    self._listed.note_done(answer, found, began)
+                    self._listed.note_done(answer, collect, began)
                 else:
                     self._done.setdefault(answer.state, []).append(obj)
                 if obj.version_id is not None or not self._patterns:
                     done.add(obj)
         finally:
             self._settle(done, pinned)
-        if answered != found.asked:
+        if answered != collect.asked:
             raise LookupFailed(
-                f"{found.asked:,} objects were asked for and {answered:,} answers came", remedy="Run the task again"
+                f"{collect.asked:,} objects were asked for and {answered:,} answers came", remedy="Run the task again"
             )
         return missing
 

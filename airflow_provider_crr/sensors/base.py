@@ -39,7 +39,7 @@ class PollingSensor(WaitingOperator, BaseSensorOperator):
         """Return bucket and key of what is waited for, for the link to the console; a folder's key ends in "/"."""
 
     def _linked(self) -> dict[str, Any]:
-        # The connection's Region, or nothing: a client would ask AWS for credentials, only to make a link.
+        # The Region that the connection names, or None: a client knows more, but asks AWS for credentials first.
         region_name = self._hook(S3ReplicationHook).region_name
         return {"region_name": region_name, "aws_partition": partition_of(region_name), **self._where()}
 
@@ -65,16 +65,16 @@ class PollingSensor(WaitingOperator, BaseSensorOperator):
             if error.__cause__ is not None:  # a failure that soft_fail skips
                 raise
             message = self._time_is_up(context, self.timeout)
-            # After a deferral Airflow skips for a timeout under never_fail; a poke does as much.
+            # After a deferral, Airflow skips for a timeout under never_fail; so does a poke.
             skipped = self.never_fail or isinstance(error, AirflowSkipException)
             raise (AirflowSkipException if skipped else AirflowSensorTimeout)(message) from error
 
     def poke(self, context: Context) -> PokeReturnValue:
         """
-        Poll once: done with the value for XCom, or not done, also where S3 cannot be asked for the moment.
+        Poll once; return whether it is done, with the value for XCom. Not done, too, while S3 cannot be asked.
 
-        In reschedule mode again and again, as long as the next poll is due before Airflow has surely noticed that this
-        process ended.
+        In reschedule mode this process polls again and again, as long as the next poll is due before Airflow would
+        surely have noticed that the process ended.
         """
         while True:
             event = self._poll_in_time(context)
@@ -104,13 +104,13 @@ class PollingSensor(WaitingOperator, BaseSensorOperator):
         if waited > self.timeout:
             return None
         wait = super()._get_next_poke_interval(self._started_at, lambda: waited, 1)
-        if self.execution_timeout:  # which is meant for one poke: it shall not end the waiting for many
+        if self.execution_timeout:  # it is meant for one poke, and must not end the waiting of several
             here = time.monotonic() - self._began_here
             if here + wait > self.execution_timeout.total_seconds() / 2:
                 return None
         return float(wait) if wait < seconds_to_notice() else None
 
     def _get_next_poke_interval(self, *args: Any, **kwargs: Any) -> float:
-        """Return the seconds until Airflow runs another poke; after an error that silent_fail passes over, too."""
+        """Return the seconds until Airflow runs another poke, also after an error that silent_fail passes over."""
         wait = super()._get_next_poke_interval(*args, **kwargs)
         return max(wait, seconds_to_notice()) if self.reschedule else wait

@@ -27,19 +27,19 @@ class S3InventorySensor(PollingSensor):
     """
     Wait until an S3 Inventory report is fully delivered.
 
-    S3 names the folder of a report by when it began to list, delivers it up to two days later, and writes
-    ``manifest.checksum`` last; a report counts once that is there and matches ``manifest.json``. No notification
+    S3 names the folder of a report by the time when it began to list. It delivers the report up to two days later, and
+    writes ``manifest.checksum`` last; a report counts once that file is there and matches ``manifest.json``. Nothing
     tells that a report will never come: set ``timeout`` to at least two days.
 
     Returns (XCom) the S3 URI of the newest such report's ``manifest.json``, for
     :class:`~airflow_provider_crr.operators.inventory.S3InventorySummaryOperator`. The events of its ``outlets`` tell of
-    it what :func:`~airflow_provider_crr.inventory.delivery.report_event` says.
+    the report what :func:`~airflow_provider_crr.inventory.delivery.report_event` returns.
 
     :param inventory: folder of the inventory configuration, ``s3://dest/prefix/source-bucket/config-id/``; templated.
     :param newer_than: only reports that S3 began after this moment count; a datetime with time zone, or its ISO 8601
         text (without time zone: UTC); templated, such as
-        ``"{{ (dag_run.run_after - macros.timedelta(days=1)).isoformat() }}"``. None for any report, and
-        so is a template that renders to nothing, as on a DAG's first run.
+        ``"{{ (dag_run.run_after - macros.timedelta(days=1)).isoformat() }}"``. None means any report, and so does a
+        template that renders to nothing, as it may on a DAG's first run.
     :param kwargs: those of :class:`~airflow_provider_crr.sensors.base.PollingSensor`, and of every sensor.
     :raises InvalidArgument: for arguments that can never work.
     :raises InventoryManifestInvalid: if the newest report's manifest does not match its checksum.
@@ -73,7 +73,7 @@ class S3InventorySensor(PollingSensor):
         )
 
     def _failure(self, message: str, value: Any) -> Exception:
-        # A wait for a report never ends so; a trigger of another release might say it does.
+        # No release of this provider sends such an event: there may still come a report.
         return failures.ReplicationFailed(message, summary=value)
 
     def _event_extra(self, value: str) -> dict[str, Any]:

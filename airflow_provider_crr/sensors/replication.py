@@ -34,43 +34,44 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
     """
     Wait until S3 says that objects are replicated; fail when it says that they never will be.
 
-    The gate opens only when S3 answered COMPLETED (or REPLICA, or what the policy below calls done) for every object,
-    and over patterns only when a listing that began after the last answer shows just what was counted. It is judged at
-    the end of a sweep over all of them, so that one message names every object that decides it. Poke, reschedule and
-    deferrable runs give the same verdict, message and XCom.
+    The gate opens only when S3 answered COMPLETED (or REPLICA, or what the policy below calls done) for every object.
+    Over patterns it opens only when a listing that began after the last answer shows exactly what was counted. It is
+    judged at the end of a sweep over all objects, so that one message names every object that decides it. Poke,
+    reschedule and deferrable runs give the same verdict, message and XCom.
 
-    A poke or a trigger asks once for an object that is done, also if its key is overwritten afterwards; for one that
-    a pattern lists, again if it was overwritten. From Airflow 3.3 on, pokes of ``mode="reschedule"`` and retries go on
-    from what those before them found done; a task that a user clears does so only for named versions and unchanged
-    listed objects. Before 3.3 each of these asks for all. A deferrable task always does, when it is retried or cleared
-    and when its triggerer was restarted.
+    A poke or a trigger does not ask again for an object that is done, even if its key is overwritten afterwards; if a
+    pattern lists the object, it is asked for again once it was overwritten. From Airflow 3.3 on, pokes of
+    ``mode="reschedule"`` and retries do not ask again for what was done before them. A task that a user clears asks
+    again for all but named versions and unchanged listed objects. Before 3.3 each of these asks for all objects. So
+    does a deferrable task in every release, when it is retried or cleared and when its triggerer was restarted.
 
     Returns (XCom) ``{"total", "statuses": {state: objects}, "head_requests", "waited_seconds",
-    "oldest_pending_seconds", "sample": [{"uri", "status", "reason"}]}``; pushed before a failure, too, then with
-    ``"deciding": {state: objects}``, what kept the gate shut.
+    "oldest_pending_seconds", "sample": [{"uri", "status", "reason"}]}``. It is pushed before a failure, too, then with
+    ``"deciding": {state: objects}``: what kept the gate shut.
 
-    The events of its ``outlets`` tell the same counts, and where the replicas are:
-    :func:`~airflow_provider_crr.tasks.asset_events.gate_event`.
+    The events of its ``outlets`` tell the same counts, and where the replicas are, as
+    :func:`~airflow_provider_crr.tasks.asset_events.gate_event` describes.
 
     :param bucket_key: a key, an ``s3://`` URI, a ``{"bucket", "key", "version_id"}`` mapping, or a list of them;
         templated. With the bucket in the URI or mapping, leave ``bucket_name`` out.
     :param bucket_name: bucket of the keys that name none, or the ARN of an access point; templated.
     :param wildcard_match: whether the keys are Unix shell-style patterns; each must match at least one object.
-    :param version_id: version of the one key that ``bucket_key`` names; templated. Only None that the DAG's author
-        wrote means whatever is current, and not what a template renders to: :ref:`templates`.
-    :param on_failed: FAILED: ``"fail"``, or ``"wait"`` because somebody repairs it. None fails on S3, which never tries
-        again; on a store that does by itself, as MinIO, it waits while a rule covers the key.
-    :param on_none: no replication status: ``"fail"`` (naming why, from the bucket's rules), ``"wait"`` or ``"done"``.
-        None fails on S3; on a store that also replicates what was there before its rule, as MinIO, it waits while a
-        rule covers the key.
-    :param on_missing: no such object, or nothing matches the pattern: ``"wait"`` or ``"fail"``.
-    :param on_replica: REPLICA: ``"done"`` or ``"fail"``; None: done for what is named, and fail for what a pattern
-        matched, because S3 replicates in no order: what is not there yet cannot be seen.
+    :param version_id: version of the one key that ``bucket_key`` names; templated. None means whatever is current, but
+        only if the DAG's author wrote it, and not if a template renders to it: :ref:`templates`.
+    :param on_failed: what FAILED means: ``"fail"``, or ``"wait"`` because somebody repairs it. None fails on S3, which
+        never tries again. On a store that tries again by itself, such as MinIO, None waits while a rule covers the key.
+    :param on_none: what no replication status means: ``"fail"`` (naming why, from the bucket's rules), ``"wait"`` or
+        ``"done"``. None fails on S3. On a store that also replicates what was there before its rule, such as MinIO,
+        None waits while a rule covers the key.
+    :param on_missing: what it means that there is no such object, or that nothing matches the pattern: ``"wait"`` or
+        ``"fail"``.
+    :param on_replica: what REPLICA means: ``"done"`` or ``"fail"``. None is done for an object that was named, and
+        fails for one that a pattern matched: S3 replicates in no order, so what is not there yet cannot be seen.
     :param max_pending_age: fail once an object is PENDING for longer than this since its Last-Modified; seconds
-        or a timedelta; None never. Where ``on_failed=None`` or ``on_none=None`` waits, this ends it, too.
-    :param pin_versions: wait for the version that answers first, even if the key is overwritten meanwhile; with
-        ``mode="reschedule"`` from Airflow 3.3 on. Whatever asks for all, as above, and a task that a user clears, take
-        the version that is current then.
+        or a timedelta; None never. It also ends the waiting of ``on_failed=None`` and ``on_none=None``.
+    :param pin_versions: wait for the version that answers first, even if the key is overwritten meanwhile. With
+        ``mode="reschedule"`` this needs Airflow 3.3. A task that a user clears, and each run that asks for all objects
+        again, as described above, takes the version that is current then.
     :param max_requests_per_second: most HEAD requests in a second; None for no limit. S3 allows 5,500 a second
         and prefix, of which replication itself uses up to five an object.
     :param kwargs: those of :class:`~airflow_provider_crr.sensors.base.PollingSensor`, and of every sensor.
@@ -132,9 +133,9 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
         )
 
     def _where(self) -> dict[str, Any]:
-        """Return the object if it is one, otherwise the folder of the first."""
+        """Return the object if only one is named, otherwise the folder of the first."""
         one = isinstance(self.bucket_key, str | Mapping | S3Object)
-        # Of a long list, or one that is fetched as it is read, two are enough.
+        # Two are enough: the list may be long, or be fetched while it is read.
         first, *others = [self.bucket_key] if one else islice(self.bucket_key, 2)
         obj = S3Object.parse(first, self.bucket_name)
         if not self.wildcard_match and not others:
@@ -160,7 +161,7 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
     def _when_stored(self, do: Callable[[], None]) -> None:
         """Let something be done once Airflow has stored the task's result and its success."""
         others = self.on_success_callback or ()
-        others = [others] if callable(others) else [*others]  # as a subclass may have set it
+        others = [others] if callable(others) else [*others]  # a subclass may have set one
         self.on_success_callback = [*others, lambda context: do()]
 
     def _make_trigger(self, **kwargs: Any) -> S3ReplicationTrigger:
@@ -190,7 +191,7 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
 
 
 def has_task_state_store() -> bool:
-    """Return whether this Airflow keeps state of tasks, as it does from 3.3 on."""
+    """Return whether this Airflow keeps the state of tasks, which it does from 3.3 on."""
     from airflow.sdk import Context
 
     return "task_state_store" in Context.__annotations__
@@ -198,9 +199,9 @@ def has_task_state_store() -> bool:
 
 def _round(context: Context) -> str:
     """
-    Return what stays when Airflow tries the task again by itself, and changes when a user clears it.
+    Return a text that stays the same when Airflow retries the task by itself, and changes when a user clears it.
 
-    It also changes when another task of the run is cleared. It may stay when this one is cleared while it runs and
-    ``reset_dag_runs`` is false: that counts as a retry.
+    It also changes when another task of the run is cleared. It may stay the same when this task is cleared while it
+    runs and ``reset_dag_runs`` is false: that counts as a retry.
     """
     return f"{getattr(context['ti'], 'max_tries', 0)}/{getattr(context.get('dag_run'), 'clear_number', 0)}"

@@ -1,10 +1,10 @@
 """
 Templated arguments, after they are rendered: the one place where they are checked and brought to their types.
 
-A template may make anything of an argument. Rendered as text, what is missing becomes ``""`` or ``"None"``; rendered to
-native objects (``render_template_as_native_obj=True``) text that reads as a Python literal becomes that literal, and
-what is missing None, a proxy of None or an undefined name; other tasks return whatever they like. All of these
-spellings of nothing, and blanks, are *nothing* below.
+A template may make anything of an argument. Rendered as text, a missing value becomes ``""`` or ``"None"``. Rendered to
+native objects (``render_template_as_native_obj=True``), text that reads as a Python literal becomes that literal, and a
+missing value becomes None, a proxy of None or an undefined name. Other tasks return whatever they like. All of these
+spellings of nothing, and blanks, are called *nothing* below.
 
 ========================= ============================================================ ========================
 argument                  what is taken                                                rendered to nothing
@@ -25,12 +25,14 @@ argument                  what is taken                                         
                           text, a whole number is the text of its digits               one value
 ========================= ============================================================ ========================
 
-None that the author of the DAG wrote, or left as the default, stays None: not given. So does a ``version_id`` of None
-in a mapping that the author wrote into the DAG. None that data gave, such as another task's XCom, never means that.
+None that the author of the DAG wrote, or left as the default, stays None: the argument is not given. The same holds for
+a ``version_id`` of None in a mapping that the author wrote into the DAG. None that came with data, such as another
+task's XCom, never means "not given".
 
-Why whole numbers only: native rendering makes numbers of ``20261124`` and ``1e5``. Of a whole number the text is known
-(and compared with what a template renders to as text: ``1_000`` and ``0x10`` are refused); of floats, booleans, dates
-it is not. Text that is no template is taken as the author wrote it, whatever native rendering made of it.
+Why whole numbers only: native rendering makes numbers of ``20261124`` and ``1e5``. The text of a whole number is known.
+It is compared with what the template renders to as text, so ``1_000`` and ``0x10`` are refused. The text of a float, a
+boolean or a date is not known. Text without a template is taken as the author wrote it, whatever native rendering made
+of it.
 """
 
 from __future__ import annotations
@@ -86,7 +88,7 @@ def _upload(value: Value) -> Any:
 
 
 def _sent(name: Any, value: Value) -> Any:
-    """Return a value that is sent with an upload; nothing would be sent as a header with the text of None."""
+    """Return a value that is sent with an upload. Nothing is refused: it would be sent as a header "None"."""
     if value.is_nothing:
         raise Unfit
     if isinstance(value.now, Mapping):  # Metadata
@@ -148,11 +150,11 @@ ARGUMENTS = {
 
 def coerced(name: str, now: Any, written: Any, as_text: Callable[[str], str] | None = None) -> Any:
     """
-    Return a templated argument in its type; see the table of this module.
+    Return a templated argument in its type, by the table of this module.
 
     :param name: the argument.
     :param now: its value, rendered or not.
-    :param written: what the author of the DAG wrote; the value itself if it is not rendered.
+    :param written: what the author of the DAG wrote; the same value if it is not rendered.
     :param as_text: returns what a template renders to as text.
     :raises InvalidArgument: if the argument cannot take the value.
     """

@@ -15,12 +15,12 @@ TARGET_FIELDS = ("bucket_key", "bucket_name", "version_id")
 
 
 class TargetArguments:
-    """The arguments by which a task names objects; they mean the same in each."""
+    """The arguments with which a task names objects. They mean the same in every task."""
 
     bucket_name: str | None
     wildcard_match: bool
     version_id: str | None
-    #: Returns an argument in its type: that of :class:`~airflow_provider_crr.tasks.templated.Templated`.
+    #: Returns an argument in its type; :class:`~airflow_provider_crr.tasks.templated.Templated` has it.
     _read: Callable[[str], Any]
 
     @property
@@ -30,8 +30,8 @@ class TargetArguments:
 
     @bucket_key.setter
     def bucket_key(self, value: Any) -> None:
-        # It is read several times, and whoever reads must see all of it. Rendered to native objects, the Jinja filters
-        # map, select and unique yield their elements only once.
+        # It is read several times, and each time in full. Rendered to native objects, the Jinja filters map, select and
+        # unique are iterators, which yield their elements only once.
         self._bucket_key = list(value) if isinstance(value, Iterator) else value
 
     def _names_are_known(self) -> bool:
@@ -53,12 +53,12 @@ def is_known(task: Any, name: str) -> bool:
 
 
 def is_expanded(task: Any) -> bool:
-    """Return whether a task is one of a mapped task's, made when it runs: other tasks may have given its arguments."""
+    """Return whether a task was expanded from a mapped one when it ran: other tasks may have given its arguments."""
     return bool(getattr(task, "_BaseOperator__from_mapped", False))  # Airflow offers no other way to know
 
 
 def is_template(value: object) -> bool:
-    """Return whether a value is known only after rendering: a Jinja template, an XComArg, a function, or holds one."""
+    """Return whether a value is, or holds, what is known only after rendering: a template, an XComArg, a function."""
     if isinstance(value, str):
         return "{{" in value or "{%" in value or "{#" in value
     if isinstance(value, Mapping):
@@ -68,7 +68,7 @@ def is_template(value: object) -> bool:
     return hasattr(value, "iter_references") or callable(value)  # Airflow's ResolveMixin; a function from 3.1 on
 
 
-#: What a timedelta can hold, in seconds.
+#: The longest timedelta, in seconds.
 _LONGEST = timedelta.max.total_seconds() - 1
 
 
@@ -78,12 +78,12 @@ def seconds(value: timedelta | float | None, name: str) -> float | None:
 
     :raises InvalidArgument: if it is negative or not a duration.
     """
-    found = value.total_seconds() if isinstance(value, timedelta) else value
-    if found is not None and (
-        isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found <= _LONGEST
+    duration = value.total_seconds() if isinstance(value, timedelta) else value
+    if duration is not None and (
+        isinstance(duration, bool) or not isinstance(duration, int | float) or not 0 <= duration <= _LONGEST
     ):
         raise InvalidArgument(f"{name} is {value!r}", remedy="Give seconds or a timedelta, 0 or more, or None")
-    return found
+    return duration
 
 
 def one_of(value: str, name: str, choices: tuple[str, ...]) -> str:
@@ -113,7 +113,7 @@ def connection(value: object) -> str:
     """
     Return the id of an Airflow connection.
 
-    :raises InvalidArgument: if it is none.
+    :raises InvalidArgument: if it is no id.
     """
     if not isinstance(value, str) or not value.strip():
         raise InvalidArgument(
@@ -126,7 +126,7 @@ def region(value: object) -> str | None:
     """
     Return the name of an AWS Region; None for an empty one.
 
-    :raises InvalidArgument: if it is none, such as the text of None.
+    :raises InvalidArgument: if it is no name, such as the text "None".
     """
     if not isinstance(value, str) or value == "None":
         raise InvalidArgument(
@@ -139,15 +139,15 @@ def verification(value: object) -> bool | str:
     """
     Return how certificates are checked: True, False, or the path of a CA bundle.
 
-    :param value: the same, as text or as a path too.
+    :param value: one of these; True and False may be text, too.
     :raises InvalidArgument: if it is something else.
     """
-    found = os.fspath(value) if isinstance(value, os.PathLike) else value
-    if not isinstance(found, bool | str) or found == "None":
+    verify = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(verify, bool | str) or verify == "None":
         raise InvalidArgument(
             f"verify is {value!r}", remedy="Give True, False or the path of a CA bundle, or None for the connection's"
         )
-    return {"true": True, "false": False}.get(found.strip().lower(), found) if isinstance(found, str) else found
+    return {"true": True, "false": False}.get(verify.strip().lower(), verify) if isinstance(verify, str) else verify
 
 
 def moment(value: datetime | str | None, name: str) -> datetime | None:
@@ -159,13 +159,13 @@ def moment(value: datetime | str | None, name: str) -> datetime | None:
     if value is None:
         return None
     try:
-        found = datetime.fromisoformat(value) if isinstance(value, str) else value
-        if isinstance(value, str) and found.tzinfo is None:
-            found = found.replace(tzinfo=UTC)
-        # The first and the last day of the calendar have no UTC in every zone.
-        aware = found.tzinfo is not None and found.astimezone(UTC) is not None
+        parsed = datetime.fromisoformat(value) if isinstance(value, str) else value
+        if isinstance(value, str) and parsed.tzinfo is None:
+            parsed = parsed.replace(tzinfo=UTC)
+        # In some zones the first or the last day of the calendar has no UTC.
+        aware = parsed.tzinfo is not None and parsed.astimezone(UTC) is not None
     except (AttributeError, ValueError, OverflowError):
         aware = False
     if not aware:
         raise InvalidArgument(f"{name} is {value!r}", remedy="Give a datetime with time zone, or its ISO 8601 text")
-    return found
+    return parsed

@@ -1,4 +1,4 @@
-"""Asset events: what a finished task tells of itself to whoever waits for its outlets."""
+"""Asset events: what a finished task tells the DAGs that wait for its outlets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow_provider_crr.s3.patterns import literal_prefix
 
 log = logging.getLogger(__name__)
 
-#: What is told of an inventory summary.
+#: The parts of an inventory summary that are told.
 _SUMMARY = ("manifest", "source_bucket", "created_at", "objects", "bytes", "statuses", "report_uri")
 
 
@@ -39,33 +39,34 @@ def announce(task: Any, context: Any, extra: Callable[[], Mapping[str, Any]]) ->
     from airflow.sdk.definitions.asset import BaseAsset
 
     try:
-        found = dict(extra())
+        details = dict(extra())
         for outlet in task.outlets:
-            if isinstance(outlet, BaseAsset):  # and not what another tool keeps there
-                # This asks Airflow for what is named by reference.
-                context["outlet_events"][outlet].extra.update(found)
-    except Exception:  # the task has succeeded, whatever can be told of it
+            if isinstance(outlet, BaseAsset):  # other tools keep other things there
+                # This line asks Airflow for an asset that is named by reference.
+                context["outlet_events"][outlet].extra.update(details)
+    except Exception:  # the task has succeeded, even if nothing can be told of it
         log.warning("the asset events go without their details", exc_info=True)
 
 
 def gate_event(summary: Mapping[str, Any], targets: Targets, source: Rules) -> dict[str, Any]:
     """
-    Return what is told of an open gate.
+    Return what asset events tell of an open gate.
 
     :param summary: its XCom value.
     :param targets: what it waited for.
-    :param source: where the rules are read; asked for each key, so it should read them once.
+    :param source: where the rules are read. It is asked for each key, so it should read each bucket's rules once.
     :return: ``{"total", "statuses", "targets": [up to ten URIs], "destinations": [names of the buckets with the
-        replicas]}``; without ``destinations`` if the rules cannot be read or name none, or not all is COMPLETED.
+        replicas]}``. There are no ``destinations`` if an object is not COMPLETED, or if the rules cannot be read or
+        name none.
     """
     asked = (*targets.patterns, *targets.objects)
-    found = {
+    event = {
         "total": summary["total"],
         "statuses": dict(summary["statuses"]),
         "targets": [str(target) for target in asked[:MAX_SAMPLE]],
     }
-    if set(found["statuses"]) != {ObjectState.COMPLETED.value}:
-        return found
+    if set(event["statuses"]) != {ObjectState.COMPLETED.value}:
+        return event
     beginnings = [(pattern.bucket, literal_prefix(pattern.key)) for pattern in targets.patterns]
     keys = {*beginnings, *((target.bucket, target.key) for target in targets.objects)}
     try:
@@ -75,13 +76,13 @@ def gate_event(summary: Mapping[str, Any], targets: Targets, source: Rules) -> d
             for destination in rules.destinations(source.get_replication_rules(bucket), key)
         }
     except CrrError:  # usually for want of s3:GetReplicationConfiguration; the gate is open all the same
-        return found
-    return {**found, "destinations": sorted(named)} if named else found
+        return event
+    return {**event, "destinations": sorted(named)} if named else event
 
 
 def summary_event(summary: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Return what is told of an inventory summary within its limits.
+    Return what asset events tell of an inventory summary that is within its limits.
 
     :param summary: its XCom value.
     """

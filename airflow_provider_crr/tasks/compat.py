@@ -1,10 +1,9 @@
 """
-What Airflow moved between the releases that this provider runs on, by one name each.
+Names that Airflow moved between the releases that this provider runs on.
 
-What ``airflow.sdk`` itself has on all of them is imported from there, not from here. The provider common-compat has
-such a list, too, but not in the releases that old images pin (1.7.3 has none).
-
-A name is looked up when it is imported; importing this module loads nothing.
+A name is looked up when it is imported from here; importing this module loads nothing. What ``airflow.sdk`` itself has
+in all of these releases is imported from there instead. The provider common-compat has such a list, too, but not in
+the releases that old images pin (1.7.3 has none).
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
 _ERRORS = ("airflow.sdk.exceptions", "airflow.exceptions")
 
-#: The modules that have had each name, newest first: what an old one still has is deprecated.
+#: The modules that have had each name, newest first: a name that an old module still has is deprecated there.
 PLACES: dict[str, tuple[str, ...]] = {
     "AirflowException": _ERRORS,
     "AirflowFailException": _ERRORS,
@@ -52,13 +51,13 @@ def __getattr__(name: str) -> Any:
     places = PLACES.get(name, ())
     for place in places:
         try:
-            found = getattr(import_module(place), name, None)
+            value = getattr(import_module(place), name, None)
         except ModuleNotFoundError as error:
-            # A module that is there, and cannot be imported for want of another one, is a fault to be seen.
+            # A module that is there and cannot be imported, because another one is missing, is a fault to be seen.
             if not f"{place}.".startswith(f"{error.name}."):
                 raise
             continue
-        if found is not None:
-            return found
+        if value is not None:
+            return value
     tried = f"; it is in none of {', '.join(places)}" if places else ""
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}{tried}")

@@ -1,10 +1,11 @@
 """
 Waiting, on a worker or in the triggerer, and how it ends: the same way in both.
 
-Airflow has a race here. A worker's supervisor notices the end of a task's process within one heartbeat interval, or
-soon after it on a loaded machine (7 seconds, of 5, were seen). Airflow fails a task as "killed externally" if it is
-queued again before that, because its trigger fired at once or its next poke was due (3.0.6 and 3.3.2). So a trigger
-holds its event back, and a poke that is due too soon is made by the process that is there.
+Airflow has a race here (3.0.6 and 3.3.2). A worker's supervisor notices the end of a task's process within one
+heartbeat interval, or soon after it on a loaded machine: 7 seconds were seen where the interval is 5. If the task is
+queued again before that, because its trigger fired at once or its next poke was due, Airflow fails it as "killed
+externally". So a trigger holds its event back for a while, and a poke that is due too soon is made by the process that
+is there.
 """
 
 from __future__ import annotations
@@ -159,7 +160,7 @@ class WaitingOperator(HookOperator):
 
     @contextmanager
     def _never_failing(self) -> Iterator[None]:
-        """Skip under never_fail as a poke does; outside of pokes Airflow does so for some errors only, 3.0 for none."""
+        """Skip under never_fail as a poke does: outside of pokes Airflow skips for some errors only, 3.0 for none."""
         try:
             yield
         except (errors.CrrError, AirflowException) as error:

@@ -1,8 +1,8 @@
 """
-What sensors and triggers share: something to poll, and how waiting ends, as plain JSON.
+What is polled, and how the waiting for it ends: with one of four events, which are plain JSON.
 
-A trigger sends one of these events to its task, and a poke hands the same event to itself, so that poke,
-reschedule and deferrable runs end alike. Events are built here and nowhere else.
+A trigger sends such an event to its task, and a poke on a worker makes the same event for itself. So poke, reschedule
+and deferrable runs end alike. Events are built here and nowhere else.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ DONE = "done"
 FAILED = "failed"
 TIMEOUT = "timeout"
 ERROR = "error"
-#: Those that end a task with an error of their own.
+#: Statuses that end a task with an error.
 VERDICTS = frozenset({FAILED, TIMEOUT, ERROR})
 
-#: Seconds that the making of a client may take in any case, and the one look that a process begins when the time is up,
-#: as when another triggerer takes over: Airflow's own timeout is near, which has no evidence to show.
+#: Seconds that the making of a client may take in any case. So may the one poll of a process that begins when the time
+#: is up, as where another triggerer takes over. Not more: Airflow's own timeout is near, which has no evidence to show.
 LATE = 10.0
 
-#: Seconds that a look at S3 may take in any case, also one that begins when the time is nearly up.
+#: Seconds that any other poll may take, even if it begins when the time is nearly up.
 LEAST = 2.0
 
 
@@ -39,7 +39,7 @@ class Poller(Protocol):
         """
 
     def failure(self) -> str | None:
-        """Return why the wait can never be over, as the last poll found it; None if it can, or is."""
+        """Return why the wait can never end well; None if the last poll does not say so."""
 
     def progress(self) -> str:
         """Return one line about the last poll, for the log."""
@@ -52,12 +52,12 @@ class Poller(Protocol):
 
 
 def done(message: str, value: Any) -> dict[str, Any]:
-    """Return the event of a wait that is over, with the value for XCom."""
+    """Return the event of a wait that ended well, with the value for XCom."""
     return {"status": DONE, "message": message, "value": value}
 
 
 def failed(message: str, value: Any) -> dict[str, Any]:
-    """Return the event of a wait that can never be over."""
+    """Return the event of a wait that can never end well."""
     return {"status": FAILED, "message": message, "value": value}
 
 
@@ -79,11 +79,11 @@ def timed_out(poller: Poller | None, waited: str, unasked: CrrError | None = Non
     :param waited: the time waited, in words.
     :param unasked: why the last poll could not ask; None if it could.
     """
-    found = f": {poller.progress()}" if poller else ""
+    progress = f": {poller.progress()}" if poller else ""
     why = f". At last S3 could not be asked: {unasked}" if unasked else ""
     return {
         "status": TIMEOUT,
-        "message": f"waited {waited}, the whole timeout{found}{why}",
+        "message": f"waited {waited}, the whole timeout{progress}{why}",
         "value": poller.value() if poller else None,
     }
 
@@ -92,10 +92,11 @@ def goes_on(error: CrrError, *, silent_fail: bool) -> bool:
     """
     Return whether a wait goes on after a poll that could not ask.
 
-    What passes by itself is waited out, to the deadline; what lasts ends the wait with its error, and retries apply.
+    What passes by itself is waited out, until the deadline. What lasts ends the wait with its error, and the task's
+    retries apply.
 
     :param error: what kept the poll from asking.
-    :param silent_fail: whether the user wants to wait out whatever it is.
+    :param silent_fail: whether the user wants to wait out every such error.
     """
     return silent_fail or getattr(error, "passing", False)
 

@@ -1,4 +1,4 @@
-"""What a task leaves in XCom before it fails. The verdict is raised whatever becomes of it."""
+"""What a task leaves in XCom before it fails. It fails with the same error whether or not this can be stored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ log = logging.getLogger(__name__)
 
 def push(context: Any, value: Any) -> None:
     """
-    Push what a task found, before its verdict is raised; raise nothing: a verdict that is lost may be tried again.
+    Push the evidence of a failure, before its error is raised.
+
+    Nothing is raised here: another error in its place might be retried, which a failure for good must not be.
 
     :param context: Airflow's context of this run.
     :param value: plain JSON; None is not pushed, which Airflow 3.0 refuses to store.

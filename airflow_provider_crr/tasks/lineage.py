@@ -1,8 +1,9 @@
 """
 What tasks tell OpenLineage: the places that they read and wrote.
 
-Nothing of OpenLineage is imported before it asks, and nothing is found out for it unless it listens. It asks in a
-process that it forks from the task's, which must ask neither Airflow nor S3: what needs that is learnt by the task.
+Nothing of OpenLineage is imported before it asks, and nobody is asked on its behalf unless it listens. OpenLineage asks
+in a process that it forks from the task's. That process must ask neither Airflow nor S3, so the task learns beforehand
+what only these know.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: How many inputs or outputs an event names. More objects than this are told as the folders that hold them.
+#: Most inputs or outputs that an event names. More objects than this are told as the folders that hold them.
 MAX_PLACES = 50
-#: How many folders deep it is looked for names that are few enough.
+#: Most levels of folders that are told apart in the search for few enough names.
 _DEEPEST = 8
 
 
@@ -38,7 +39,7 @@ class Place:
     """
     An object or a folder, by OpenLineage's naming.
 
-    :param namespace: ``s3://bucket``, with the ARN of an access point where that was named; or ``file``.
+    :param namespace: ``s3://bucket``, or ``s3://`` and an access point's ARN where that was named; or ``file``.
     :param name: key of an object, folder with its "/", or ``"/"`` for a whole bucket; path of a file.
     :param dropped: whether the task has deleted it.
     """
@@ -65,8 +66,8 @@ class Flow:
     """
     What a task reads and writes.
 
-    :param inputs: places that it is about.
-    :param outputs: places that came to be.
+    :param inputs: places that it read, or waited for.
+    :param outputs: places that were written.
     """
 
     inputs: tuple[Place, ...] = ()
@@ -74,21 +75,21 @@ class Flow:
 
 
 class Traced:
-    """An operator or sensor that OpenLineage may ask what it reads and writes."""
+    """An operator or sensor that tells OpenLineage what it reads and writes."""
 
     _learnt: Flow | None = None
 
     def _flow(self) -> Flow:
-        """Return what the arguments tell, without asking anybody."""
+        """Return what the arguments alone tell; nobody is asked."""
         raise NotImplementedError
 
     def _learn(self, flow: Callable[[], Flow]) -> None:
         """
-        Keep what is known at the end of the task, if OpenLineage listens; it is no reason for a task to fail.
+        Keep what is known at the end of the task, if OpenLineage listens. An error here does not fail the task.
 
-        :param flow: returns it.
+        :param flow: returns what the task has read and written.
         """
-        # Airflow has imported this with the plugin that listens, before it runs a task.
+        # Airflow imports this with the plugin that listens, before it runs a task.
         conf: Any = sys.modules.get("airflow.providers.openlineage.conf")
         try:
             if conf is not None and not conf.is_disabled():
@@ -127,9 +128,9 @@ def gate_flow(targets: Targets, summary: Mapping[str, Any] | None = None, source
             for bucket, key in asked
             for destination in sorted(rules.destinations(source.get_replication_rules(bucket), key))
         ]
-        # Another server's bucket may have the same name: nobody reads and writes one place here.
+        # On another server a bucket of the same name may be the destination: that is no place to read and to write.
         outputs = [place for place in outputs if place not in inputs]
-    except CrrError:  # as with asset events: the gate is open all the same
+    except CrrError:  # usually for want of s3:GetReplicationConfiguration; the gate is open all the same
         return Flow(inputs)
     return Flow(inputs, tuple(outputs[:MAX_PLACES]))
 
@@ -139,8 +140,8 @@ def deletion_flow(targets: Targets, *, all_gone: bool = False) -> Flow:
     Return what a delete is about.
 
     :param targets: what was to be deleted.
-    :param all_gone: whether every version of everything named was, and none came since. A folder stays: who knows what
-        else is in it.
+    :param all_gone: whether every version of all that was named is deleted, and none was written since. Folders are
+        never told as deleted, because something else may be in them.
     """
     named = {(obj.bucket, obj.key) for obj in targets.objects} if all_gone else set()
     return Flow(tuple(Place(f"s3://{bucket}", key or "/", (bucket, key) in named) for bucket, key in _asked(targets)))
@@ -158,36 +159,36 @@ def summary_flow(summary: Mapping[str, Any]) -> Flow:
 
 
 def at_hand(bucket_key: object) -> bool:
-    """Return whether keys can be read without asking Airflow, as those that a mapped task returned cannot."""
+    """Return whether keys can be read without asking Airflow; those that a mapped task returned cannot."""
     return isinstance(bucket_key, str | Mapping | S3Object | list | tuple | set | frozenset)
 
 
 def _asked(targets: Targets) -> list[tuple[str, str]]:
-    """Return bucket and key of every object and of every pattern's folder; of too many, of the folders they share."""
+    """Return bucket and key of each object and of each pattern's folder; if these are too many, of shared folders."""
     named = {(obj.bucket, obj.key) for obj in targets.objects}
     named |= {(pattern.bucket, _folder(literal_prefix(pattern.key))) for pattern in targets.patterns}
     return sorted(named if len(named) <= MAX_PLACES else _shared(named))[:MAX_PLACES]
 
 
 def _shared(named: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Return the deepest folders that hold all that is named and are few enough."""
+    """Return the folders that hold all that is named: the deepest ones that are still few enough."""
     folders = {(bucket, _folder(key)) for bucket, key in named}
-    found = {(bucket, "") for bucket, _ in folders}
+    shared = {(bucket, "") for bucket, _ in folders}
     for depth in range(1, _DEEPEST + 1):
         deeper = {(bucket, _folder(folder, depth)) for bucket, folder in folders}
         if len(deeper) > MAX_PLACES:
             break
-        found = deeper
-    return found
+        shared = deeper
+    return shared
 
 
 def _folder(key: str, depth: int | None = None) -> str:
-    """Return the folder of a key with its "/", at most so many folders deep; ``""`` at the root."""
+    """Return the folder of a key with its "/", cut at ``depth`` levels; ``""`` at the root."""
     return "".join(f"{part}/" for part in key.split("/")[:-1][:depth])
 
 
 def _told(flow: Flow) -> OperatorLineage[Any, Any]:
-    """Return it as OpenLineage wants it."""
+    """Return a flow in OpenLineage's form."""
     from airflow.providers.common.compat.openlineage.facet import (
         Dataset,
         LifecycleStateChange,

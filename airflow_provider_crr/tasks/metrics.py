@@ -1,8 +1,8 @@
 """
-What tasks measure of themselves, through Airflow's metrics: StatsD, OpenTelemetry, or whatever it is set to.
+What tasks measure of themselves, sent through Airflow's metrics: StatsD, OpenTelemetry, or whatever it is set to.
 
-All names are here. Gauges keep their last value, so that each is sent at every poll, 0 included. A metric that cannot
-be sent is no reason for a task to fail.
+The names of all metrics are here. A gauge keeps its last value, so each is sent at every poll, even if it is 0. A
+metric that cannot be sent does not fail a task.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _P = ParamSpec("_P")
 
 
 def _harmless(send: Callable[_P, None]) -> Callable[_P, None]:
-    """Let a function raise nothing."""
+    """Return a function that does the same and raises nothing."""
 
     @wraps(send)
     def guarded(*args: _P.args, **kwargs: _P.kwargs) -> None:
@@ -56,7 +56,7 @@ class Metered(Source):
     def get_replication_statuses(
         self, objects: Iterable[S3Object], *, stop: Event | None = None
     ) -> Iterator[ObjectReplication]:
-        """Yield the source's answers; what came is counted also if not all came."""
+        """Yield the source's answers, and count them; those that came before an error count, too."""
         answers = 0
         try:
             for answer in self._source.get_replication_statuses(objects, stop=stop):
@@ -95,7 +95,7 @@ def _looked_up(ti: Any, answers: int) -> None:
 @_harmless
 def polled(ti: Any, value: Any) -> None:
     """
-    Send what a poll found; nothing if it was not a gate's.
+    Send the counts of a gate's poll; nothing if it was not a gate that was polled.
 
     :param ti: task instance, None if it is not known.
     :param value: what goes to XCom, as far as it is known.
@@ -116,7 +116,7 @@ def polled(ti: Any, value: Any) -> None:
 @_harmless
 def ended(ti: Any, event: Mapping[str, Any]) -> None:
     """
-    Send how long a gate took to be decided; nothing if it was not a gate.
+    Send how long a gate was waited for; nothing if it was not a gate.
 
     :param ti: task instance.
     :param event: one of :mod:`airflow_provider_crr.tasks.endings`.
@@ -156,7 +156,7 @@ def _send(ti: Any, metrics: Iterable[tuple[str, str, Any]], **tags: str) -> None
     """Send metrics, each (kind, name, value), with the tags that Airflow gives to those of its own tasks."""
     from airflow_provider_crr.tasks.compat import Stats
 
-    # From Airflow 3.3 on it says itself what they are, the team's among them.
+    # Airflow 3.3 and later says itself which these are; the team's is among them.
     own = getattr(ti, "stats_tags", None) or (ti and {"dag_id": ti.dag_id, "task_id": ti.task_id}) or {}
     for kind, name, value in metrics:
         getattr(Stats, kind)(f"crr.{name}", value, tags={**own, **tags})

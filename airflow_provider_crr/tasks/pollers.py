@@ -27,7 +27,7 @@ def gate(
     kept: Kept | None = None,
 ) -> Watch:
     """
-    Return a gate that asks through a hook; its connection is made at once, which may take longer than a poll.
+    Return a gate that asks through a hook. The hook's client is made here, because that may take longer than a poll.
 
     :param hook: the hook.
     :param targets: what to wait for.

@@ -42,7 +42,7 @@ def _key(value: Value) -> Any:
             raise _unfit_keys(f"bucket_key rendered to {shown(now)}")
         return now
     if not isinstance(now, Mapping):
-        return value.text() if value.is_rendered else now  # whoever reads it says what is wrong with it
+        return value.text() if value.is_rendered else now  # Targets says what is wrong with it
     written = value.written if isinstance(value.written, Mapping) else {}
     members = {name: value.part(member, written.get(name, BY_DATA)) for name, member in now.items()}
     return {name: _member(name, member) for name, member in members.items() if not _is_left_out(name, member)}

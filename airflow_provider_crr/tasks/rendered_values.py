@@ -1,4 +1,4 @@
-"""Values of templated arguments, after they were rendered, beside what the author of the DAG wrote."""
+"""Values of templated arguments after rendering, each beside what the author of the DAG wrote in its place."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from airflow_provider_crr.s3 import objects as s3_uri
 from airflow_provider_crr.tasks.arguments import is_template
 
-#: In the place of what the author wrote, for a value that other tasks gave.
+#: Stands in the place of what the author wrote, where other tasks gave the value.
 BY_DATA = object()
 
 
@@ -20,11 +20,11 @@ class Unfit(ValueError):
 @dataclass(frozen=True, slots=True)
 class Value:
     """
-    A value on its way to its type.
+    A value that is to be brought to its type.
 
-    :param now: what it is.
-    :param written: what the author wrote at its place.
-    :param as_text: returns what a text of the author's renders to as text; None if that is not to be known.
+    :param now: the value, rendered or not.
+    :param written: what the author wrote in its place.
+    :param as_text: returns what a template of the author's renders to as text; None if nothing can render it.
     """
 
     now: Any
@@ -33,20 +33,20 @@ class Value:
 
     @property
     def is_rendered(self) -> bool:
-        """Whether it is something else than what the author wrote."""
+        """Whether it is not what the author wrote."""
         if self.now is self.written:
             return False
         return not (isinstance(self.now, str) and isinstance(self.written, str) and self.now == self.written)
 
     @property
     def is_nothing(self) -> bool:
-        """Whether rendering has left nothing."""
+        """Whether it was rendered to nothing."""
         if isinstance(self.now, str):
             return self.is_rendered and self.now.strip() in ("", "None")
         return self.is_rendered and (self.now is None or is_undefined(self.now))
 
     def text(self) -> str:
-        """Return it as text, if there is no doubt which."""
+        """Return it as text, if there is no doubt which text was meant."""
         if isinstance(self.now, str):
             return self.now
         if not self.is_rendered:
@@ -70,7 +70,7 @@ class Value:
 
 
 def resolved(value: Any) -> Any:
-    """Return what a lazy proxy stands for, such as those of Airflow's context."""
+    """Return what a lazy proxy stands for, such as those in Airflow's context; anything else as it is."""
     return value if type(value) is value.__class__ else getattr(value, "__wrapped__", value)
 
 

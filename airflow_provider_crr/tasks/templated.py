@@ -18,8 +18,9 @@ class Templated:
     """
     An operator or sensor that brings its templated arguments to their types.
 
-    A base before Airflow's own. Each ``__init__`` ends with :meth:`_remember`, and whatever runs the task begins with
-    :meth:`_coerce_arguments`: rendering errors there end a task as all other errors do, in every mode.
+    It is a base class before Airflow's own. Each ``__init__`` ends with :meth:`_remember`, and whatever runs the task
+    begins with :meth:`_coerce_arguments`: there an argument that cannot work ends a task as every other error does,
+    in every mode.
     """
 
     template_fields: Any
@@ -27,7 +28,7 @@ class Templated:
     _written: Mapping[str, Any] = MappingProxyType({})
 
     def _remember(self) -> None:
-        """Note what the author wrote; what a subclass adds may not be there yet."""
+        """Note what the author wrote. Fields that a subclass adds are left out: they may not be set yet."""
         self._written = {name: getattr(self, name) for name in self.template_fields if name in ARGUMENTS}
 
     def _read(self, name: str) -> Any:
@@ -44,20 +45,20 @@ class Templated:
         """
         as_text = _Rendering(self, context)
         for name in self.template_fields:
-            if name in ARGUMENTS:  # and not what a subclass adds
+            if name in ARGUMENTS:  # a subclass may add others
                 now = getattr(self, name)
                 setattr(self, name, coerced(name, now, self._written.get(name, now), as_text))
 
     def _do_render_template_fields(
         self, parent: Any, template_fields: Iterable[str], context: Any, jinja_env: Environment, seen_oids: set[int]
     ) -> None:
-        """Render as Airflow does, and note what was there before. One of a mapped task's is rendered here only."""
+        """Render as Airflow does, and note what was there before. A mapped task's instance is rendered only here."""
         render: Any = super()._do_render_template_fields  # type: ignore[misc]
         if parent is not self:
             render(parent, template_fields, context, jinja_env, seen_oids)
             return
         now = {name: getattr(self, name) for name in template_fields}
-        # Where there is nothing now, a template may have left it, in an earlier rendering.
+        # None may be what an earlier rendering has left of a template.
         before = self._written
         written = {name: value for name, value in now.items() if value is not None or not is_template(before.get(name))}
         self._written = {**self._written, **written, **dict.fromkeys(_given_by_data(self), BY_DATA)}
@@ -73,7 +74,7 @@ class Templated:
 
 
 class _Rendering:
-    """What a task's templates render to as text, also in a DAG that renders to native objects."""
+    """Renders a task's templates to text, even in a DAG that renders to native objects."""
 
     def __init__(self, task: Any, context: Any) -> None:
         self._task = task
@@ -87,7 +88,7 @@ class _Rendering:
 
 
 def _given_by_data(task: Any) -> set[str]:
-    """Return the names of the arguments that other tasks gave to one of a mapped task's."""
+    """Return the names of the arguments that other tasks gave to this one, if it was expanded from a mapped task."""
     if not is_expanded(task):
         return set()
     mapped = task.dag.task_dict[task.task_id]

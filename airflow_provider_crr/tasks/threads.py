@@ -14,12 +14,12 @@ from asgiref.sync import sync_to_async
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.s3.deadline import Deadline, until
 
-#: Seconds after which a thread is left behind that does not end though its time is up.
+#: Seconds that a thread has to end once its time is up; then it is left behind.
 _FAREWELL = 2.0
 
 
 class _OwnThread(Executor):
-    """Runs one function in a thread of its own, which no process waits for when it ends."""
+    """Runs each function in a thread of its own; a process that ends does not wait for it."""
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()

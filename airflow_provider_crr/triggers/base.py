@@ -1,4 +1,4 @@
-"""What this provider's triggers share: they poll in a thread until decided, or until the time is up."""
+"""What the triggers of tasks share: they poll in a thread until it is decided, or until the time is up."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from airflow_provider_crr.text import humanize
 
 def without_defaults(values: Mapping[str, Any], added: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Return the values that are stored: not those that came with a later release and have their default.
+    Return the values that are stored: not those that a later release added and that have their default.
 
-    So a triggerer of an earlier release, which does not know these, can read whatever does without them.
+    So a triggerer of an earlier release, which does not know them, can read kwargs that do without them.
 
     :param values: the values, by name.
-    :param added: names that came later, with their defaults.
+    :param added: names that later releases added, with their defaults.
     """
     return {name: value for name, value in values.items() if name not in added or value != added[name]}
 
@@ -34,8 +34,8 @@ class PollingTrigger(BaseTrigger):
     """
     Poll until it is decided or the time is up, then send one event of :mod:`airflow_provider_crr.tasks.endings`.
 
-    The kwargs are stored in Airflow's database while the task waits, so they are plain JSON, bounded, and a
-    promise: a later release reads what an earlier one stored. A restarted triggerer begins again from them.
+    The kwargs are stored in Airflow's database while the task waits. So they are plain JSON, bounded in size, and a
+    promise: a later release reads what an earlier one stored. A restarted triggerer begins anew with them.
 
     :param hook: keyword arguments of the provider's hook.
     :param poke_interval: seconds between the end of a poll and the next.
@@ -44,14 +44,14 @@ class PollingTrigger(BaseTrigger):
     :param not_before: no event is sent before this moment, seconds since the epoch.
     :param exponential_backoff: double the interval after each poll.
     :param max_wait: longest interval in seconds, None for no bound.
-    :param silent_fail: log whatever keeps from asking S3, and go on, as for what passes by itself.
-    :param form: ``FORM`` of the release that stored the kwargs; 0 from before it was stored.
+    :param silent_fail: log every error that keeps S3 from being asked, and go on, even if it does not pass by itself.
+    :param form: ``FORM`` of the release that stored the kwargs; 0 if that release did not store it.
     :param question: the kwargs of the subclass, which say what to poll.
     """
 
-    #: Increased when what is stored changes its meaning: a subclass reads its kwargs by the ``form`` they came with.
+    #: Increased when stored kwargs change their meaning: a subclass reads them by the ``form`` that came with them.
     FORM: ClassVar[int] = 0
-    #: Kwargs that came later, with their defaults.
+    #: Kwargs that later releases added, with their defaults.
     ADDED: ClassVar[Mapping[str, Any]] = {"form": 0}
 
     def __init__(

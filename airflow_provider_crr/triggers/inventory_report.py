@@ -22,7 +22,7 @@ from airflow_provider_crr.tasks.connection import HOOK_FIELDS, hook_arguments
 from airflow_provider_crr.tasks.threads import in_thread
 from airflow_provider_crr.text.legible import told
 
-#: Longest time between two looks at an S3 that refuses, in seconds, unless the interval itself is longer.
+#: Longest time between two looks while S3 cannot be asked, in seconds, unless the interval itself is longer.
 _LONGEST_WAIT = 3600.0
 
 
@@ -30,23 +30,26 @@ class S3InventoryReportTrigger(BaseEventTrigger):
     """
     Announce each S3 Inventory report once it is fully delivered, for an ``AssetWatcher``.
 
-    The payload of an event is what :func:`~airflow_provider_crr.inventory.delivery.report_event` says: ``manifest`` is
-    the S3 URI for :class:`~airflow_provider_crr.operators.inventory.S3InventorySummaryOperator`. Reports are announced
-    in the order in which S3 began them. A report is delivered when S3 has written ``manifest.checksum``; whether it can
-    be trusted is for the task that reads it, where somebody sees it fail. Airflow may start one run for several events.
+    The payload of an event is what :func:`~airflow_provider_crr.inventory.delivery.report_event` returns. Its
+    ``manifest`` is the S3 URI for :class:`~airflow_provider_crr.operators.inventory.S3InventorySummaryOperator`.
+    Reports are announced in the order in which S3 began them. A report is delivered when S3 has written
+    ``manifest.checksum``. Whether it can be trusted is checked by the task that reads it, where somebody sees it fail.
+    Airflow may start one run for several events.
 
     From Airflow 3.3 on, the asset's state store remembers what was announced. A report is noted there *before* its
-    event is handed to Airflow, so none is announced twice, and what is delivered while no triggerer runs is announced
-    by the next one; only what a triggerer had in hand in the second in which it was killed is not. Watchers of one
-    inventory share one LIST loop. Before 3.3 nothing is remembered: what is complete when a triggerer starts is not
-    announced, so that none is announced twice; what is delivered while no triggerer runs is missed.
+    event is handed to Airflow, so none is announced twice. What is delivered while no triggerer runs is announced by
+    the next one. One thing can be lost: the event that a triggerer was about to hand over when it was killed. Watchers
+    of one inventory share one LIST loop.
 
-    An error of asking S3 is logged by the triggerer, and asked again after twice the time, at most an hour.
+    Before Airflow 3.3 nothing is remembered. What is complete when a triggerer starts is not announced, so that none is
+    announced twice; what is delivered while no triggerer runs is missed.
+
+    If S3 cannot be asked, the triggerer logs the error and asks again after twice the time, at most after an hour.
 
     :param inventory: folder of the inventory configuration, ``s3://dest/prefix/source-bucket/config-id/``.
-    :param newer_than: announce reports that S3 began after this moment, also those that are complete when the asset is
-        first watched (of the newest 32, and not before Airflow 3.3); a datetime with time zone, or its ISO 8601 text.
-        None for what is delivered from then on.
+    :param newer_than: announce reports that S3 began after this moment; a datetime with time zone, or its ISO 8601
+        text. From Airflow 3.3 on, this includes those of the newest 32 that are complete when the asset is first
+        watched. None announces what is delivered from then on.
     :param poke_interval: time between two looks; seconds or a timedelta.
     :param aws_conn_id: Airflow connection; None for boto3's own way to find credentials.
     :param region_name: AWS Region, None for the connection's.
@@ -85,12 +88,12 @@ class S3InventoryReportTrigger(BaseEventTrigger):
         self.expected_bucket_owner = expected_bucket_owner
         self.requester_pays = requester_pays
         self._hook_arguments = hook_arguments(self, for_trigger=True)
-        for name in HOOK_FIELDS:  # in the form in which watchers that are alike are told
+        for name in HOOK_FIELDS:  # in one spelling, so that equal watchers are stored alike
             setattr(self, name, self._hook_arguments[name])
         self._unstored: Announced | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class path and the kwargs, always in the same form: Airflow tells watchers apart by them."""
+        """Return the class path and the kwargs, in one spelling: Airflow tells watchers apart by them."""
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
             {
@@ -108,21 +111,21 @@ class S3InventoryReportTrigger(BaseEventTrigger):
         )
 
     def shared_stream_key(self) -> Hashable | None:
-        """Return the same for all watchers that look at the same in the same way."""
+        """Return a key that is equal for watchers that differ in ``newer_than`` only: these share one loop."""
         kwargs = self.serialize()[1]
         del kwargs["newer_than"]
         return (type(self).__qualname__, json.dumps(kwargs, sort_keys=True))
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[list[str]]:
-        """Yield, again and again, the manifests of the newest reports that are complete; never end, never raise."""
+        """Yield the manifests of the newest complete reports after each look; never end, and never raise."""
         looking = cls(**kwargs)
         delivered: list[str] = []
         wait = looking.poke_interval
         while True:
             try:
                 delivered = await in_thread(looking._look, delivered)
-            except Exception as error:  # Airflow starts a trigger that raised again at once
+            except Exception as error:  # if it were raised, Airflow would start the trigger again at once
                 wait = min(2 * wait, max(looking.poke_interval, _LONGEST_WAIT))
                 looking.log.error("cannot look for inventory reports, again in %d seconds: %s", wait, told(error))
             else:
@@ -145,13 +148,13 @@ class S3InventoryReportTrigger(BaseEventTrigger):
                     mine = await self._claim(manifest)
                 except Exception:
                     self.log.exception("cannot note that %s is announced; it is not, for now", manifest)
-                    break  # what comes after it comes after it
+                    break  # later reports must not be announced before this one
                 if mine:
                     self.log.info("inventory report %s is delivered", manifest)
                     yield TriggerEvent(report_event(manifest))  # type: ignore[no-untyped-call]
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Do the same without sharing, as before Airflow 3.3."""
+        """Yield the same events without sharing the loop, as Airflow before 3.3 needs it."""
         async for event in self.filter_shared_stream(self.open_shared_stream(self.serialize()[1])):
             yield event
 
@@ -171,9 +174,10 @@ class S3InventoryReportTrigger(BaseEventTrigger):
 
     async def _claim(self, manifest: str) -> bool:
         """
-        Note that a report is announced; False if it was.
+        Note that a report is announced; return False if that was noted before.
 
-        Airflow's stores cannot compare and set: triggers that are not alike, and watch one asset, may both claim it.
+        Airflow's stores cannot compare and set in one step. So two different triggers that watch one asset may both
+        claim a report.
         """
         announced = await self._recall()
         if announced is None or not announced.news([manifest]):
@@ -186,11 +190,11 @@ class S3InventoryReportTrigger(BaseEventTrigger):
         if not stores:
             return self._unstored
         stored = [value for store in stores if (value := await store.aget(self._key)) is not None]
-        found = [Announced.from_dict(value) for value in stored]
-        return reduce(both, found) if found else None
+        known = [Announced.from_dict(value) for value in stored]
+        return reduce(both, known) if known else None
 
     async def _remember(self, announced: Announced) -> None:
-        """Note it wherever that can be; one store is enough, for what any of them knows is announced."""
+        """Note what is announced, in every store. One is enough: what any store knows counts as announced."""
         self._unstored = announced
         failed: Exception | None = None
         noted = False
@@ -209,18 +213,18 @@ class S3InventoryReportTrigger(BaseEventTrigger):
         accessors = getattr(self, "asset_state_store", None)
         if accessors is None:
             return []
-        # Airflow makes one trigger of watchers that are alike, and its accessors name no asset.
+        # Airflow makes one trigger of equal watchers, and does not tell it which asset is meant.
         return [*getattr(accessors, "_by_name", {}).values()] or [accessors]
 
     @property
     def _key(self) -> str:
-        # Not the URI itself, which may be longer than a key: assets may be watched for several inventories.
+        # An asset may be watched for several inventories. The URI itself may be longer than a key can be.
         return f"s3_inventory_reports_{blake2b(self.inventory.encode(), digest_size=8).hexdigest()}"
 
 
 def _mapping(config: dict[str, Any] | str | None) -> dict[str, Any] | None:
     try:
-        found: dict[str, Any] | None = json.loads(config) if isinstance(config, str) else config
+        mapping: dict[str, Any] | None = json.loads(config) if isinstance(config, str) else config
     except ValueError as error:
         raise InvalidArgument(f"botocore_config is {config!r}", remedy="Give its settings as a mapping") from error
-    return found
+    return mapping

@@ -20,7 +20,7 @@ _BEFORE_FORM_1 = {"on_replica": "done"}
 
 class S3ReplicationTrigger(PollingTrigger):
     """
-    Sweep a gate until it is decided or its time is up.
+    Ask for the objects of a gate, sweep after sweep, until it is decided or its time is up.
 
     :param targets: what to wait for, as :meth:`.Targets.to_stored` returns it.
     :param policy: the fields of :class:`~airflow_provider_crr.replication.gate.GatePolicy`.
