@@ -192,8 +192,7 @@ class Watch:
 
     def _ask(self, objects: Iterable[S3Object], collect: Collect, stop: Event | None) -> set[str]:
         """Ask, note each answer as it comes, and return the buckets of missing objects."""
-        began = self._clock()
-        answered = 0
+        tally, began, answered = collect.tally, self._clock(), 0
         missing: set[str] = set()
         done: set[S3Object] = set()
         pinned: dict[S3Object, S3Object] = {}
@@ -202,12 +201,10 @@ class Watch:
                 obj = answer.object
                 answered += 1
                 self.head_requests += 1
-                outcome = self._policy.judge(
-                    answer, collect.tally.now, listed=collect.tally.listed, covered=self._rules.cover
-                )
+                outcome = self._policy.judge(answer, tally.now, listed=tally.listed, covered=self._rules.cover)
                 if answer.state in _GONE and self._patterns and obj.version_id is None:
                     outcome = Outcome.WAIT  # deleted since it was listed; the next listing tells what matches
-                collect.tally.add(answer, outcome)
+                tally.add(answer, outcome)
                 if answer.state is ObjectState.MISSING:
                     missing.add(obj.bucket)
                 if outcome is not Outcome.DONE:

@@ -130,4 +130,4 @@ def test_operator_takes_the_arguments_of_the_connection() -> None:
     task = JobOperator(task_id="job", name="good", aws_conn_id="other", expected_bucket_owner="111122223333")
     hook = task._hook(S3ReplicationHook)
     assert (hook.aws_conn_id, hook.expected_bucket_owner) == ("other", "111122223333")
-    assert task._hook(dict)["aws_conn_id"] == "other"
+    assert task._hook(dict[str, Any])["aws_conn_id"] == "other"
