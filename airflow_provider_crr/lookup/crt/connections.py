@@ -92,17 +92,21 @@ class Connection:
 
 class Connections:
     """
-    A pool. Not thread-safe: the thread that asks uses it alone.
+    A pool, which the caller opens connections for. Not thread-safe: the thread that asks uses it alone.
 
     :param pairing: what is known of the endpoints.
     """
 
     def __init__(self, pairing: Pairing) -> None:
         self._pairing = pairing
+        #: Connections that have rested, by endpoint; the one that rested longest is the first.
         self._idle: dict[Endpoint, deque[Connection]] = {}
+        #: Connections that rest: until when, in which order they were added, and which.
         self._resting: list[tuple[float, int, Connection]] = []
         self._order = count()
+        #: Connections that have a question under way.
         self._used: set[Connection] = set()
+        #: How many connections are being opened.
         self._opening = 0
 
     def __repr__(self) -> str:

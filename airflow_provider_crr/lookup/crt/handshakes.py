@@ -61,8 +61,11 @@ class Handshakes:
         self._pairing = pairing
         self._shake = shake
         self._connect = connect
+        #: boto3's handshake with each endpoint, which ends with the seconds that it took.
         self._shaken: dict[Endpoint, Future[float]] = {}
+        #: Endpoints at which the runtime gets no connection in this lookup.
         self._refused: set[Endpoint] = set()
+        #: Connections that are waited for.
         self._openings: set[_Opening] = set()
         #: Connections that the runtime is still opening, also those that nobody waits for any more.
         self._natives: set[Future[Any]] = set()
