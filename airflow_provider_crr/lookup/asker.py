@@ -1,4 +1,9 @@
-"""Asking for many objects: one answer for each, with a bounded number of requests under way."""
+"""
+Asking for many objects: one answer for each, with a bounded number of requests under way.
+
+Each way of asking implements :class:`Asker`, and :mod:`.choice` chooses one. It need not explain refusals, nor keep
+the order of the objects.
+"""
 
 from __future__ import annotations
 
