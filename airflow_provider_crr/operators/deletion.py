@@ -10,7 +10,7 @@ from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.replication.deletion import run
 from airflow_provider_crr.replication.deletion.batches import NOT_DELETED, Deletion
 from airflow_provider_crr.replication.deletion.plan import DeletePlan
-from airflow_provider_crr.replication.deletion.progress import DeleteProgress
+from airflow_provider_crr.replication.deletion.progress import DeleteProgress, VersionsUnknown
 from airflow_provider_crr.replication.deletion.rules import DeleteRules
 from airflow_provider_crr.replication.status import ObjectState
 from airflow_provider_crr.replication.targets import Targets
@@ -112,13 +112,15 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
             sent_before=progress.sent_before,
         )
         try:
-            if unknown := progress.load(deletion.counts, retried=self._is_retried(context.get("ti"))):
-                raise failures.ObjectsNotDeleted(
-                    'nothing was deleted: with versions="current" a second try could take older versions for those that'
-                    f" the first was about to delete ({unknown}). Clear the task to delete what is current now, or name"
-                    " the versions"
-                )
+            progress.load(deletion.counts, retried=self._is_retried(context.get("ti")))
             run.run(DeletePlan(client, targets), progress, deletion)
+        except VersionsUnknown as unknown:
+            evidence.push(context, deletion.to_dict())
+            raise failures.ObjectsNotDeleted(
+                'nothing was deleted: with versions="current" a second try could take older versions for those that'
+                f" the first was about to delete ({unknown}). Clear the task to delete what is current now, or name"
+                " the versions"
+            ) from unknown
         except BaseException:  # also Airflow's execution_timeout: nobody can be asked later what was deleted
             evidence.push(context, deletion.to_dict())
             raise

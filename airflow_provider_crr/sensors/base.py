@@ -86,6 +86,7 @@ class PollingSensor(WaitingOperator, BaseSensorOperator):
             time.sleep(wait)
 
     def _poll_in_time(self, context: Context) -> dict[str, Any] | None:
+        self._unasked = None  # of an earlier poll
         if self._poller is None:
             self._coerce_arguments(context)
         if self._started_at is None:

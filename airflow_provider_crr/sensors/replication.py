@@ -184,6 +184,10 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
             return gate_flow(self._targets(), value, self._rules)
         return gate_flow(self._targets()) if at_hand(self.bucket_key) else Flow()
 
+    def _conclude(self, context: Context, event: dict[str, Any]) -> Any:
+        self.__dict__.pop("_rules", None)  # those that this task read when it ran before, in the same process
+        return super()._conclude(context, event)
+
     @cached_property
     def _rules(self) -> ReadOnce:
         """Where the buckets' rules are read, once for the asset events and OpenLineage both."""

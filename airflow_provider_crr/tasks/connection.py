@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow.sdk import BaseOperator
 
 from airflow_provider_crr.errors import InvalidArgument
+from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.s3.objects import account_id
 from airflow_provider_crr.tasks.arguments import connection, is_known, region, verification
 from airflow_provider_crr.tasks.lineage import Traced
@@ -21,6 +22,8 @@ Hook = TypeVar("Hook")
 
 #: Templated fields that say how to reach S3.
 HOOK_FIELDS = ("aws_conn_id", "region_name", "verify", "expected_bucket_owner")
+#: What hooks of other services than S3 do not take.
+_OF_S3 = frozenset({"expected_bucket_owner", "requester_pays", "max_requests_per_second"})
 
 
 class HookOperator(Templated, BaseOperator, Traced):
@@ -61,9 +64,17 @@ class HookOperator(Templated, BaseOperator, Traced):
         self.requester_pays = requester_pays
         hook_arguments(self)
 
-    def _hook(self, hook_class: Callable[..., Hook]) -> Hook:
-        """Return a hook of some class, with this task's connection."""
-        return hook_class(**hook_arguments(self))
+    def _hook(self, hook_class: type[Hook]) -> Hook:
+        """
+        Return a hook with this task's connection.
+
+        :param hook_class: :class:`~airflow_provider_crr.hooks.replication.S3ReplicationHook`, which gets all seven
+            arguments, or another hook of amazon's kind, which gets those that are not about S3.
+        """
+        for_s3 = issubclass(hook_class, S3ReplicationHook)
+        return hook_class(
+            **{name: value for name, value in hook_arguments(self).items() if for_s3 or name not in _OF_S3}
+        )
 
 
 def hook_arguments(task: Any, *, for_trigger: bool = False) -> dict[str, Any]:

@@ -40,7 +40,8 @@ class WaitingOperator(HookOperator):
 
     A subclass says what it polls, on the worker and in the triggerer, which error it raises, and what its events tell.
     Its ``execute`` brings the arguments to their types. Then it hands the waiting to the triggerer with :meth:`_defer`,
-    or calls :meth:`_poll` again and again, and :meth:`_conclude` with the event that this returns.
+    or calls :meth:`_poll` again and again, and :meth:`_conclude` with the event that this returns. A wait whose time is
+    up raises ``AirflowSensorTimeout``, whatever the subclass is.
 
     :param deferrable: wait in the triggerer rather than on a worker.
     :param kwargs: those of :class:`~airflow_provider_crr.tasks.connection.HookOperator`.
@@ -63,7 +64,8 @@ class WaitingOperator(HookOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.deferrable = deferrable
-        hook_arguments(self, for_trigger=deferrable)
+        if deferrable:
+            hook_arguments(self, for_trigger=True)
 
     @abstractmethod
     def _make_poller(self, started_at: datetime, context: Context) -> endings.Poller:
@@ -79,15 +81,15 @@ class WaitingOperator(HookOperator):
 
     @abstractmethod
     def _failure(self, message: str, value: Any) -> Exception:
-        """Return the error of a wait that can never be over, with its evidence."""
+        """Return the error of a wait that can never end well, with its evidence."""
 
     @abstractmethod
     def _event_extra(self, value: Any) -> Mapping[str, Any]:
-        """Return what the events of the outlets tell of a wait that is over."""
+        """Return what the events of the outlets tell of a wait that ended well."""
 
     @abstractmethod
     def _flow(self, value: Any = None) -> Flow:
-        """Return what OpenLineage is told; ``value`` is given of a wait that is over."""
+        """Return what OpenLineage is told; ``value`` is given of a wait that ended well."""
 
     def _defer(self, *, timeout: float, **how: Any) -> None:
         """

@@ -48,7 +48,7 @@ class Poller(Protocol):
         """Return what a person should look at in the last poll."""
 
     def value(self) -> Any:
-        """Return what goes to XCom, as far as it is known."""
+        """Return what goes to XCom, as far as it is known; never empty of a wait that ended well."""
 
 
 def done(message: str, value: Any) -> dict[str, Any]:

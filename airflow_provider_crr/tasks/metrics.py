@@ -14,14 +14,14 @@ from functools import wraps
 from threading import Event
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-from airflow_provider_crr.replication.rules import ReplicationRule
-from airflow_provider_crr.replication.source import Source
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
-from airflow_provider_crr.s3.listing import ListedObject
 from airflow_provider_crr.s3.objects import S3Object
 
 if TYPE_CHECKING:
     from airflow_provider_crr.inventory.summary import Summary
+    from airflow_provider_crr.replication.rules import ReplicationRule
+    from airflow_provider_crr.replication.source import Source
+    from airflow_provider_crr.s3.listing import ListedObject
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +41,9 @@ def _harmless(send: Callable[_P, None]) -> Callable[_P, None]:
     return guarded
 
 
-class Metered(Source):
+class Metered:
     """
-    Where a gate asks, with the answers about objects counted. Every other call is passed on as it is.
+    The :class:`.Source` of a gate, with the answers about objects counted. Every other call is passed on as it is.
 
     :param source: the hook.
     :param ti: task instance that asks, None if it is not known.

@@ -5,15 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_crr.inventory.arrival import ReportArrival
-from airflow_provider_crr.replication.checkpoint.store import Kept
-from airflow_provider_crr.replication.gate import GatePolicy
-from airflow_provider_crr.replication.poller import Watch
-from airflow_provider_crr.replication.targets import Targets
-from airflow_provider_crr.tasks.metrics import Metered
-
 if TYPE_CHECKING:
     from airflow_provider_crr.hooks.replication import S3ReplicationHook
+    from airflow_provider_crr.inventory.arrival import ReportArrival
+    from airflow_provider_crr.replication.checkpoint.store import Kept
+    from airflow_provider_crr.replication.gate import GatePolicy
+    from airflow_provider_crr.replication.poller import Watch
+    from airflow_provider_crr.replication.targets import Targets
 
 
 def gate(
@@ -37,6 +35,9 @@ def gate(
     :param ti: task instance for whose metrics answers are counted, None if it is not known.
     :param kept: the record of what is done; None for no record.
     """
+    from airflow_provider_crr.replication.poller import Watch
+    from airflow_provider_crr.tasks.metrics import Metered
+
     hook.get_conn()
     return Watch(targets, policy, Metered(hook, ti), pin_versions=pin_versions, started_at=started_at, kept=kept)
 
@@ -49,6 +50,7 @@ def report_arrival(hook: S3ReplicationHook, inventory: str, newer_than: datetime
     :param inventory: folder of the inventory configuration, an S3 URI.
     :param newer_than: only reports that S3 began after this moment count; None for any.
     """
+    from airflow_provider_crr.inventory.arrival import ReportArrival
     from airflow_provider_crr.inventory.report import newest_manifest_uri, read_manifest
 
     def find(after: datetime | None) -> str | None:

@@ -69,18 +69,17 @@ class CrtAsker:
 
     def answer(self, timeout: float) -> ObjectReplication | None:
         """Return one answer, or None if none came within ``timeout`` seconds."""
-        ready = self._queues.ready
-        if not ready:
+        if not self._queues.ready:
             self._receiver.settle()
             self._send_waiting()
-        while not ready:
+        while not self._queues.ready:
             try:
                 event = self._events.get(timeout=self._until_due(timeout)) if timeout else self._events.get_nowait()
             except Empty:
                 return None
             timeout = 0  # nothing more is waited for: what waits may be sent now
             self._deal_with(event)
-        return ready.popleft()
+        return self._queues.take_ready()
 
     def close(self) -> None:
         """Abandon what is under way, and wait until threads and sockets are released."""
@@ -132,13 +131,13 @@ class CrtAsker:
             connection = None if question.fresh else self._connections.take(template.endpoint)
             if connection is None and not self._connections.reserve():
                 return
+            opening = None if connection else self._runtime.connect(template.endpoint)
             self._pacer.claim()
             queues.take_first()
             question.template = template
             if connection:
                 self._send(question, connection)
-            else:
-                opening = self._runtime.connect(template.endpoint)
+            elif opening:
                 queues.open(question)
                 opening.add_done_callback(question.on_opened)
 
@@ -180,8 +179,8 @@ class CrtAsker:
         """Return for how long to wait for an event, at most; end what takes too long before."""
         if self._queues.waiting:
             timeout = min(timeout, self._pacer.delay() or timeout)
-        if self._queues.pausing:
-            timeout = min(timeout, max(0.0, self._queues.pausing[0][0] - time.monotonic()))
+        if (pause_ends := self._queues.next_end_of_pause()) is not None:
+            timeout = min(timeout, max(0.0, pause_ends - time.monotonic()))
         if (resting := self._connections.until_rested()) is not None:
             timeout = min(timeout, resting)
         self._hang_up()

@@ -176,7 +176,7 @@ class Connections:
         return True if is_first else None
 
     def rested(self) -> Iterator[tuple[Connection, bool]]:
-        """Yield each connection whose rest has ended, and whether its latest answer was its question's."""
+        """Yield each connection whose rest has ended, and whether nothing followed its latest answer."""
         while self._resting and self._resting[0][0] <= time.monotonic():
             connection = heappop(self._resting)[2]
             clean = connection.is_clean()

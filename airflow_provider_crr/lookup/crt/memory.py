@@ -40,7 +40,7 @@ class Growth:
         if oldest is None or now - self._looked_at < _LOOKS:
             return float("-inf")
         self._looked_at, resident = now, _resident()
-        if oldest >= self._level_at:  # all that is under way was sent after the last measurement
+        if oldest >= self._level_at:  # all that is under way was sent after the level was taken
             self._level_at, self._level = now, resident
         if resident - self._level <= MAX_GROWTH:
             return float("-inf")

@@ -15,8 +15,8 @@ class Queues:
     """
     The questions of one lookup, each in one queue at a time. Others read the queues; only this class changes them.
 
-    Nothing here sends, receives or looks at the clock, so a question is never between two queues while something
-    happens. Questions that boto3 asks are in none of them (:mod:`..boto3_asker`), nor are those that wait for the
+    Nothing here sends, receives or looks at the clock. A question is in no queue while the asker sends it or reads its
+    answer. Questions that boto3 asks are in none of them (:mod:`..boto3_asker`), nor are those that wait for the
     region of their bucket (:mod:`.redirects`). Not thread-safe: the thread that asks uses it alone.
     """
 
@@ -55,6 +55,10 @@ class Queues:
         """Let the questions wait whose pause is over."""
         while self.pausing and self.pausing[0][0] <= now:
             self.waiting.appendleft(heappop(self.pausing)[2])
+
+    def next_end_of_pause(self) -> float | None:
+        """Return when the next pause ends; None if no question pauses."""
+        return self.pausing[0][0] if self.pausing else None
 
     def take_first(self) -> Question:
         """Take the first one that waits away."""
@@ -106,3 +110,7 @@ class Queues:
         """Forget a question that was opening or under way."""
         self.opening.discard(question)
         self.under_way.pop(question, None)
+
+    def take_ready(self) -> ObjectReplication:
+        """Take the first answer that is final away."""
+        return self.ready.popleft()

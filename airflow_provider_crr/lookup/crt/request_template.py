@@ -133,7 +133,7 @@ class RequestTemplates:
 
     def renew_for_store(self, template: RequestTemplate, obj: S3Object, server: str) -> bool:
         """
-        Return whether a request lacked headers that the store must be asked with; requests have them from now on.
+        Return whether a request lacked headers that the store must be asked with; the next of its kind has them.
 
         :param template: the template of the request.
         :param obj: what was asked for.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -15,8 +14,6 @@ from airflow_provider_crr.replication.packed_objects import in_order
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.s3.objects import S3Object
-
-log = logging.getLogger(__name__)
 
 #: Bytes of a listed object's fingerprint.
 MARK = 16
@@ -32,7 +29,7 @@ class Question:
     :param targets: what it waits for.
     :param policy: what the answers mean.
     :param pin_versions: whether the version that answers first is waited for.
-    :param whereabouts: which endpoint, account and connection it asks, as plain JSON.
+    :param whereabouts: which endpoint, Region, connection and bucket owner it names, as plain JSON.
     """
 
     targets: Targets

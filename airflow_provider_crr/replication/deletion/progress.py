@@ -39,6 +39,10 @@ SCHEMA = 1
 KEY = "crr_deletion"
 
 
+class VersionsUnknown(Exception):
+    """It cannot be known which versions an earlier try meant, so that nothing may be deleted."""
+
+
 class DeleteProgress:
     """
     The record of one task instance.
@@ -47,7 +51,7 @@ class DeleteProgress:
     :param round: changes when the user clears the task: what was kept before is not gone on with.
     :param targets: what is to be deleted.
     :param versions: ``"all"`` or ``"current"`` ones of it.
-    :param whereabouts: which endpoint, account and connection the task asks, as plain JSON.
+    :param whereabouts: which endpoint, Region, connection and bucket owner the task names, as plain JSON.
     """
 
     def __init__(
@@ -69,35 +73,36 @@ class DeleteProgress:
         self.chosen: dict[Place, S3Object] = {}
         self._chosen_before: frozenset[S3Object] = frozenset()
 
-    def load(self, counts: DeleteCounts, *, retried: bool) -> str:
+    def load(self, counts: DeleteCounts, *, retried: bool) -> None:
         """
         Go on from where an earlier try ended, unless the user has cleared the task since.
 
         :param counts: goes on from the counts of that try.
         :param retried: whether there may have been one.
-        :return: why it cannot be known which versions are meant, so that nothing may be deleted; empty if it is known.
+        :raises VersionsUnknown: if it cannot be known which versions are meant.
         :raises LookupFailed: if the store fails, and nothing may be deleted without it.
         """
         if self._store is None:
-            return "before Airflow 3.3 a task keeps nothing for its next try" if retried and self.current else ""
+            if retried and self.current:
+                raise VersionsUnknown("before Airflow 3.3 a task keeps nothing for its next try")
+            return
         try:
             record: Any = self._store.get(KEY)
         except Exception as error:
             if self.current:
                 raise _store_failed("read what an earlier try deleted", error) from error
             log.warning("cannot read what an earlier try deleted: %s", error)
-            return ""
+            return
         if record is None or (isinstance(record, dict) and record.get("round") != self._round):
-            return ""
+            return
         try:
             self._go_on(record, counts)
         except Exception as error:  # malformed in whichever way
             if self.current:
-                return f"what it kept cannot be used: {error}"
+                raise VersionsUnknown(f"what it kept cannot be used: {error}") from error
             log.warning("what an earlier try kept cannot be used: %s", error)
-            return ""
+            return
         log.info("going on from an earlier try, which deleted %s object versions", f"{counts.deleted:,}")
-        return ""
 
     def _go_on(self, record: Mapping[str, Any], counts: DeleteCounts) -> None:
         if (record["schema"], record["question"]) != (SCHEMA, self._question):

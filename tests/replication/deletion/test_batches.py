@@ -11,6 +11,7 @@ from airflow_provider_crr.failures import ObjectsNotDeleted
 from airflow_provider_crr.lookup.choice import head_one
 from airflow_provider_crr.operators.deletion import S3DeleteReplicatedObjectsOperator
 from airflow_provider_crr.replication.deletion.batches import BATCH, Deletion
+from airflow_provider_crr.replication.deletion.progress import VersionsUnknown
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
 from airflow_provider_crr.s3.objects import S3Object
 from local_aws import LocalAws
@@ -65,6 +66,21 @@ def test_what_is_not_completed_is_refused_and_reported(aws_conn: LocalAws, pair:
     assert caught.value.summary == found
     assert (found["deleted"], found["refused_statuses"]) == (1, {"PENDING": 1, "MISSING": 1})
     assert versions(pair) == {("slow", pending)}
+
+
+@pytest.mark.usefixtures("aws_conn")
+def test_retry_that_cannot_know_what_was_meant_fails(pair: ReplicatedPair) -> None:
+    """Where nothing is kept, a retry on current versions ends for good, says what to do, and keeps the cause."""
+    kept = {("a", version) for version in put(pair, "a")}
+    context = Context()
+    context.try_number, context.max_tries = 2, 1
+    operator = S3DeleteReplicatedObjectsOperator(
+        task_id="delete", bucket_key=f"s3://{pair.source}/a", versions="current", retries=1
+    )
+    with pytest.raises(ObjectsNotDeleted, match="Clear the task") as caught:
+        operator.execute(context)
+    assert isinstance(caught.value.__cause__, VersionsUnknown)
+    assert (context.pushed["return_value"]["deleted"], versions(pair)) == (0, kept)
 
 
 @pytest.mark.usefixtures("aws_conn")
