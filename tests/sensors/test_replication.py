@@ -11,11 +11,14 @@ import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk import Asset
 
 from airflow_provider_crr import errors, failures
+from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor, has_task_state_store
 from airflow_provider_crr.tasks import endings
 from airflow_provider_crr.tasks.compat import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
@@ -23,6 +26,7 @@ from airflow_provider_crr.triggers.base import PollingTrigger
 from airflow_provider_crr.triggers.inventory import S3InventoryTrigger
 from airflow_provider_crr.triggers.replication import S3ReplicationTrigger
 from tests.support.s3_server import Answer, S3Server, stored
+from tests.support.task_context import Context
 
 
 class Instance:
@@ -327,3 +331,22 @@ def test_inventory_sensor_that_is_taken_over_late_looks_once(s3: S3Server) -> No
     assert event["status"] == endings.TIMEOUT
     assert "could not be asked" not in event["message"]
     assert s3.requests
+
+
+def test_task_that_runs_again_reads_the_rules_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One task object may run twice, as under dag.test(): each run reads the rules by its own connection, once."""
+    read: list[Any] = []
+
+    def rules(hook: S3ReplicationHook, bucket_name: str, *, brief: bool = False) -> tuple[()]:
+        read.append((hook.aws_conn_id, bucket_name))
+        return ()
+
+    monkeypatch.setattr(S3ReplicationHook, "get_replication_rules", rules)
+    opened = {"status": "done", "message": "", "value": {"total": 2, "statuses": {"COMPLETED": 2}}}
+    sensor = S3ReplicationSensor(task_id="gate", bucket_key=["s3://b/1", "s3://b/2"], outlets=[Asset("x")])
+    for aws_conn_id in ("one", "two"):
+        sensor.aws_conn_id = aws_conn_id
+        context = Context()
+        context["outlet_events"] = {Asset("x"): SimpleNamespace(extra={})}
+        sensor.execute_complete(context, opened)
+    assert read == [("one", "b"), ("two", "b")]
