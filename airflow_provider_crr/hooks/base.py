@@ -9,7 +9,6 @@ from typing import Any
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
-from airflow_provider_crr.lookup.client_pairing import pairing_of
 from airflow_provider_crr.s3.caller_errors import no_credentials
 from airflow_provider_crr.s3.client_errors import not_asked
 from airflow_provider_crr.s3.endpoint import ask_without_userinfo
@@ -28,6 +27,8 @@ class ConnectedHook(AwsBaseHook):
         :raises LookupFailed: if it cannot be made, such as when the connection's role cannot be assumed, or if it
             keeps its connections where its answers cannot be held to their questions.
         """
+        from airflow_provider_crr.lookup.client_pairing import pairing_of
+
         with self._connecting():
             _ = self.conn_config  # read in this thread: a triggerer cannot read connections in the one that waits
             make = partial(super().get_client_type, *args, **kwargs)

@@ -6,14 +6,12 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from functools import cached_property
 from itertools import islice
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
 from airflow_provider_crr.errors import InvalidArgument, LookupFailed
 from airflow_provider_crr.hooks.base import ConnectedHook
-from airflow_provider_crr.lookup.choice import HeadLookup, choose_lookup, head_one
-from airflow_provider_crr.lookup.head_answers import is_of_s3
 from airflow_provider_crr.replication import rules
 from airflow_provider_crr.replication.status import ObjectReplication
 from airflow_provider_crr.s3.client_errors import is_of_others, no_such_bucket, not_asked, translated
@@ -22,6 +20,11 @@ from airflow_provider_crr.s3.endpoint import without_userinfo
 from airflow_provider_crr.s3.listing import ListedObject, list_matching, list_versions
 from airflow_provider_crr.s3.objects import S3Object, account_id, is_arn
 from airflow_provider_crr.text.legible import told
+
+if TYPE_CHECKING:
+    from airflow_provider_crr.lookup.choice import HeadLookup
+
+# What asks S3 is imported when it asks: a DAG file that is parsed does not.
 
 #: Seconds that each of two tries may take, where a task can do without the answer.
 _BRIEF = 5.0
@@ -91,6 +94,8 @@ class S3ReplicationHook(ConnectedHook, S3Hook):
         :raises InvalidArgument: if this does not name an object.
         :raises CredentialsNotFound: if the connection yields no credentials.
         """
+        from airflow_provider_crr.lookup.choice import head_one
+
         obj = S3Object.parse(key, bucket_name)
         return head_one(self.get_conn(), obj if version_id is None else obj.in_version(version_id))
 
@@ -207,6 +212,8 @@ class S3ReplicationHook(ConnectedHook, S3Hook):
         """
         from botocore.exceptions import ClientError
 
+        from airflow_provider_crr.lookup.head_answers import is_of_s3
+
         client: Any = self.get_conn()
         try:
             client.head_bucket(Bucket=bucket_name)
@@ -238,4 +245,6 @@ class S3ReplicationHook(ConnectedHook, S3Hook):
 
     @cached_property
     def _lookup(self) -> HeadLookup:
+        from airflow_provider_crr.lookup.choice import choose_lookup
+
         return choose_lookup(self.get_conn(), max_requests_per_second=self.max_requests_per_second)

@@ -44,7 +44,7 @@ def test_a_minio_at_an_address_of_amazons_is_asked_again(
     server: S3Server, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who calls itself MinIO and was asked without it, is asked with it, and so from then on."""
-    monkeypatch.setattr(store_headers, "_is_amazons", lambda host: True)
+    monkeypatch.setattr(store_headers, "is_amazons", lambda host: True)
     server.default = lambda bucket, key, version: stored("COMPLETED", **AS_MINIO)
     client = server.client()
     assert len(list(choose_lookup(client)(OBJECTS))) == 3

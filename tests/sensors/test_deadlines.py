@@ -50,11 +50,18 @@ class Instance:
         return self._first
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _boto3_is_loaded() -> None:
+    """Load boto3 and what it knows of S3, which takes longer than a look does here."""
+    with pytest.MonkeyPatch.context() as patch, S3Server() as server:
+        patch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
+        S3ReplicationHook().get_conn()
+
+
 @pytest.fixture(params=["silent", "one byte at a time"])
 def stuck(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[StuckServer]:
     with StuckServer(b"" if request.param == "silent" else DRIP) as server:
         monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
-        S3ReplicationHook().get_conn()  # loads boto3, which is nobody's answer
         yield server
 
 
