@@ -333,6 +333,13 @@ def test_inventory_sensor_that_is_taken_over_late_looks_once(s3: S3Server) -> No
     assert s3.requests
 
 
+class Outlets:
+    """Events of any outlet: an Asset of Airflow 3.0 is no key of a dict."""
+
+    def __getitem__(self, outlet: Asset) -> SimpleNamespace:
+        return SimpleNamespace(extra={})
+
+
 def test_task_that_runs_again_reads_the_rules_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """One task object may run twice, as under dag.test(): each run reads the rules by its own connection, once."""
     read: list[Any] = []
@@ -347,6 +354,6 @@ def test_task_that_runs_again_reads_the_rules_again(monkeypatch: pytest.MonkeyPa
     for aws_conn_id in ("one", "two"):
         sensor.aws_conn_id = aws_conn_id
         context = Context()
-        context["outlet_events"] = {Asset("x"): SimpleNamespace(extra={})}
+        context["outlet_events"] = Outlets()
         sensor.execute_complete(context, opened)
     assert read == [("one", "b"), ("two", "b")]
