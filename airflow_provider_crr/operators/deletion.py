@@ -112,15 +112,8 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
             sent_before=progress.sent_before,
         )
         try:
-            progress.load(deletion.counts, retried=self._is_retried(context.get("ti")))
+            self._go_on(progress, deletion, context)
             run.run(DeletePlan(client, targets), progress, deletion)
-        except VersionsUnknown as unknown:
-            evidence.push(context, deletion.to_dict())
-            raise failures.ObjectsNotDeleted(
-                'nothing was deleted: with versions="current" a second try could take older versions for those that'
-                f" the first was about to delete ({unknown}). Clear the task to delete what is current now, or name"
-                " the versions"
-            ) from unknown
         except BaseException:  # also Airflow's execution_timeout: nobody can be asked later what was deleted
             evidence.push(context, deletion.to_dict())
             raise
@@ -157,6 +150,17 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
         # Clearing another task of the run does not change max_tries: this task still goes on.
         round = str(getattr(context.get("ti"), "max_tries", 0))
         return DeleteProgress(store, round, targets, self.versions, hook.whereabouts())
+
+    def _go_on(self, progress: DeleteProgress, deletion: Deletion, context: Context) -> None:
+        """Go on from where an earlier try ended."""
+        try:
+            progress.load(deletion.counts, retried=self._is_retried(context.get("ti")))
+        except VersionsUnknown as unknown:
+            raise failures.ObjectsNotDeleted(
+                'nothing was deleted: with versions="current" a second try could take older versions for those that'
+                f" the first was about to delete ({unknown}). Clear the task to delete what is current now, or name"
+                " the versions"
+            ) from unknown
 
     def _is_retried(self, ti: Any) -> bool:
         """Return whether an earlier try may have deleted something, since the task ran first or a user cleared it."""

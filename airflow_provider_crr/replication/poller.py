@@ -116,8 +116,9 @@ class Watch:
         return outcome is not Outcome.WAIT
 
     def failure(self) -> str | None:
-        """Return why the gate can never open; None if the last sweep does not say so."""
-        return self.verdict.failure() if self.verdict and self.verdict.outcome is Outcome.FAIL else None
+        """Return why the gate can never open; None if it is open, or the last sweep does not say."""
+        verdict = self.verdict
+        return verdict.failure() if verdict and verdict.outcome not in (Outcome.DONE, Outcome.WAIT) else None
 
     def progress(self) -> str:
         """Return one line about the last sweep."""

@@ -86,9 +86,6 @@ class PollingSensor(WaitingOperator, BaseSensorOperator):
             time.sleep(wait)
 
     def _poll_in_time(self, context: Context) -> dict[str, Any] | None:
-        self._unasked = None  # of an earlier poll
-        if self._poller is None:
-            self._coerce_arguments(context)
         if self._started_at is None:
             now = datetime.now(UTC)
             first = context["ti"].get_first_reschedule_date(context) if self.reschedule else None

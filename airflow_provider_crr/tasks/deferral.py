@@ -117,6 +117,8 @@ class WaitingOperator(HookOperator):
         :raises CrrError: if it could not ask, and that lasts.
         """
         self._unasked = None
+        if self._poller is None:
+            self._coerce_arguments(context)
         stop = _until(ends, endings.LATE)
         try:
             if self._poller is None:
@@ -132,9 +134,7 @@ class WaitingOperator(HookOperator):
             self.log.warning("cannot ask S3, going on: %s", error)
             return None
         metrics.polled(context.get("ti"), self._poller.value())
-        self.log.info(self._poller.progress())
-        for warning in self._poller.warnings():
-            self.log.warning(warning)
+        endings.tell(self._poller, self.log)
         return endings.ended(self._poller) if decided else None
 
     def _time_is_up(self, context: Context, timeout: float) -> str:

@@ -51,6 +51,18 @@ class Poller(Protocol):
         """Return what goes to XCom, as far as it is known; never empty of a wait that ended well."""
 
 
+def tell(poller: Poller, log: Any) -> None:
+    """
+    Write to a log what the last poll showed.
+
+    :param poller: what was polled.
+    :param log: the logger of the task or the trigger.
+    """
+    log.info(poller.progress())
+    for warning in poller.warnings():
+        log.warning(warning)
+
+
 def done(message: str, value: Any) -> dict[str, Any]:
     """Return the event of a wait that ended well, with the value for XCom."""
     return {"status": DONE, "message": message, "value": value}

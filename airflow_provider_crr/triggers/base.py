@@ -139,9 +139,7 @@ class PollingTrigger(BaseTrigger):
                 unasked = error
                 self.log.warning("cannot ask S3, going on: %s", error)
             else:
-                self.log.info(poller.progress())
-                for warning in poller.warnings():
-                    self.log.warning(warning)
+                endings.tell(poller, self.log)
                 if decided:
                     return decided
             left = self.deadline - time.time()
