@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_crr.tasks import endings
+
 #: XComs that are there for people: the value, and what the link to the S3 console is made of.
 _SHOWN = {"return_value", "s3_console", "_link_S3ConsoleLink"}
 
@@ -29,6 +31,13 @@ class TaskRun:
     error: BaseException | None
     left: list[str]
     events: list[dict[str, Any]]
+
+
+@pytest.fixture(autouse=True)
+def _unhurried_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A poll here is never cut by the end of a short wait: S3 answers all of them, on a slow machine too."""
+    monkeypatch.setattr(endings, "LEAST", 60.0)
+    monkeypatch.setattr(endings, "LATE", 60.0)
 
 
 @pytest.fixture(scope="session")
