@@ -9,6 +9,8 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from weakref import WeakSet
 
 # Before anything imports Airflow, which reads its configuration at import.
 _HOME = Path(tempfile.mkdtemp(prefix="crr-airflow-"))
@@ -32,8 +34,10 @@ os.environ.update(
 
 import pytest  # noqa: E402
 
+from airflow_provider_crr.errors import CrrError  # noqa: E402
 from local_aws import LocalAws  # noqa: E402
 from local_aws.buckets import ReplicatedPair, replicated_pair  # noqa: E402
+from tests.support.causes import is_circular  # noqa: E402
 from tests.support.credential_sources import Connect, Source  # noqa: E402
 from tests.support.s3_server import S3Server  # noqa: E402
 from tests.support.versioned_s3 import VersionedS3  # noqa: E402
@@ -58,6 +62,21 @@ def _descriptions_of_aws() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.session, "create_loader", lambda data_path=None: loader)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_error_is_its_own_cause(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever a test is about: an error that came of itself is printed without end by structlog and rich."""
+    made: WeakSet[CrrError] = WeakSet()
+    initialize = CrrError.__init__
+
+    def remember(self: CrrError, *args: Any, **kwargs: Any) -> None:
+        initialize(self, *args, **kwargs)
+        made.add(self)
+
+    monkeypatch.setattr(CrrError, "__init__", remember)
+    yield
+    assert not [error for error in list(made) if is_circular(error)]
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from typing import Any
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
 from airflow_provider_crr.s3.caller_errors import no_credentials
-from airflow_provider_crr.s3.client_errors import not_asked
+from airflow_provider_crr.s3.client_errors import raise_not_asked
 from airflow_provider_crr.s3.endpoint import ask_without_userinfo
 from airflow_provider_crr.s3.error_origin import name_connection
 from airflow_provider_crr.s3.uninterruptible import waited
@@ -67,7 +67,7 @@ class ConnectedHook(AwsBaseHook):
             yield
         except Exception as error:
             by = f"by the connection {self.aws_conn_id!r}" if self.aws_conn_id else "as boto3 does by itself"
-            raise not_asked(error, None, f"connect {by}") from error
+            raise_not_asked(error, None, f"connect {by}")
 
 
 def _unsigned() -> Any:

@@ -14,7 +14,7 @@ from airflow_provider_crr.errors import InvalidArgument, LookupFailed
 from airflow_provider_crr.hooks.base import ConnectedHook
 from airflow_provider_crr.replication import rules
 from airflow_provider_crr.replication.status import ObjectReplication
-from airflow_provider_crr.s3.client_errors import is_of_others, no_such_bucket, not_asked, translated
+from airflow_provider_crr.s3.client_errors import is_of_others, no_such_bucket, raise_not_asked, translated
 from airflow_provider_crr.s3.deadline import Deadline, until
 from airflow_provider_crr.s3.endpoint import without_userinfo
 from airflow_provider_crr.s3.listing import ListedObject, list_matching, list_versions
@@ -219,7 +219,7 @@ class S3ReplicationHook(ConnectedHook, S3Hook):
             client.head_bucket(Bucket=bucket_name)
         except Exception as error:
             if is_of_others(error, "HeadBucket"):
-                raise not_asked(error, f"s3://{bucket_name}", "look for the bucket") from error
+                raise_not_asked(error, f"s3://{bucket_name}", "look for the bucket")
             answer: Any = error.response["ResponseMetadata"] if isinstance(error, ClientError) else {}
             if answer.get("HTTPStatusCode") == 404 and is_of_s3(answer["HTTPHeaders"]):
                 raise no_such_bucket(f"s3://{bucket_name}") from error

@@ -16,7 +16,7 @@ from airflow_provider_crr.lookup.http_answers import reading_begins, refusal, wa
 from airflow_provider_crr.lookup.pace import Pacer
 from airflow_provider_crr.lookup.store_headers import sending_begins, were_sent
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, without_answer
-from airflow_provider_crr.s3.client_errors import is_of_others, not_asked
+from airflow_provider_crr.s3.client_errors import is_of_others, raise_not_asked
 from airflow_provider_crr.s3.deadline import Guard, current
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.s3.stores import store_of
@@ -87,7 +87,7 @@ def _head(client: S3Client, obj: S3Object) -> ObjectReplication:
         response = client.head_object(Bucket=obj.bucket, Key=obj.key, **version)
     except Exception as error:
         if is_of_others(error, "HeadObject"):
-            raise not_asked(error, str(obj), "look up") from error
+            raise_not_asked(error, str(obj), "look up")
         if isinstance(error, boto.HTTPClientError | boto.ConnectionError):
             return without_answer(obj, f"no answer: {refusal(error) or error}")
         if not isinstance(error, boto.ClientError):  # parsers raise ValueError and the like for a garbled answer

@@ -23,7 +23,7 @@ from typing import Any
 from airflow_provider_crr.lookup.boto3_asker import S3Client
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
 from airflow_provider_crr.s3.caller_errors import proxy_refused, refused_caller
-from airflow_provider_crr.s3.client_errors import is_of_others, not_asked
+from airflow_provider_crr.s3.client_errors import is_of_others, raise_not_asked
 from airflow_provider_crr.s3.error_origin import answered
 from airflow_provider_crr.s3.freshness import cached
 from airflow_provider_crr.s3.transient_errors import passes
@@ -90,7 +90,7 @@ class Refusals:
             response["Body"].close()
         except Exception as error:
             if is_of_others(error, "GetObject"):
-                raise not_asked(error, str(obj), "look up") from error
+                raise_not_asked(error, str(obj), "look up")
             if not isinstance(error, ClientError):
                 return "", f"no answer: {error}"
             if caller := refused_caller(error, str(obj), "look up"):

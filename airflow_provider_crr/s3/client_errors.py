@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 from airflow_provider_crr.errors import BucketNotFound, CredentialsNotFound, CrrError, InvalidArgument, LookupFailed
 from airflow_provider_crr.s3 import error_origin
@@ -58,12 +58,10 @@ def translated(
     except Exception as raised:
         error_origin.shorten(raised)
         error = error_origin.unwrapped(raised)
-        if isinstance(error, CrrError):
-            raise not_asked(error, uri, action) from raised
         if isinstance(error, ClientError) and not error_origin.is_of_another(error):
             raise _refused(error, uri, action, permission, denied, missing) from raised
-        if isinstance(error, ClientError | TimeUp) or error_origin.is_on_the_way(error):
-            raise not_asked(error, uri, action) from raised
+        if isinstance(error, CrrError | ClientError | TimeUp) or error_origin.is_on_the_way(error):
+            raise_not_asked(raised, uri, action)
         raise
 
 
@@ -83,14 +81,30 @@ def is_of_others(error: Exception, operation: str) -> bool:
     return isinstance(error, BotoCoreError) and not isinstance(error, HTTPClientError | ConnectionError)
 
 
-def not_asked(error: Exception, uri: str | None, action: str) -> CrrError:
+def raise_not_asked(error: Exception, uri: str | None, action: str) -> NoReturn:
     """
-    Return this provider's error for one that is no answer of S3 about what was asked.
+    Raise this provider's error for one that is no answer of S3 about what was asked, with the cause kept.
 
     :param error: what was raised.
     :param uri: what it was about; None if it was about no object or bucket.
     :param action: what was to be done.
+    :raises CrrError: always.
     """
+    ours = _not_asked(error, uri, action)
+    raise ours from (ours.__cause__ if _led_to(ours, error) else error)
+
+
+def _led_to(ours: BaseException, error: BaseException) -> bool:
+    """Return whether an error is, or came of, one of ours: as its cause it would close a circle, which logs follow."""
+    each: BaseException | None = error
+    passed: list[BaseException] = []
+    while each is not None and each is not ours and each not in passed:
+        passed.append(each)
+        each = each.__cause__ or each.__context__
+    return each is ours
+
+
+def _not_asked(error: Exception, uri: str | None, action: str) -> CrrError:
     import botocore.exceptions as boto
 
     if not isinstance(error, CrrError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,8 +15,9 @@ from airflow_provider_crr.errors import CredentialsNotFound, InvalidArgument, Lo
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.inventory.output import write
 from airflow_provider_crr.lookup import choice
-from airflow_provider_crr.s3.client_errors import not_asked
+from airflow_provider_crr.s3.client_errors import raise_not_asked
 from tests.lookup.conftest import BOTO3
+from tests.support.causes import is_circular
 from tests.support.credential_sources import REFUSALS, Connect, Source, Sts
 from tests.support.s3_server import S3Server
 
@@ -163,18 +164,44 @@ def test_refusal_amid_a_lookup(connect: Connect, server: S3Server, objects: list
 def test_errors_that_come_through_no_socket() -> None:
     """Whatever boto3, and what amazon's hooks use, raise for credentials says who refused, and whether it lasts."""
     for raised, (says, passing) in OTHERS.items():
-        found = not_asked(raised, "s3://b/k", "look up")
-        assert isinstance(found, LookupFailed), raised
-        assert says in str(found)
-        assert found.passing is passing, raised
-        assert not raised.args or found.remedy
+        with pytest.raises(LookupFailed) as caught:
+            raise_not_asked(raised, "s3://b/k", "look up")
+        assert says in str(caught.value)
+        assert caught.value.passing is passing, raised
+        assert caught.value.__cause__ is raised
+        assert not raised.args or caught.value.remedy
 
 
 def test_a_wrong_argument_is_no_refusal() -> None:
     """What botocore can make no request of is the author's to mend."""
-    assert isinstance(
-        not_asked(boto.ParamValidationError(report="Invalid bucket name"), None, "look up"), InvalidArgument
-    )
+    with pytest.raises(InvalidArgument):
+        raise_not_asked(boto.ParamValidationError(report="Invalid bucket name"), None, "look up")
+
+
+def _raise_wrapped(ours: LookupFailed, wrap: Callable[[LookupFailed], Exception]) -> None:
+    try:
+        raise ours
+    except LookupFailed as error:
+        try:
+            raise wrap(error)
+        except Exception as wrapped:
+            raise_not_asked(wrapped, "s3://b/k", "look up")
+
+
+def test_an_error_of_ours_keeps_its_own_cause() -> None:
+    """An error of ours that boto3 wraps, or that is raised again, does not become its own cause."""
+    for wrap in (
+        lambda ours: ours,
+        lambda ours: boto.HTTPClientError(error=ours),
+        lambda ours: tenacity.RetryError(attempt_that(ours)),
+    ):
+        ours = LookupFailed("the answer cannot be read")
+        ours.__cause__ = OSError("first")
+        with pytest.raises(LookupFailed) as caught:
+            _raise_wrapped(ours, wrap)
+        assert caught.value is ours
+        assert str(ours.__cause__) == "first"
+        assert not is_circular(ours)
 
 
 def test_an_upload_that_sts_refuses_advises_no_permission_of_s3(

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from airflow_provider_crr.lookup.boto3_asker import S3Client
 from airflow_provider_crr.lookup.pairing import Endpoint, Pairing
-from airflow_provider_crr.s3.client_errors import not_asked
+from airflow_provider_crr.s3.client_errors import raise_not_asked
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.s3.stores import store_of
 
@@ -92,7 +92,7 @@ def prepare(client: S3Client, obj: S3Object) -> RequestTemplate | None:
     except (ClientError, HTTPClientError, ConnectionError):  # of a directory bucket's session, or of a test double
         return None
     except Exception as error:  # also errors of a source of credentials
-        raise not_asked(error, str(obj), "look up") from error
+        raise_not_asked(error, str(obj), "look up")
     finally:
         client.meta.events.unregister("before-send", catch)
     if answer["ResponseMetadata"]["HTTPHeaders"].get("x-caught") != key:

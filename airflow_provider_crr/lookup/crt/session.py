@@ -25,7 +25,7 @@ from airflow_provider_crr.lookup.crt.handshakes import Handshakes, shake_hands
 from airflow_provider_crr.lookup.crt.request_template import RequestTemplate
 from airflow_provider_crr.lookup.pairing import Endpoint
 from airflow_provider_crr.s3.caller_errors import no_credentials
-from airflow_provider_crr.s3.client_errors import not_asked
+from airflow_provider_crr.s3.client_errors import raise_not_asked
 from airflow_provider_crr.s3.error_origin import note_connection
 from airflow_provider_crr.s3.objects import S3Object
 
@@ -76,7 +76,7 @@ class Runtime:
         try:
             return self._auth.aws_sign_request(request, signing).result()
         except Exception as error:  # the runtime's own
-            raise not_asked(error, str(obj), "look up") from error
+            raise_not_asked(error, str(obj), "look up")
 
     def _signing_for(self, template: RequestTemplate, obj: S3Object) -> Any:
         now = time.monotonic()
@@ -86,7 +86,7 @@ class Runtime:
                 frozen = self._credentials.get_frozen_credentials()
             except Exception as error:
                 note_connection(self._client, error)
-                raise not_asked(error, str(obj), "look up") from error
+                raise_not_asked(error, str(obj), "look up")
             if frozen != self._frozen:
                 self._frozen = frozen
                 self._provider = self._auth.AwsCredentialsProvider.new_static(
