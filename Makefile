@@ -2,10 +2,17 @@
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
-# Processes that run tests: most tests wait for something, so two on each of two processors.
-WORKERS ?= 4
-PYTEST = -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# Processes that run tests: some tests wait, so one more than the usual two processors.
+WORKERS ?= 3
+PYTEST = -m pytest -q --dist loadfile --no-loadscope-reorder
 MIN_COVERAGE = 95
+
+# The tests that start Airflow's own processes, which are busy even while they wait. They run before the others, two
+# files at a time.
+WITH_PROCESSES = tests/e2e tests/ui
+# pytest ends with 5 if PYTEST_ARGS choose no test.
+processes = $(1)/bin/python $(PYTEST) -n 2 $(WITH_PROCESSES) $(2) $(PYTEST_ARGS); ended=$$?; [ $$ended != 5 ] || ended=0
+others = $(1)/bin/python $(PYTEST) -n $(WORKERS) $(2) $(WITH_PROCESSES:%=--ignore=%) $(PYTEST_ARGS)
 
 # What a contributor waits for; `make test` runs the rest, too.
 UNIT = tests/tasks tests/s3 tests/replication tests/text tests/inventory/render tests/hooks tests/triggers tests/lookup/test_refusals.py \
@@ -36,10 +43,11 @@ demo: $(VENV)/.project $(AWS)/.packages ## See the gate and the inventory summar
 
 test: lint docs browser $(AWS)/.packages ## Lint, build the documentation, then run all tests on the newest Airflow, with coverage
 	@echo "== Tests on the newest Airflow"
-	@$(BIN)/python $(PYTEST) --cov --cov-branch --cov-report=term --cov-fail-under=$(MIN_COVERAGE) $(PYTEST_ARGS)
+	@$(call processes,$(VENV),--cov --cov-branch --cov-report=); \
+	$(call others,$(VENV),tests --cov --cov-branch --cov-append --cov-report=term --cov-fail-under=$(MIN_COVERAGE)) && exit $$ended
 
 unit: $(VENV)/.project $(AWS)/.packages ## Run what needs no Airflow processes, no browser and no slow server (under two minutes)
-	@$(BIN)/python $(PYTEST) $(UNIT) $(PYTEST_ARGS)
+	@$(BIN)/python $(PYTEST) -n $(WORKERS) $(UNIT) $(PYTEST_ARGS)
 
 test-oldest: ## Run $(TESTS) on the oldest Airflow that is supported
 test-floors: ## ... on the oldest release of each dependency
@@ -47,10 +55,11 @@ test-mwaa-3.0.6: ## ... on what Amazon MWAA's image of Airflow 3.0.6 pins; also 
 test-newest: ## ... on the newest releases that pyproject.toml allows today
 $(SETS:%=test-%): test-%: .venv-%/.project $(AWS)/.packages
 	@echo "== Tests on the set $*"
-	@.venv-$*/bin/python $(PYTEST) $(TESTS) $(PYTEST_ARGS)
+	@$(if $(filter tests,$(TESTS)),$(call processes,.venv-$*),ended=0); \
+	$(call others,.venv-$*,$(TESTS)) && exit $$ended
 
 e2e: $(VENV)/.project $(AWS)/.packages browser ## Run only the tests with real Airflow processes and a browser (six minutes)
-	@$(BIN)/python $(PYTEST) tests/e2e tests/ui $(PYTEST_ARGS)
+	@$(BIN)/python $(PYTEST) -n 2 $(WITH_PROCESSES) $(PYTEST_ARGS)
 
 bench: $(BENCHES)/.project ## Measure beside what one would use instead: BENCH=full for all sizes, ONLY=lookups for one
 	@sh benchmarks/nginx.sh

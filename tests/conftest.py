@@ -43,7 +43,7 @@ from tests.support.s3_server import S3Server  # noqa: E402
 from tests.support.versioned_s3 import VersionedS3  # noqa: E402
 
 #: What takes longest is begun first: where tests run in several processes, these then end at about the same time.
-_LONGEST_FIRST = ("e2e", "ui", "packaging", "airflow")
+_LONGEST_FIRST = ("packaging", "airflow")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
