@@ -44,9 +44,10 @@ def parse(text: str, version_id: str | None = None, *, listed: bool = False) -> 
     try:
         obj = _from_json(text) if text.startswith("{") else (S3Object.parse if listed else _from_uri)(text)
     except InvalidArgument as error:
-        if listed:  # the caller knows the number of the line
+        refusal = error if listed else refused(text, error)  # of a list, the caller knows the number of the line
+        if refusal is error:
             raise
-        raise refused(text, error) from error
+        raise refusal from error
     if version_id is None:
         return obj
     if obj.version_id is not None:
