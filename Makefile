@@ -11,8 +11,8 @@ MIN_COVERAGE = 95
 # files at a time.
 WITH_PROCESSES = tests/e2e tests/ui
 # pytest ends with 5 if PYTEST_ARGS choose no test.
-processes = $(1)/bin/python $(PYTEST) -n 2 $(WITH_PROCESSES) $(2) $(PYTEST_ARGS); ended=$$?; [ $$ended != 5 ] || ended=0
-others = $(1)/bin/python $(PYTEST) -n $(WORKERS) $(2) $(WITH_PROCESSES:%=--ignore=%) $(PYTEST_ARGS)
+all_tests = $(1)/bin/python $(PYTEST) -n 2 $(WITH_PROCESSES) $(2) $(PYTEST_ARGS); ended=$$?; [ $$ended != 5 ] || ended=0; \
+	$(1)/bin/python $(PYTEST) -n $(WORKERS) tests $(WITH_PROCESSES:%=--ignore=%) $(3) $(PYTEST_ARGS) && exit $$ended
 
 # What a contributor waits for; `make test` runs the rest, too.
 UNIT = tests/tasks tests/s3 tests/replication tests/text tests/inventory/render tests/hooks tests/triggers tests/lookup/test_refusals.py \
@@ -43,8 +43,8 @@ demo: $(VENV)/.project $(AWS)/.packages ## See the gate and the inventory summar
 
 test: lint docs browser $(AWS)/.packages ## Lint, build the documentation, then run all tests on the newest Airflow, with coverage
 	@echo "== Tests on the newest Airflow"
-	@$(call processes,$(VENV),--cov --cov-branch --cov-report=); \
-	$(call others,$(VENV),tests --cov --cov-branch --cov-append --cov-report=term --cov-fail-under=$(MIN_COVERAGE)) && exit $$ended
+	@$(call all_tests,$(VENV),--cov --cov-branch --cov-report=,\
+	--cov --cov-branch --cov-append --cov-report=term --cov-fail-under=$(MIN_COVERAGE))
 
 unit: $(VENV)/.project $(AWS)/.packages ## Run what needs no Airflow processes, no browser and no slow server (under two minutes)
 	@$(BIN)/python $(PYTEST) -n $(WORKERS) $(UNIT) $(PYTEST_ARGS)
@@ -55,8 +55,8 @@ test-mwaa-3.0.6: ## ... on what Amazon MWAA's image of Airflow 3.0.6 pins; also 
 test-newest: ## ... on the newest releases that pyproject.toml allows today
 $(SETS:%=test-%): test-%: .venv-%/.project $(AWS)/.packages
 	@echo "== Tests on the set $*"
-	@$(if $(filter tests,$(TESTS)),$(call processes,.venv-$*),ended=0); \
-	$(call others,.venv-$*,$(TESTS)) && exit $$ended
+	@$(if $(filter tests,$(TESTS)),$(call all_tests,.venv-$*),\
+	.venv-$*/bin/python $(PYTEST) -n $(WORKERS) $(TESTS) $(PYTEST_ARGS))
 
 e2e: $(VENV)/.project $(AWS)/.packages browser ## Run only the tests with real Airflow processes and a browser (six minutes)
 	@$(BIN)/python $(PYTEST) -n 2 $(WITH_PROCESSES) $(PYTEST_ARGS)
