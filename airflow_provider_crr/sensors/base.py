@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from airflow_provider_crr.links.console import S3ConsoleLink, partition_of
 from airflow_provider_crr.tasks import endings
 from airflow_provider_crr.tasks.compat import AirflowSensorTimeout, AirflowSkipException
 from airflow_provider_crr.tasks.deferral import WaitingOperator, seconds_to_notice
+from airflow_provider_crr.tasks.intervals import countable
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -108,7 +110,7 @@ class PollingSensor(WaitingOperator, BaseSensorOperator):
                 return None
         return float(wait) if wait < seconds_to_notice() else None
 
-    def _get_next_poke_interval(self, *args: Any, **kwargs: Any) -> float:
+    def _get_next_poke_interval(self, started_at: Any, run_duration: Callable[[], float], poke_count: int) -> float:
         """Return the seconds until Airflow runs another poke, also after an error that silent_fail passes over."""
-        wait = super()._get_next_poke_interval(*args, **kwargs)
+        wait = super()._get_next_poke_interval(started_at, run_duration, countable(poke_count))
         return max(wait, seconds_to_notice()) if self.reschedule else wait
