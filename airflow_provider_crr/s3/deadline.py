@@ -9,19 +9,19 @@ time is up, the guard shuts down sockets. What cannot be interrupted is waited f
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from threading import Event, Lock, Thread, local
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar
 from weakref import WeakSet
 
 from airflow_provider_crr.errors import LookupFailed
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 #: Seconds within which the end of the time is noticed.
 _TICK = 0.1
-_NOTHING = object()
 #: The guard of each thread.
 _thread = local()
 
@@ -196,27 +196,31 @@ def until(stop: Event | None) -> Iterator[None]:
         guard.close()
 
 
-def each_until(stop: Event | None, elements: Iterator[T]) -> Iterator[T]:
+def each_until(stop: Event | None, elements: Generator[T, None, R]) -> Generator[T, None, R]:
     """
-    Yield what a generator yields. The generator runs under the guard; the code between its elements does not.
+    Yield what a generator yields, and return what it returns.
+
+    The generator runs under the guard, in whichever thread takes the next element; the code between its elements does
+    not.
 
     :param stop: see :func:`until`.
     :param elements: the generator.
     """
     guard = _new(stop)
     if guard is None:
-        yield from elements
-        return
+        return (yield from elements)
     try:
         while True:
             with guard.held():
-                each = next(elements, _NOTHING)
-            if each is _NOTHING:
-                return
-            yield cast("T", each)
+                try:
+                    each = next(elements)
+                except StopIteration as ended:
+                    result: R = ended.value
+                    return result
+            yield each
     finally:
         try:
             with guard.held():
-                cast("Any", elements).close()
+                elements.close()
         finally:
             guard.close()
