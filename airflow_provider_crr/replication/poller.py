@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from threading import Event
 from typing import Any
 
-from airflow_provider_crr.replication.checkpoint.store import Kept
-from airflow_provider_crr.replication.checkpoint.value import Question
+from airflow_provider_crr.replication.checkpoint.value import Question, Record
 from airflow_provider_crr.replication.collector import Collector
 from airflow_provider_crr.replication.gate import GatePolicy, Outcome
 from airflow_provider_crr.replication.pause import Pause
@@ -66,7 +65,7 @@ class Watch:
         *,
         pin_versions: bool = False,
         started_at: datetime | None = None,
-        kept: Kept | None = None,
+        kept: Record | None = None,
         clock: Callable[[], datetime] = _now,
         pause: Callable[[float, Event | None], None] | None = None,
     ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -12,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_crr import failures
 from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
+from airflow_provider_crr.replication.checkpoint.handover import Handover
 from airflow_provider_crr.replication.checkpoint.store import Kept
+from airflow_provider_crr.replication.checkpoint.value import Record
 from airflow_provider_crr.replication.gate import GatePolicy
 from airflow_provider_crr.replication.poller import Watch
 from airflow_provider_crr.replication.rules import ReadOnce
+from airflow_provider_crr.replication.targets import MAX_STORED
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.s3.patterns import literal_prefix
 from airflow_provider_crr.sensors.base import PollingSensor
@@ -83,6 +87,8 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
     """
 
     template_fields: Sequence[str] = (*TARGET_FIELDS, *HOOK_FIELDS)
+    _stored_targets: dict[str, Any] | None = None
+    _handover = Handover()
 
     def __init__(
         self,
@@ -143,10 +149,15 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
         literal = literal_prefix(obj.key) if self.wildcard_match else obj.key
         return {"bucket": obj.bucket, "key": literal[: literal.rfind("/") + 1]}
 
+    def _prepare_to_defer(self) -> None:
+        self._stored_targets, self._handover = self._targets().to_stored(), Handover()
+
     def _make_poller(self, started_at: datetime, context: Context) -> Watch:
         store: Any = context.get("task_state_store")
-        kept = None
-        if store is not None:
+        kept: Record | None = None
+        if self.deferrable:
+            kept = self._handover
+        elif store is not None:
             kept = Kept(store, _round(context), each_poll=self.reschedule, later=self._when_stored)
         return pollers.gate(
             self._hook(S3ReplicationHook),
@@ -165,8 +176,13 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
         self.on_success_callback = [*others, lambda context: do()]
 
     def _make_trigger(self, **kwargs: Any) -> S3ReplicationTrigger:
+        if self._stored_targets is None:
+            self._prepare_to_defer()
+        targets: Any = self._stored_targets
         return S3ReplicationTrigger(
-            targets=self._targets().to_stored(),
+            targets=targets,
+            known=self._handover.to_stored(MAX_STORED - len(json.dumps(targets))),
+            head_requests=self._handover.head_requests,
             policy=asdict(self._policy()),
             pin_versions=self.pin_versions,
             form=S3ReplicationTrigger.FORM,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from airflow_provider_crr.hooks.replication import S3ReplicationHook
     from airflow_provider_crr.inventory.arrival import ReportArrival
-    from airflow_provider_crr.replication.checkpoint.store import Kept
+    from airflow_provider_crr.replication.checkpoint.value import Record
     from airflow_provider_crr.replication.gate import GatePolicy
     from airflow_provider_crr.replication.poller import Watch
     from airflow_provider_crr.replication.targets import Targets
@@ -22,7 +22,7 @@ def gate(
     pin_versions: bool,
     started_at: datetime,
     ti: Any,
-    kept: Kept | None = None,
+    kept: Record | None = None,
 ) -> Watch:
     """
     Return a gate that asks through a hook. The hook's client is made here, because that may take longer than a poll.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
+from airflow_provider_crr.replication.checkpoint.handover import Handover
 from airflow_provider_crr.replication.gate import UNSAID, GatePolicy
 from airflow_provider_crr.replication.poller import Watch
 from airflow_provider_crr.replication.targets import Targets
@@ -25,11 +26,15 @@ class S3ReplicationTrigger(PollingTrigger):
     :param targets: what to wait for, as :meth:`.Targets.to_stored` returns it.
     :param policy: the fields of :class:`~airflow_provider_crr.replication.gate.GatePolicy`.
     :param pin_versions: wait for the version that answers first.
+    :param known: what the worker found, as :meth:`.Handover.to_stored` returned it; it is not asked for again, also
+        when a triggerer takes over from another. None if nothing is known.
+    :param head_requests: HEADs that the worker sent.
     :param form: how the policy was stored. Form 0 wrote out the defaults; those that are None today are read as None.
     :param kwargs: those of :class:`~airflow_provider_crr.triggers.base.PollingTrigger`.
     """
 
     FORM = 1
+    ADDED: ClassVar[Mapping[str, Any]] = {**PollingTrigger.ADDED, "known": None, "head_requests": 0}
 
     def __init__(
         self,
@@ -37,11 +42,13 @@ class S3ReplicationTrigger(PollingTrigger):
         targets: dict[str, Any],
         policy: dict[str, Any],
         pin_versions: bool = False,
+        known: dict[str, Any] | None = None,
+        head_requests: int = 0,
         form: int = 0,
         **kwargs: Any,
     ) -> None:
-        said = _policy(policy, form)
-        super().__init__(targets=targets, policy=said, pin_versions=pin_versions, form=form, **kwargs)
+        question: dict[str, Any] = {"targets": targets, "policy": _policy(policy, form), "pin_versions": pin_versions}
+        super().__init__(**question, known=known, head_requests=head_requests, form=form, **kwargs)
 
     def poller(self) -> Watch:
         """Return the gate."""
@@ -52,6 +59,7 @@ class S3ReplicationTrigger(PollingTrigger):
             pin_versions=self.question["pin_versions"],
             started_at=datetime.fromtimestamp(self.started_at, UTC),
             ti=self.task_instance,
+            kept=Handover(self.question["known"], head_requests=self.question["head_requests"]),
         )
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_crr.sensors.base import PollingSensor
 from airflow_provider_crr.sensors.inventory import S3InventorySensor
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor
-from airflow_provider_crr.tasks.compat import TaskDeferred
 from airflow_provider_crr.triggers.replication import S3ReplicationTrigger
+from tests.support.deferring import deferral
 from tests.support.s3_server import Listed, S3Server, stored
 
 PATH = "airflow_provider_crr.triggers.replication.S3ReplicationTrigger"
@@ -55,15 +56,15 @@ def ended(kwargs: dict[str, Any]) -> str:
     return str(event["status"])
 
 
-def deferred(sensor: type = S3ReplicationSensor, **arguments: Any) -> tuple[str, dict[str, Any]]:
+def deferred(sensor: type[PollingSensor] = S3ReplicationSensor, **arguments: Any) -> tuple[str, dict[str, Any]]:
     """Return what is stored of a sensor that defers."""
 
     class Instance:
         def xcom_push(self, **_: Any) -> None: ...
 
-    with pytest.raises(TaskDeferred) as caught:
-        sensor(task_id="gate", deferrable=True, **arguments).execute({"ti": Instance()})
-    path, kwargs = caught.value.trigger.serialize()
+    task = sensor(task_id="gate", deferrable=True, **arguments)
+    trigger: Any = deferral(task, Instance()).trigger
+    path, kwargs = trigger.serialize()
     return path, json.loads(json.dumps(kwargs))
 
 

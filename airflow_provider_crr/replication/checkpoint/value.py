@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Protocol
 
 from airflow_provider_crr.replication.gate import GatePolicy, Outcome
 from airflow_provider_crr.replication.packed_objects import in_order
@@ -83,3 +83,25 @@ class Checkpoint:
         """
         named = {state: [obj for obj in objects if obj.version_id] for state, objects in self.done.items()}
         return Checkpoint(named, {} if pin_versions else dict(self.listed))
+
+
+class Record(Protocol):
+    """Where a gate's next process finds what this one knows."""
+
+    def load(self, question: Question) -> Checkpoint | None:
+        """
+        Return what is known of a question; :meth:`save` is for the same question from then on.
+
+        :return: None if nothing is known, or it cannot be read.
+        """
+
+    def save(self, known: Checkpoint, *, waits: bool = True) -> None:
+        """
+        Keep what is known.
+
+        :param known: what is known.
+        :param waits: whether the gate waits for another poll.
+        """
+
+    def forget(self) -> None:
+        """Drop what is kept: the gate is open."""
