@@ -133,3 +133,10 @@ def from_dict(data: dict[str, Any]) -> CrrError:
     if data.get("passing") and issubclass(error_type, LookupFailed):
         return error_type(str(data.get("message")), uri=data.get("uri"), remedy=data.get("remedy"), passing=True)
     return error_type(str(data.get("message")), uri=data.get("uri"), remedy=data.get("remedy"))
+
+
+def again(error: CrrError) -> CrrError:
+    """Return an equal error with the same cause, for another thread to raise."""
+    equal = from_dict(error.to_dict())
+    equal.__cause__ = error.__cause__
+    return equal

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterable
 from threading import Event
-from typing import Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication.status import ObjectReplication
@@ -20,8 +20,28 @@ from airflow_provider_crr.s3.objects import S3Object
 PATIENCE = 0.1
 
 
+class NotAsked(NamedTuple):
+    """
+    An object that could not be asked for, so that nothing is known of it.
+
+    :param object: the object.
+    :param error: why: somebody other than S3 refused, or no request can be made of it.
+    """
+
+    object: S3Object
+    error: BaseException
+
+
+Answer: TypeAlias = ObjectReplication | NotAsked
+
+
 class Asker(Protocol):
-    """A way of asking S3, at its own pace. :meth:`ask` never waits. Each question gets one answer, in any order."""
+    """
+    A way of asking S3, at its own pace. :meth:`ask` never waits. Each question gets one answer, in any order.
+
+    The object in an answer is the very one that was asked for, and not only an equal one: so it is known whose question
+    was answered. One thread uses an asker; any other may call :meth:`wake`.
+    """
 
     #: Questions that may be under way at once.
     limit: int
@@ -29,8 +49,11 @@ class Asker(Protocol):
     def ask(self, obj: S3Object) -> None:
         """Send one HEAD, as soon as it may leave."""
 
-    def answer(self, timeout: float) -> ObjectReplication | None:
-        """Return one answer, or None if none came within ``timeout`` seconds."""
+    def answer(self, timeout: float) -> Answer | None:
+        """Return one answer, or None if none came within ``timeout`` seconds, or before :meth:`wake`."""
+
+    def wake(self) -> None:
+        """Have the thread that waits for an answer wait no longer."""
 
     def close(self) -> None:
         """Abandon what is under way, and release threads and sockets."""
@@ -49,19 +72,14 @@ def ask_all(
     :param open_asker: returns the way of asking; called once, by the process that will use it.
     :param stop: once set, nothing more is asked.
     :raises LookupFailed: if ``stop`` is set before every answer is in, for an end without an error would look like
-        a finished lookup; or if this process is a fork of the one that began.
+        a finished lookup; or if this process is a fork of the one that began. If an object cannot be asked for, its
+        error ends the lookup.
     """
     process = os.getpid()
     under_way = answered = 0
 
     def check() -> None:
-        if stop is not None and stop.is_set():
-            raise LookupFailed(
-                f"lookup was stopped: {answered:,} answers came, {under_way:,} were awaited",
-                remedy="Ask again: nothing is known of the objects not yet answered",
-            )
-        if os.getpid() != process:
-            raise LookupFailed("lookup belongs to the process that forked this one", remedy="Begin one here")
+        check_going_on(stop, process, answered, under_way)
 
     remaining = iter(objects)
     exhausted = False
@@ -81,6 +99,8 @@ def ask_all(
             check()
             answer = asker.answer(PATIENCE) if under_way else None
             while answer is not None:
+                if isinstance(answer, NotAsked):
+                    raise answer.error
                 under_way -= 1
                 answered += 1
                 yield answer
@@ -89,3 +109,22 @@ def ask_all(
     finally:
         if os.getpid() == process:  # a forked process has neither the threads nor the right to end them
             asker.close()
+
+
+def check_going_on(stop: Event | None, process: int, answered: int, under_way: int) -> None:
+    """
+    Make sure that a lookup may go on.
+
+    :param stop: set once it may not.
+    :param process: the process that began it.
+    :param answered: how many answers came.
+    :param under_way: how many are awaited.
+    :raises LookupFailed: if it may not.
+    """
+    if stop is not None and stop.is_set():
+        raise LookupFailed(
+            f"lookup was stopped: {answered:,} answers came, {under_way:,} were awaited",
+            remedy="Ask again: nothing is known of the objects not yet answered",
+        )
+    if os.getpid() != process:
+        raise LookupFailed("lookup belongs to the process that forked this one", remedy="Begin one here")

@@ -9,15 +9,16 @@ from queue import Empty, SimpleQueue
 from threading import Event, Semaphore, local
 from typing import Any, TypeAlias
 
+from airflow_provider_crr.lookup.asker import Answer, NotAsked
 from airflow_provider_crr.lookup.client_pairing import pairing_of
 from airflow_provider_crr.lookup.head_answers import NOT_OF_S3, from_whole_head
 from airflow_provider_crr.lookup.held_connections import holding, on_a_fresh_connection
 from airflow_provider_crr.lookup.http_answers import reading_begins, refusal, was_read_whole
-from airflow_provider_crr.lookup.pace import Pacer
+from airflow_provider_crr.lookup.pace import Pace
 from airflow_provider_crr.lookup.store_headers import sending_begins, were_sent
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, without_answer
 from airflow_provider_crr.s3.client_errors import is_of_others, raise_not_asked
-from airflow_provider_crr.s3.deadline import Guard, current
+from airflow_provider_crr.s3.guard import Guard, current
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.s3.stores import store_of
 
@@ -31,7 +32,7 @@ FAREWELL = 1.0
 #: botocore's events around each attempt to send a HEAD.
 _BEFORE_ATTEMPT = "before-send.s3.HeadObject"
 _AFTER_ATTEMPT = "response-received.s3.HeadObject"
-#: The asker whose request a thread is sending.
+#: The asker whose request a thread is sending, and the bucket that it is about.
 _thread = local()
 
 
@@ -104,13 +105,11 @@ class BotoAsker:
     Asks through boto3, with a thread for each request under way.
 
     :param client: a boto3 S3 client.
-    :param pacer: says when each attempt may leave, those of boto3's own retries included.
-    :param put: what is done with each answer or error; None if :meth:`answer` is to return it.
+    :param pace: says when each attempt may leave, those of boto3's own retries included.
+    :param put: what is done with each answer; None if :meth:`answer` is to return it.
     """
 
-    def __init__(
-        self, client: S3Client, pacer: Pacer, put: Callable[[ObjectReplication | BaseException], None] | None = None
-    ) -> None:
+    def __init__(self, client: S3Client, pace: Pace, put: Callable[[Answer], None] | None = None) -> None:
         pairing_of(client)
         # With more requests at once than the pool has connections, most would open a new one. There are twice as many
         # threads, because some hold an answer until its connection has shown that nothing follows, while others ask.
@@ -118,11 +117,11 @@ class BotoAsker:
         self.limit = 2 * at_once
         self._turns = Semaphore(at_once)
         self._client = client
-        self._answers: SimpleQueue[ObjectReplication | BaseException] = SimpleQueue()
-        self._put = put or self._answers.put
+        self._answers: SimpleQueue[Answer | None] = SimpleQueue()
+        self._put: Callable[[Answer], None] = put or self._answers.put
         self._under_way: set[Future[None]] = set()
         self._pool = ThreadPoolExecutor(self.limit, thread_name_prefix="s3-head")
-        self._pacer = pacer
+        self._pace = pace
         self._closed = Event()
         self._guard = Guard(self._closed, current())
         client.meta.events.register(_BEFORE_ATTEMPT, self._wait_for_turn)
@@ -131,12 +130,12 @@ class BotoAsker:
     def _wait_for_turn(self, **_: Any) -> None:
         if getattr(_thread, "asker", None) is not self:  # a request of somebody else through the same client
             return
-        if self._closed.wait(self._pacer.claim()):
+        if self._closed.wait(self._pace.claim(_thread.bucket)):
             raise InterruptedError("the sweep was abandoned")
 
     def _take_note(self, response_dict: dict[str, Any] | None, **_: Any) -> None:
         if response_dict and getattr(_thread, "asker", None) is self:
-            self._pacer.answered(response_dict["status_code"])
+            self._pace.answered(_thread.bucket, response_dict["status_code"])
 
     def ask(self, obj: S3Object) -> None:
         """Send one HEAD."""
@@ -145,23 +144,24 @@ class BotoAsker:
         future.add_done_callback(self._under_way.discard)
 
     def _head(self, obj: S3Object) -> None:
-        _thread.asker = self
+        _thread.asker, _thread.bucket = self, obj.bucket
         try:
             with self._guard.held():
                 answer = head(self._client, obj, self._turns)
             self._put(answer)
         except BaseException as error:
-            self._put(error)
+            self._put(NotAsked(obj, error))
 
-    def answer(self, timeout: float) -> ObjectReplication | None:
-        """Return one answer, or None if none came within ``timeout`` seconds."""
+    def answer(self, timeout: float) -> Answer | None:
+        """Return one answer, or None if none came within ``timeout`` seconds, or before :meth:`wake`."""
         try:
-            answer = self._answers.get(timeout=timeout) if timeout else self._answers.get_nowait()
+            return self._answers.get(timeout=timeout) if timeout else self._answers.get_nowait()
         except Empty:
             return None
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
+
+    def wake(self) -> None:
+        """Have the thread that waits for an answer wait no longer."""
+        self._answers.put(None)
 
     def close(self) -> None:
         """Drop what was not sent yet, and close the connections of what was."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
-from functools import cache, partial
+from functools import cache
 from itertools import chain, islice
 from threading import Event
 from typing import Protocol
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from airflow_provider_crr.lookup.asker import Asker, ask_all
 from airflow_provider_crr.lookup.boto3_asker import BotoAsker, S3Client, head
-from airflow_provider_crr.lookup.pace import Pacer
+from airflow_provider_crr.lookup.pace import OnePace, Pace, Pacer
 from airflow_provider_crr.lookup.refusals import Refusals
 from airflow_provider_crr.replication.status import ObjectReplication
 from airflow_provider_crr.s3.deadline import each_until
@@ -49,18 +49,11 @@ def choose_lookup(client: S3Client, *, max_requests_per_second: float | None = N
         possible. All calls about several objects share this limit, and what was learnt of S3's own limits.
     :raises InvalidArgument: if ``max_requests_per_second`` is not above zero.
     """
-    pacer = Pacer(max_requests_per_second)
+    pace = OnePace(Pacer(max_requests_per_second))
 
     @cache
-    def asker() -> Callable[[], Asker]:
-        reason = why_not_crt(client)
-        if reason:
-            log.debug("Asking S3 through boto3: %s", reason)
-            return partial(BotoAsker, client, pacer)
-        from airflow_provider_crr.lookup.crt.asker import CrtAsker
-
-        log.debug("Asking S3 through the AWS Common Runtime")
-        return partial(CrtAsker, client, pacer)
+    def chosen() -> Callable[[Pace], Asker]:
+        return choose_asker(client)
 
     def lookup(objects: Iterable[S3Object], *, stop: Event | None = None) -> Iterator[ObjectReplication]:
         return each_until(stop, answers(objects, stop))
@@ -75,10 +68,27 @@ def choose_lookup(client: S3Client, *, max_requests_per_second: float | None = N
             # For one object boto3 is faster: it starts no threads, and may have a connection open.
             yield refusals.explain(head(client, first[0]))
         else:
-            with closing(ask_all(chain(first, remaining), asker(), stop)) as unexplained:
+            with closing(ask_all(chain(first, remaining), lambda: chosen()(pace), stop)) as unexplained:
                 yield from map(refusals.explain, unexplained)
 
     return lookup
+
+
+def choose_asker(client: S3Client, *, leaves_some: bool = False) -> Callable[[Pace], Asker]:
+    """
+    Return what opens the fastest asker that honours everything the client is configured with.
+
+    :param client: boto3 S3 client.
+    :param leaves_some: whether no bucket may take all connections, because the questions of others may come.
+    """
+    reason = why_not_crt(client)
+    if reason:
+        log.debug("Asking S3 through boto3: %s", reason)
+        return lambda pace: BotoAsker(client, pace)
+    from airflow_provider_crr.lookup.crt.asker import CrtAsker
+
+    log.debug("Asking S3 through the AWS Common Runtime")
+    return lambda pace: CrtAsker(client, pace, leaves_some=leaves_some)
 
 
 def head_one(client: S3Client, obj: S3Object) -> ObjectReplication:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from threading import Lock
+from typing import Protocol
 
 from airflow_provider_crr.errors import InvalidArgument
 
@@ -21,6 +22,42 @@ GROWTH = 1.1
 REACTION = 1.0
 #: Requests a second below which the rate is not cut, or a lookup might never end. It is a fiftieth of S3's limit.
 FLOOR = 100.0
+
+
+class Pace(Protocol):
+    """How fast each bucket is asked. Used by several threads."""
+
+    def delay(self, bucket: str) -> float:
+        """Return the seconds until the next request to a bucket may leave; 0 if it may leave now."""
+
+    def claim(self, bucket: str) -> float:
+        """Count one request to a bucket, and return the seconds after which it may leave."""
+
+    def answered(self, bucket: str, http_status: int) -> None:
+        """Take note of an answer about a bucket, by its status code."""
+
+
+class OnePace:
+    """
+    One limit for all buckets together.
+
+    :param pacer: says when the next request may leave, whichever bucket it is for.
+    """
+
+    def __init__(self, pacer: Pacer) -> None:
+        self._pacer = pacer
+
+    def delay(self, bucket: str) -> float:
+        """Return the seconds until the next request may leave; 0 if it may leave now."""
+        return self._pacer.delay()
+
+    def claim(self, bucket: str) -> float:
+        """Count one request, and return the seconds after which it may leave."""
+        return self._pacer.claim()
+
+    def answered(self, bucket: str, http_status: int) -> None:
+        """Take note of an answer, by its status code."""
+        self._pacer.answered(http_status)
 
 
 class Pacer:
@@ -49,6 +86,17 @@ class Pacer:
         self._due = now
         self._throttled_at = self._cut_at = self._grown_at = now - REACTION
         self._counted_since, self._counted, self._measured = now, 0, 0.0
+
+    def allow(self, per_second: float | None) -> None:
+        """
+        Change the limit. What was learnt of S3's own limit stays.
+
+        :param per_second: requests that may leave each second from now on, above zero; None for as many as possible.
+        """
+        most = per_second or float("inf")
+        with self._lock:
+            self._rate = most if self._rate == self._most else min(self._rate, most)
+            self._most = most
 
     def delay(self) -> float:
         """Return the seconds until the next request may leave; 0 if it may leave now."""

@@ -19,7 +19,7 @@ from airflow_provider_crr.replication.poller import Watch
 from airflow_provider_crr.replication.source import Later
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
 from airflow_provider_crr.replication.targets import Targets
-from airflow_provider_crr.s3.deadline import current
+from airflow_provider_crr.s3.guard import current
 from airflow_provider_crr.s3.objects import S3Object
 from tests.replication.histories import Memory
 

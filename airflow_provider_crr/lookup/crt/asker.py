@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import logging
 import time
+from concurrent.futures import Future
 from contextlib import suppress
 from queue import Empty, SimpleQueue
+from typing import Any
 
+from airflow_provider_crr.lookup.asker import Answer, NotAsked
 from airflow_provider_crr.lookup.boto3_asker import S3Client
 from airflow_provider_crr.lookup.client_pairing import pairing_of
 from airflow_provider_crr.lookup.crt.boto3_fallback import Boto3Fallback
-from airflow_provider_crr.lookup.crt.connections import CONNECTIONS, Connection, Connections
+from airflow_provider_crr.lookup.crt.connections import CONNECTIONS, OPENING, Connection, Connections
 from airflow_provider_crr.lookup.crt.handshakes import AskBoto3
 from airflow_provider_crr.lookup.crt.memory import Growth
-from airflow_provider_crr.lookup.crt.questions import ByBoto3, Ended, Event, Opened, Question
+from airflow_provider_crr.lookup.crt.questions import ByBoto3, Ended, Event, Opened, Question, Woken
 from airflow_provider_crr.lookup.crt.queues import Queues
 from airflow_provider_crr.lookup.crt.receiver import Receiver
 from airflow_provider_crr.lookup.crt.redirects import Redirects
 from airflow_provider_crr.lookup.crt.request_template import RequestTemplates
 from airflow_provider_crr.lookup.crt.session import Runtime
-from airflow_provider_crr.lookup.pace import Pacer
-from airflow_provider_crr.replication.status import ObjectReplication
+from airflow_provider_crr.lookup.pace import Pace
+from airflow_provider_crr.lookup.pairing import Endpoint
 from airflow_provider_crr.s3.objects import S3Object
 
 log = logging.getLogger(__name__)
@@ -37,24 +40,27 @@ class CrtAsker:
     threads arrives here as an event, and has no effect before :meth:`answer` takes the event.
 
     :param client: the boto3 client whose endpoint, credentials, certificates, timeouts and retries are used.
-    :param pacer: says when each attempt may leave.
+    :param pace: says when each attempt may leave.
+    :param leaves_some: whether no bucket may take all connections, because the questions of others may come. A bucket
+        whose connections hang then holds up itself alone.
     :raises CredentialsNotFound: if the client has no credentials.
     """
 
     limit = 4 * CONNECTIONS
 
-    def __init__(self, client: S3Client, pacer: Pacer) -> None:
+    def __init__(self, client: S3Client, pace: Pace, *, leaves_some: bool = False) -> None:
         pairing = pairing_of(client)
-        self._pacer = pacer
+        self._pace = pace
+        self._leaves_some = leaves_some
         self._events: SimpleQueue[Event] = SimpleQueue()
         self._queues = Queues()
         self._growth = Growth()
         self._templates = RequestTemplates(client, pairing)
-        self._boto3 = Boto3Fallback(client, pacer, self._events)
+        self._boto3 = Boto3Fallback(client, pace, self._events)
         self._redirects = Redirects(self._queues, self._templates, self._boto3)
         self._connections = Connections(pairing)
         self._receiver = Receiver(
-            client, pacer, self._connections, self._queues, self._templates, self._redirects, self._boto3
+            client, pace, self._connections, self._queues, self._templates, self._redirects, self._boto3
         )
         self._runtime = Runtime(client)  # last, for nobody would close it if anything raised after it
 
@@ -64,11 +70,15 @@ class CrtAsker:
     def ask(self, obj: S3Object) -> None:
         """Send one HEAD, as soon as pace and connections allow."""
         self._queues.add(Question(obj, self._events))
-        if len(self._queues.waiting) == 1:  # else whatever holds the first one back holds this one back too
-            self._send_waiting()
+        if len(self._queues.waiting[obj.bucket]) == 1:  # else what holds the first one back holds this one back too
+            self._send_first_of(obj.bucket)
 
-    def answer(self, timeout: float) -> ObjectReplication | None:
-        """Return one answer, or None if none came within ``timeout`` seconds."""
+    def wake(self) -> None:
+        """Have the thread that waits for an answer wait no longer."""
+        self._events.put(Woken())
+
+    def answer(self, timeout: float) -> Answer | None:
+        """Return one answer, or None if none came within ``timeout`` seconds, or before :meth:`wake`."""
         if not self._queues.ready:
             self._receiver.settle()
             self._send_waiting()
@@ -97,7 +107,7 @@ class CrtAsker:
             self._runtime.close(0.0 if lingers else deadline)
 
     def _forget(self, event: Event) -> None:
-        if isinstance(event, ByBoto3):
+        if isinstance(event, ByBoto3 | Woken):
             return
         self._queues.forget(event.question)
         event.question.stream = None
@@ -109,39 +119,71 @@ class CrtAsker:
         if isinstance(event, Ended):
             self._receiver.receive(event)
         elif isinstance(event, Opened):
-            self._send_first(event)
-        elif isinstance(event.answer, BaseException):
-            raise event.answer
-        else:
+            self._send_over(event)
+        elif isinstance(event, ByBoto3):
+            self._boto3.answered()
             self._redirects.learn(event.answer)
             self._queues.conclude(event.answer)
 
     def _send_waiting(self) -> None:
-        queues = self._queues
-        queues.end_pauses(time.monotonic())
-        while queues.waiting and not self._pacer.delay():
-            question = queues.waiting[0]
-            if self._redirects.hold(question):
-                queues.take_first()
-                continue
-            template = self._templates.of(question.obj)
-            if template is None or self._runtime.refuses(template.endpoint):
-                self._boto3.ask(queues.take_first().obj)
-                continue
-            connection = None if question.fresh else self._connections.take(template.endpoint)
-            if connection is None and not self._connections.reserve():
-                return
-            opening = None if connection else self._runtime.connect(template.endpoint)
-            self._pacer.claim()
-            queues.take_first()
-            question.template = template
-            if connection:
-                self._send(question, connection)
-            elif opening:
-                queues.open(question)
-                opening.add_done_callback(question.on_opened)
+        self._queues.end_pauses(time.monotonic())
+        buckets = list(self._queues.waiting)
+        while buckets:  # one question of each in turn
+            buckets = [bucket for bucket in buckets if self._send_first_of(bucket)]
 
-    def _send_first(self, event: Opened) -> None:
+    def _send_first_of(self, bucket: str) -> bool:
+        """Send the first question of a bucket that waits; return whether the next one may follow."""
+        question = self._queues.first(bucket)
+        if question is None or self._pace.delay(bucket):
+            return False
+        if self._redirects.hold(question):
+            self._queues.take_first(bucket)
+            return True
+        try:
+            return self._send_or_open(question)
+        except Exception as error:  # no credentials, or boto3 can make no request of it
+            if self._queues.first(bucket) is question:
+                self._queues.take_first(bucket)
+            self._queues.conclude(NotAsked(question.obj, error))
+            return True
+
+    def _send_or_open(self, question: Question) -> bool:
+        """Send a question; False if there is no connection for it."""
+        bucket = question.obj.bucket
+        template = self._templates.of(question.obj)
+        if template is None or self._runtime.refuses(template.endpoint):
+            self._boto3.ask(self._queues.take_first(bucket).obj)
+            return True
+        if self._takes_too_many(self._queues.busy[bucket], CONNECTIONS - self._queues.busy.total()):
+            return False
+        connection = None if question.fresh else self._connections.take(template.endpoint)
+        if connection is None:
+            opening = self._queues.opening_of(bucket)
+            if self._takes_too_many(opening, OPENING - len(self._queues.opening)) or not self._connections.reserve():
+                return False
+        opened = None if connection else self._connect(template.endpoint)
+        self._pace.claim(bucket)
+        self._queues.take_first(bucket)
+        question.template = template
+        if connection:
+            self._send(question, connection)
+        elif opened:
+            self._queues.open(question)
+            opened.add_done_callback(question.on_opened)
+        return True
+
+    def _takes_too_many(self, taken: int, left: int) -> bool:
+        """Return whether a bucket has taken three times as much as is left for others."""
+        return self._leaves_some and taken >= 3 * left
+
+    def _connect(self, endpoint: Endpoint) -> Future[Any]:
+        try:
+            return self._runtime.connect(endpoint)
+        except Exception:
+            self._connections.unreserve()
+            raise
+
+    def _send_over(self, event: Opened) -> None:
         """Send a question over the connection that was opened for it."""
         question = event.question
         self._queues.opened(question)
@@ -159,7 +201,12 @@ class CrtAsker:
         return self._connections.opened(event.question.template.endpoint, event.connection)
 
     def _send(self, question: Question, connection: Connection) -> None:
-        request = self._runtime.request(question.template, question.obj)
+        try:
+            request = self._runtime.request(question.template, question.obj)
+        except Exception as error:  # its credentials are refused
+            self._connections.give_back(connection, usable=True)
+            self._queues.conclude(NotAsked(question.obj, error))
+            return
         question.http_status = 0
         question.fields = []
         question.sent_at = time.monotonic()
@@ -177,8 +224,9 @@ class CrtAsker:
 
     def _until_due(self, timeout: float) -> float:
         """Return for how long to wait for an event, at most; end what takes too long before."""
-        if self._queues.waiting:
-            timeout = min(timeout, self._pacer.delay() or timeout)
+        self._boto3.rest()
+        delays = (self._pace.delay(bucket) for bucket in self._queues.waiting)
+        timeout = min([timeout, *(delay for delay in delays if delay)])
         if (pause_ends := self._queues.next_end_of_pause()) is not None:
             timeout = min(timeout, max(0.0, pause_ends - time.monotonic()))
         if (resting := self._connections.until_rested()) is not None:

@@ -142,6 +142,10 @@ class Connections:
         self._opening += 1
         return True
 
+    def unreserve(self) -> None:
+        """Take back what :meth:`reserve` counted: the connection is not opened after all."""
+        self._opening -= 1
+
     def _are_all_used(self) -> bool:
         return self._opening + len(self._used) >= CONNECTIONS
 

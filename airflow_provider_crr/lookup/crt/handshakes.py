@@ -26,6 +26,8 @@ _SHAKING = 5.0
 _LEAST, _TIMES = 2.0, 4.0
 #: Seconds for which a client remembers how the handshakes with an endpoint ended.
 _KNOWN = 600.0
+#: Seconds for which boto3 is used where the runtime gets no connection for another reason than TLS.
+_REFUSED = 10.0
 
 
 class AskBoto3(Exception):
@@ -48,7 +50,7 @@ class _Opening(Future[Any]):
 
 class Handshakes:
     """
-    Opens the connections of one lookup. Nothing here waits; what is returned may end in another thread.
+    Opens the connections of one asker. Nothing here waits; what is returned may end in another thread.
 
     :param pairing: what the client knows of the endpoints.
     :param shake: makes a handshake as boto3 does, or raises.
@@ -63,8 +65,8 @@ class Handshakes:
         self._connect = connect
         #: boto3's handshake with each endpoint, which ends with the seconds that it took.
         self._shaken: dict[Endpoint, Future[float]] = {}
-        #: Endpoints at which the runtime gets no connection in this lookup.
-        self._refused: set[Endpoint] = set()
+        #: Endpoints at which the runtime gets no connection, and until when it is not tried again.
+        self._refused: dict[Endpoint, float] = {}
         #: Connections that are waited for.
         self._openings: set[_Opening] = set()
         #: Connections that the runtime is still opening, also those that nobody waits for any more.
@@ -72,7 +74,8 @@ class Handshakes:
 
     def refuses(self, endpoint: Endpoint) -> bool:
         """Return whether the runtime gets no connection there."""
-        return endpoint in self._refused or time.monotonic() < self._pairing.at(endpoint).refused_until
+        refused_until = max(self._refused.get(endpoint, 0.0), self._pairing.at(endpoint).refused_until)
+        return time.monotonic() < refused_until
 
     def open(self, endpoint: Endpoint) -> Future[Any]:
         """Return a future connection; it ends with :class:`AskBoto3` if there is none in time."""
@@ -92,7 +95,7 @@ class Handshakes:
         for opening in [each for each in list(self._openings) if each.until < now]:
             if opening.endpoint in self._shaken and self._shaken[opening.endpoint].done():
                 self._refuse(opening.endpoint)
-            self._refused.add(opening.endpoint)
+            self._pass_over(opening.endpoint)
             opening.fail("no handshake in time")
 
     def close(self) -> bool:
@@ -101,12 +104,15 @@ class Handshakes:
             opening.fail("the sweep has ended")
         return bool(self._natives)
 
+    def _pass_over(self, endpoint: Endpoint) -> None:
+        self._refused[endpoint] = time.monotonic() + _REFUSED
+
     def _refuse(self, endpoint: Endpoint) -> None:
         self._pairing.at(endpoint).refused_until = time.monotonic() + _KNOWN
 
     def _shaking(self, endpoint: Endpoint) -> Future[float]:
         shaken = self._shaken.get(endpoint)
-        if shaken is None:
+        if shaken is None or shaken.done():  # of long ago, or in vain
             shaken = self._shaken[endpoint] = Future()
             # It may last as long as boto3's connect_timeout; as a daemon it does not hold up the end of the process.
             Thread(target=_shake, args=(self._shake, endpoint, shaken), name="s3-handshake", daemon=True).start()
@@ -117,7 +123,7 @@ class Handshakes:
         if opening is None:  # it was given up
             return
         if error := shaken.exception():
-            self._refused.add(opening.endpoint)
+            self._pass_over(opening.endpoint)
             opening.fail(error)
             return
         self._pairing.at(opening.endpoint).trusted_until = time.monotonic() + _KNOWN
@@ -130,7 +136,7 @@ class Handshakes:
         try:
             native = self._connect(opening.endpoint)
         except Exception as error:  # such as a file of authorities that was changed since
-            self._refused.add(opening.endpoint)
+            self._pass_over(opening.endpoint)
             opening.fail(error)
             return
         self._natives.add(native)

@@ -7,8 +7,8 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeAlias
 
+from airflow_provider_crr.lookup.asker import Answer
 from airflow_provider_crr.lookup.crt.request_template import RequestTemplate
-from airflow_provider_crr.replication.status import ObjectReplication
 from airflow_provider_crr.s3.objects import S3Object
 
 
@@ -95,9 +95,13 @@ class Ended(NamedTuple):
 
 
 class ByBoto3(NamedTuple):
-    """What boto3 answered, or raised."""
+    """What boto3 answered, or why it could not ask."""
 
-    answer: ObjectReplication | BaseException
+    answer: Answer
 
 
-Event: TypeAlias = Opened | Ended | ByBoto3
+class Woken(NamedTuple):
+    """Another thread has something for the asker's."""
+
+
+Event: TypeAlias = Opened | Ended | ByBoto3 | Woken

@@ -1,19 +1,19 @@
-"""Where each question of one lookup is."""
+"""Where each question of an asker is."""
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from heapq import heappop, heappush
 from itertools import count, takewhile
 
+from airflow_provider_crr.lookup.asker import Answer
 from airflow_provider_crr.lookup.crt.connections import Connection
 from airflow_provider_crr.lookup.crt.questions import Question
-from airflow_provider_crr.replication.status import ObjectReplication
 
 
 class Queues:
     """
-    The questions of one lookup, each in one queue at a time. Others read the queues; only this class changes them.
+    The questions of an asker, each in one queue at a time. Others read the queues; only this class changes them.
 
     Nothing here sends, receives or looks at the clock. A question is in no queue while the asker sends it or reads its
     answer. Questions that boto3 asks are in none of them (:mod:`..boto3_asker`), nor are those that wait for the
@@ -21,8 +21,8 @@ class Queues:
     """
 
     def __init__(self) -> None:
-        #: To be sent, in this order. Whatever holds the first one back, the pace or the connections, holds all back.
-        self.waiting: deque[Question] = deque()
+        #: To be sent, in this order, for each bucket. What holds the first one of a bucket back holds them all back.
+        self.waiting: dict[str, deque[Question]] = {}
         #: To be sent again after a pause: when, in which order, and what.
         self.pausing: list[tuple[float, int, Question]] = []
         #: A connection is being opened for each.
@@ -32,20 +32,23 @@ class Queues:
         #: An answer came on the connection; whether it is the question's is known when the connection has rested.
         self.held: dict[Connection, Question] = {}
         #: Answers that are final, and not returned yet.
-        self.ready: deque[ObjectReplication] = deque()
+        self.ready: deque[Answer] = deque()
+        #: How many questions of each bucket have a connection, or have one opened.
+        self.busy: Counter[str] = Counter()
         self._order = count()
 
     def __repr__(self) -> str:
-        queues = ("waiting", "pausing", "opening", "under_way", "held", "ready")
-        return " ".join(f"{name}={len(getattr(self, name))}" for name in queues)
+        queues = ("pausing", "opening", "under_way", "held", "ready")
+        waiting = sum(map(len, self.waiting.values()))
+        return " ".join([f"waiting={waiting}", *(f"{name}={len(getattr(self, name))}" for name in queues)])
 
     def add(self, question: Question) -> None:
-        """Let a question wait, as the last one."""
-        self.waiting.append(question)
+        """Let a question wait, as the last one of its bucket."""
+        self.waiting.setdefault(question.obj.bucket, deque()).append(question)
 
     def add_first(self, question: Question) -> None:
-        """Let a question wait, as the first one."""
-        self.waiting.appendleft(question)
+        """Let a question wait, as the first one of its bucket."""
+        self.waiting.setdefault(question.obj.bucket, deque()).appendleft(question)
 
     def pause(self, question: Question, until: float) -> None:
         """Let a question wait from a moment on, given by ``time.monotonic`` as all moments here."""
@@ -54,31 +57,53 @@ class Queues:
     def end_pauses(self, now: float) -> None:
         """Let the questions wait whose pause is over."""
         while self.pausing and self.pausing[0][0] <= now:
-            self.waiting.appendleft(heappop(self.pausing)[2])
+            self.add_first(heappop(self.pausing)[2])
 
     def next_end_of_pause(self) -> float | None:
         """Return when the next pause ends; None if no question pauses."""
         return self.pausing[0][0] if self.pausing else None
 
-    def take_first(self) -> Question:
-        """Take the first one that waits away."""
-        return self.waiting.popleft()
+    def first(self, bucket: str) -> Question | None:
+        """Return the first one of a bucket that waits; None if none does."""
+        return self.waiting[bucket][0] if bucket in self.waiting else None
+
+    def take_first(self, bucket: str) -> Question:
+        """Take the first one of a bucket that waits away."""
+        line = self.waiting[bucket]
+        question = line.popleft()
+        if not line:
+            del self.waiting[bucket]
+        return question
 
     def open(self, question: Question) -> None:
         """Note that a connection is opened for a question."""
         self.opening.add(question)
+        self.busy[question.obj.bucket] += 1
+
+    def opening_of(self, bucket: str) -> int:
+        """Return for how many questions of a bucket a connection is being opened."""
+        return sum(question.obj.bucket == bucket for question in self.opening)
 
     def opened(self, question: Question) -> None:
         """Note that it is open, or could not be opened."""
         self.opening.discard(question)
+        self._not_busy(question)
 
     def send(self, question: Question, connection: Connection) -> None:
         """Note that S3 has a question."""
         self.under_way[question] = connection
+        self.busy[question.obj.bucket] += 1
 
     def end(self, question: Question) -> Connection:
         """Note that S3 has it no more, and return its connection."""
+        self._not_busy(question)
         return self.under_way.pop(question)
+
+    def _not_busy(self, question: Question) -> None:
+        bucket = question.obj.bucket
+        self.busy[bucket] -= 1
+        if not self.busy[bucket]:
+            del self.busy[bucket]
 
     def hold(self, connection: Connection, question: Question) -> None:
         """Hold a question until its connection has rested."""
@@ -88,7 +113,7 @@ class Queues:
         """Return the question that was held for a connection, if one was."""
         return self.held.pop(connection, None)
 
-    def conclude(self, answer: ObjectReplication) -> None:
+    def conclude(self, answer: Answer) -> None:
         """Keep an answer until it is returned."""
         self.ready.append(answer)
 
@@ -108,9 +133,11 @@ class Queues:
 
     def forget(self, question: Question) -> None:
         """Forget a question that was opening or under way."""
+        if question in self.opening or question in self.under_way:
+            self._not_busy(question)
         self.opening.discard(question)
         self.under_way.pop(question, None)
 
-    def take_ready(self) -> ObjectReplication:
+    def take_ready(self) -> Answer:
         """Take the first answer that is final away."""
         return self.ready.popleft()

@@ -14,7 +14,7 @@ from airflow_provider_crr.lookup.crt.request_template import RequestTemplates
 from airflow_provider_crr.lookup.crt.retries import PASSING, Retries
 from airflow_provider_crr.lookup.head_answers import from_whole_head
 from airflow_provider_crr.lookup.http_answers import joined, may_be_too_long
-from airflow_provider_crr.lookup.pace import Pacer
+from airflow_provider_crr.lookup.pace import Pace
 from airflow_provider_crr.replication.status import ObjectReplication, without_answer
 
 #: How the runtime calls headers that are not UTF-8; boto3 reads them as ISO-8859-1.
@@ -26,7 +26,7 @@ class Receiver:
     Reads answers: each question is concluded, held, sent again, or asked through boto3.
 
     :param client: the boto3 client whose timeouts and retries are used.
-    :param pacer: is told of throttling.
+    :param pace: is told of throttling.
     :param connections: takes back the connections that answers came on.
     :param queues: where the questions are.
     :param templates: how each bucket is asked.
@@ -37,7 +37,7 @@ class Receiver:
     def __init__(
         self,
         client: S3Client,
-        pacer: Pacer,
+        pace: Pace,
         connections: Connections,
         queues: Queues,
         templates: RequestTemplates,
@@ -45,7 +45,7 @@ class Receiver:
         boto3: Boto3Fallback,
     ) -> None:
         self._retries = Retries(client)
-        self._pacer = pacer
+        self._pace = pace
         self._connections = connections
         self._queues = queues
         self._templates = templates
@@ -72,7 +72,7 @@ class Receiver:
             self._connections.give_back(connection, usable=False)
             self._boto3.ask(question.obj)  # which says what is wrong with it
             return
-        self._pacer.answered(question.http_status)
+        self._pace.answered(question.obj.bucket, question.http_status)
         question.headers = joined(question.fields)
         request_id = question.headers.get("x-amz-request-id")
         is_own = self._connections.answered(connection, question.sent_at, question.came_at, request_id)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from typing import NamedTuple
 
+from airflow_provider_crr.lookup.asker import Answer, NotAsked
 from airflow_provider_crr.lookup.crt.boto3_fallback import Boto3Fallback
 from airflow_provider_crr.lookup.crt.questions import Question
 from airflow_provider_crr.lookup.crt.queues import Queues
 from airflow_provider_crr.lookup.crt.request_template import RequestTemplates
-from airflow_provider_crr.replication.status import ObjectReplication
 from airflow_provider_crr.s3.objects import S3Object
+
+#: Seconds for which it is known of a bucket that boto3 found no other region.
+_SETTLED = 60.0
 
 
 class _Followed(NamedTuple):
@@ -35,8 +39,8 @@ class Redirects:
         self._templates = templates
         self._boto3 = boto3
         self._followed: dict[str, _Followed] = {}
-        #: Buckets for which boto3 found no other region: what they answer is final.
-        self._settled: set[str] = set()
+        #: Buckets for which boto3 found no other region, and until when what they answer is final.
+        self._settled: dict[str, float] = {}
 
     def __repr__(self) -> str:
         waiting = sum(len(each.waiting) for each in self._followed.values())
@@ -44,7 +48,7 @@ class Redirects:
 
     def is_elsewhere(self, question: Question) -> bool:
         """Return whether the answer to a question says that its bucket is in another region."""
-        if question.again or question.obj.bucket in self._settled:
+        if question.again or time.monotonic() < self._settled.get(question.obj.bucket, 0.0):
             return False
         if 300 <= question.http_status < 400:
             return True
@@ -68,14 +72,27 @@ class Redirects:
             self._followed[question.obj.bucket] = _Followed(question.obj, [])
             self._boto3.ask(question.obj)
 
-    def learn(self, answer: ObjectReplication) -> None:
-        """Take note of where boto3 found a bucket, if it was asked for that, and ask there for those that waited."""
+    def learn(self, answer: Answer) -> None:
+        """
+        Take note of where boto3 found a bucket, if it was asked for that, and ask there for those that waited.
+
+        If boto3 could not ask, these are not asked either: where the bucket is stays unknown.
+        """
         obj = answer.object
         followed = self._followed.get(obj.bucket)
         if followed is None or followed.first != obj:
             return
         del self._followed[obj.bucket]
-        if not self._templates.renew_for_region(obj):
-            self._settled.add(obj.bucket)
-        for question in followed.waiting:
-            self._queues.add(question.anew())
+        now = time.monotonic()
+        self._settled = {bucket: until for bucket, until in self._settled.items() if now < until}
+        try:
+            if isinstance(answer, NotAsked):
+                raise answer.error
+            if not self._templates.renew_for_region(obj):
+                self._settled[obj.bucket] = now + _SETTLED
+        except Exception as error:
+            for question in followed.waiting:
+                self._queues.conclude(NotAsked(question.obj, error))
+        else:
+            for question in followed.waiting:
+                self._queues.add(question.anew())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.s3.stores import store_of
 
 _CREDENTIAL = re.compile(r"AWS4-HMAC-SHA256 Credential=[^,]+/\d{8}/([^/,]+)/s3/aws4_request,")
+#: Seconds after which a template is made anew, for the client may have learnt more; and how many are kept at most.
+_AGE, _MOST = 300.0, 2000
 #: Keys that need no encoding.
 _PLAIN = re.compile(r"[A-Za-z0-9/_.~-]*")
 #: Headers that differ from request to request; whatever signs and sends a request makes them.
@@ -111,23 +114,36 @@ class RequestTemplates:
     def __init__(self, client: S3Client, pairing: Pairing) -> None:
         self._client = client
         self._pairing = pairing
-        self._made: dict[tuple[str, bool], RequestTemplate | None] = {}
+        #: The templates, and when each was made, by ``time.monotonic``; the oldest first.
+        self._made: dict[tuple[str, bool], tuple[RequestTemplate | None, float]] = {}
 
     def of(self, obj: S3Object) -> RequestTemplate | None:
-        """Return the template for an object; None if only boto3 can ask for it, see :func:`prepare`."""
-        kind = _kind(obj)
-        if kind not in self._made:
-            self._made[kind] = prepare(self._client, obj)
-        return self._made[kind]
+        """
+        Return the template for an object; None if only boto3 can ask for it, see :func:`prepare`.
+
+        :raises LookupFailed: if no request can be made.
+        """
+        kind, now = _kind(obj), time.monotonic()
+        known, made_at = self._made.get(kind, (None, float("-inf")))
+        if now - made_at > _AGE:
+            new = prepare(self._client, obj)
+            self._keep(kind, known if new == known else new)  # the same one, as long as it is current
+        return self._made[kind][0]
+
+    def _keep(self, kind: tuple[str, bool], template: RequestTemplate | None) -> None:
+        self._made.pop(kind, None)
+        if len(self._made) >= _MOST:
+            del self._made[next(iter(self._made))]
+        self._made[kind] = template, time.monotonic()
 
     def is_current(self, template: RequestTemplate, obj: S3Object) -> bool:
         """Return whether this is still the template for an object."""
-        return self._made.get(_kind(obj)) is template
+        return self._made.get(_kind(obj), (None,))[0] is template
 
     def renew_for_region(self, obj: S3Object) -> bool:
         """Make the templates of an object's bucket anew; return whether the one for the object is different now."""
         bucket, has_version = _kind(obj)
-        known = self._made.pop((bucket, has_version))
+        known = self._made.pop((bucket, has_version), (None,))[0]
         self._made.pop((bucket, not has_version), None)
         return self.of(obj) != known
 
@@ -144,7 +160,7 @@ class RequestTemplates:
             return False
         self._pairing.at_minio = True
         if self.is_current(template, obj):
-            self._made[_kind(obj)] = prepare(self._client, obj)
+            self._keep(_kind(obj), prepare(self._client, obj))
         return True
 
 

@@ -1,10 +1,10 @@
 """
-The AWS Common Runtime for one lookup: it signs requests and opens connections as a boto3 client would.
+The AWS Common Runtime for one asker: it signs requests and opens connections as a boto3 client would.
 
-Each lookup has an event loop of its own, which takes a few milliseconds to start and to end. Its thread is joined
+Each asker has an event loop of its own, which takes a few milliseconds to start and to end. Its thread is joined
 before a fork, so a process that forks between two lookups, as Airflow does, passes no thread on to its child. A child
-that was forked during a lookup cannot use the runtime: it would join threads that it does not have, and crash. It uses
-boto3.
+that was forked while an asker was open cannot use the runtime: it would join threads that it does not have, and crash.
+It uses boto3.
 
 Requests go over ``awscrt.http``, and not over ``awscrt.s3.S3Client``: the retries of the latter cannot be seen, counted
 or turned off, so ``max_requests_per_second`` would not hold.
@@ -32,6 +32,8 @@ from airflow_provider_crr.s3.objects import S3Object
 #: Seconds for which the credentials and the time of a signature are used again. botocore renews credentials minutes
 #: before they expire, and S3 accepts a signature for 15 minutes.
 _SIGNING_AGE = 1.0
+#: Seconds for which credentials that were refused are not asked for again.
+_REFUSED_FOR = 1.0
 #: Seconds that a fork waits for the threads of past lookups to end.
 _JOIN = 2.0
 
@@ -56,6 +58,8 @@ class Runtime:
         self._frozen: Any = None
         self._provider: Any = None
         self._signed_at = float("-inf")
+        #: Why there are no credentials, and until when that is believed.
+        self._refusal: tuple[Exception, float] | None = None
         self._signing: dict[tuple[str, str], Any] = {}
         self._loop = io.EventLoopGroup(1)
         self._bootstrap = io.ClientBootstrap(self._loop, io.DefaultHostResolver(self._loop))
@@ -71,8 +75,8 @@ class Runtime:
 
         :raises LookupFailed: if there are no credentials any more.
         """
-        request = self._http.HttpRequest("HEAD", template.path(obj), self._http.HttpHeaders(template.headers))
         signing = self._signing_for(template, obj)
+        request = self._http.HttpRequest("HEAD", template.path(obj), self._http.HttpHeaders(template.headers))
         try:
             return self._auth.aws_sign_request(request, signing).result()
         except Exception as error:  # the runtime's own
@@ -82,8 +86,7 @@ class Runtime:
         now = time.monotonic()
         if now - self._signed_at > _SIGNING_AGE:
             try:
-                renew(self._credentials)
-                frozen = self._credentials.get_frozen_credentials()
+                frozen = self._renewed()
             except Exception as error:
                 note_connection(self._client, error)
                 raise_not_asked(error, str(obj), "look up")
@@ -98,6 +101,19 @@ class Runtime:
         if kind not in self._signing:
             self._signing[kind] = _signing_config(template, self._provider)
         return self._signing[kind]
+
+    def _renewed(self) -> Any:
+        """Return the credentials, renewed if need be; whoever refused them just now is not asked again."""
+        if self._refusal and time.monotonic() < self._refusal[1]:
+            raise self._refusal[0]
+        try:
+            renew(self._credentials)
+            frozen = self._credentials.get_frozen_credentials()
+        except Exception as error:
+            self._refusal = error, time.monotonic() + _REFUSED_FOR
+            raise
+        self._refusal = None
+        return frozen
 
     def refuses(self, endpoint: Endpoint) -> bool:
         """Return whether only boto3 gets a connection there."""

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_crr.lookup.crt.asker import CrtAsker
 from airflow_provider_crr.lookup.crt.connections import OPENING
-from airflow_provider_crr.lookup.pace import Pacer
+from airflow_provider_crr.lookup.pace import OnePace, Pacer
 from airflow_provider_crr.s3.objects import S3Object
 from tests.support.s3_server import Answer, S3Server, stored
 
@@ -20,7 +20,7 @@ def test_where_all_questions_are_can_be_printed(server: S3Server) -> None:
     """Questions wait, have connections opened, are sent, and are answered; nothing is left."""
     gate = threading.Event()
     server.default = lambda bucket, key, version: stored("COMPLETED", gate=gate)
-    asker = CrtAsker(server.client(), Pacer(None))
+    asker = CrtAsker(server.client(), OnePace(Pacer(None)))
     nothing = "followed=0 waiting_for_region=0"
     try:
         assert repr(asker) == (
@@ -52,7 +52,7 @@ def test_questions_that_wait_for_a_region_are_printed(server: S3Server) -> None:
         return Answer(400, {"x-amz-bucket-region": "eu-central-1"})
 
     server.default = answer
-    asker = CrtAsker(server.client(), Pacer(None))
+    asker = CrtAsker(server.client(), OnePace(Pacer(None)))
     try:
         asker.ask(S3Object("b", "k0"))
         until(asker, "followed=1 waiting_for_region=0")

@@ -29,7 +29,7 @@ def test_one_question_goes_through_all_queues() -> None:
         seen.append(repr(queues).split("=1")[0].split()[-1])
 
     move(queues.add, question)
-    queues.take_first()
+    queues.take_first("b")
     move(queues.open, question)
     queues.opened(question)
     move(queues.send, question, connection)
@@ -38,7 +38,7 @@ def test_one_question_goes_through_all_queues() -> None:
     assert queues.release(connection) is question  # type: ignore[arg-type]
     move(queues.pause, question, 7.0)
     move(queues.end_pauses, 7.0)
-    queues.take_first()
+    queues.take_first("b")
     move(queues.conclude, without_answer(question.obj, "no answer"))
     assert seen == ["waiting", "opening", "under_way", "held", "pausing", "waiting", "ready"]
 
@@ -51,7 +51,7 @@ def test_pauses_end_in_time() -> None:
     queues.pause(first, 5.0)
     queues.add(new)
     queues.end_pauses(6.0)
-    assert [*queues.waiting] == [first, new]
+    assert [*queues.waiting["b"]] == [first, new]
     assert [each[2] for each in queues.pausing] == [later]
 
 
