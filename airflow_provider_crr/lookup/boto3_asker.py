@@ -18,7 +18,7 @@ from airflow_provider_crr.lookup.pace import Pace
 from airflow_provider_crr.lookup.store_headers import sending_begins, were_sent
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, without_answer
 from airflow_provider_crr.s3.client_errors import is_of_others, raise_not_asked
-from airflow_provider_crr.s3.deadline import Guard, current
+from airflow_provider_crr.s3.guard import Guard, current
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.s3.stores import store_of
 

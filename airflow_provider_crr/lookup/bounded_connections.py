@@ -1,7 +1,7 @@
 """
 Ends whatever a boto3 client waits for when the time is up: connections, answers, retries and credentials.
 
-The guard of a thread says when its time is up (:mod:`airflow_provider_crr.s3.deadline`). In a thread without a guard
+The guard of a thread says when its time is up (:mod:`airflow_provider_crr.s3.guard`). In a thread without a guard
 the client waits as it always does.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from airflow_provider_crr.s3.deadline import current
+from airflow_provider_crr.s3.guard import current
 from airflow_provider_crr.s3.redirects import follow_once
 from airflow_provider_crr.s3.uninterruptible import waited
 

@@ -8,7 +8,7 @@ when it is first used.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from functools import cache
 from itertools import chain, islice
@@ -58,7 +58,7 @@ def choose_lookup(client: S3Client, *, max_requests_per_second: float | None = N
     def lookup(objects: Iterable[S3Object], *, stop: Event | None = None) -> Iterator[ObjectReplication]:
         return each_until(stop, answers(objects, stop))
 
-    def answers(objects: Iterable[S3Object], stop: Event | None) -> Iterator[ObjectReplication]:
+    def answers(objects: Iterable[S3Object], stop: Event | None) -> Generator[ObjectReplication]:
         refusals = Refusals(client)
         remaining = iter(objects)
         first = list(islice(remaining, 2))

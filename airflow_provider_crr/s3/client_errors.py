@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from airflow_provider_crr.errors import BucketNotFound, CredentialsNotFound, CrrError, InvalidArgument, LookupFailed
 from airflow_provider_crr.s3 import error_origin
 from airflow_provider_crr.s3.caller_errors import no_credentials, proxy_refused, refused_caller
-from airflow_provider_crr.s3.deadline import TimeUp
+from airflow_provider_crr.s3.guard import TimeUp
 from airflow_provider_crr.s3.transient_errors import error_passes, is_unanswered, passes
 from airflow_provider_crr.text.legible import told
 

@@ -11,7 +11,7 @@ from contextvars import copy_context
 from threading import Event, Lock, Thread
 from typing import Any, TypeVar, cast
 
-from airflow_provider_crr.s3.deadline import current
+from airflow_provider_crr.s3.guard import current
 
 T = TypeVar("T")
 

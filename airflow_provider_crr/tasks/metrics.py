@@ -20,7 +20,7 @@ from airflow_provider_crr.s3.objects import S3Object
 if TYPE_CHECKING:
     from airflow_provider_crr.inventory.summary import Summary
     from airflow_provider_crr.replication.rules import ReplicationRule
-    from airflow_provider_crr.replication.source import Source
+    from airflow_provider_crr.replication.source import Later, Source
     from airflow_provider_crr.s3.listing import ListedObject
 
 log = logging.getLogger(__name__)
@@ -55,12 +55,12 @@ class Metered:
 
     def get_replication_statuses(
         self, objects: Iterable[S3Object], *, stop: Event | None = None
-    ) -> Iterator[ObjectReplication]:
-        """Yield the source's answers, and count them; those that came before an error count, too."""
+    ) -> Iterator[ObjectReplication | Later]:
+        """Yield what the source yields, and count the answers; those that came before an error count, too."""
         answers = 0
         try:
             for answer in self._source.get_replication_statuses(objects, stop=stop):
-                answers += 1
+                answers += not hasattr(answer, "then")  # such as a Later has
                 yield answer
         finally:
             if answers:

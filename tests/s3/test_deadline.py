@@ -18,7 +18,8 @@ from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.lookup import choice
 from airflow_provider_crr.lookup.client_pairing import pairing_of
 from airflow_provider_crr.replication.deletion.requests import DeleteRequests, DeleteResult
-from airflow_provider_crr.s3.deadline import Deadline, current, until
+from airflow_provider_crr.s3.deadline import Deadline, until
+from airflow_provider_crr.s3.guard import current
 from airflow_provider_crr.s3.listing import list_matching, list_versions
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.s3.uninterruptible import waited

@@ -1,0 +1,159 @@
+"""One collect of a gate: lists its patterns, asks for what is not finished, and counts all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
+from datetime import datetime
+from itertools import chain
+from threading import Event
+
+from airflow_provider_crr.errors import LookupFailed
+from airflow_provider_crr.replication.checkpoint.value import Checkpoint
+from airflow_provider_crr.replication.collect import Collect
+from airflow_provider_crr.replication.gate import GatePolicy, Outcome
+from airflow_provider_crr.replication.listed_objects import ListedObjects
+from airflow_provider_crr.replication.named_objects import NamedObjects
+from airflow_provider_crr.replication.rules import ReadOnce
+from airflow_provider_crr.replication.source import Later, Source, Steps
+from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
+from airflow_provider_crr.replication.targets import Targets
+from airflow_provider_crr.replication.verdict import Tally, Verdict
+from airflow_provider_crr.s3.objects import S3Object
+from airflow_provider_crr.s3.stores import store_of
+
+#: States of an object that was deleted between its listing and its HEAD.
+_GONE = frozenset({ObjectState.MISSING, ObjectState.DELETED})
+
+
+class Collector:
+    """
+    Collects what S3 says about the objects of a gate, and remembers which of them are done. One collect at a time.
+
+    :param targets: the objects.
+    :param policy: what the answers mean.
+    :param source: where to ask.
+    :param pin_versions: whether to wait for the version that answers first, even if its key is overwritten later.
+    :param clock: returns the current time, UTC.
+    """
+
+    def __init__(
+        self,
+        targets: Targets,
+        policy: GatePolicy,
+        source: Source,
+        *,
+        pin_versions: bool,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.head_requests = 0
+        self._patterns = targets.patterns
+        self._named = NamedObjects(targets.objects)
+        self._listed = ListedObjects(targets.patterns, source, pin_versions=pin_versions, clock=clock)
+        self._policy = policy
+        self._source = source
+        self._pin_versions = pin_versions
+        self._clock = clock
+        self._checked_buckets: set[str] = set()
+        self._rules = self._read_anew()
+
+    def collect(self, stop: Event | None) -> Steps[Collect]:
+        """
+        List every pattern once, ask for what is not finished, and count all of it.
+
+        :param stop: set by another thread to end it early, with an error.
+        :raises LookupFailed: if S3 cannot be asked; what was answered until then is not asked for again.
+        """
+        collect = Collect(self._tally(), unmatched=dict.fromkeys(self._patterns))
+        tally, self._rules = collect.tally, self._read_anew()
+        tally.add_finished(self._named.count_done())
+        objects = chain(self._named.open, self._listed.unfinished(collect, self._named.open, stop))
+        missing = yield from self._ask(objects, collect, stop)
+        for bucket in sorted(missing - self._checked_buckets):
+            self._source.check_bucket(bucket)
+            self._checked_buckets.add(bucket)
+        for answer in collect.without_match():
+            tally.add(answer, self._policy.judge(answer, tally.now))
+        tally.add_finished(collect.finished)
+        return collect
+
+    def settle(self, collect: Collect, stop: Event | None) -> Steps[None]:
+        """
+        Ask once more for what a collect found young.
+
+        :param collect: the collect.
+        :param stop: see :meth:`collect`.
+        :raises LookupFailed: see :meth:`collect`.
+        """
+        yield from self._ask(collect.young, Collect(self._tally()), stop)
+
+    def verdict(self, collect: Collect) -> Verdict:
+        """Return what a collect means."""
+        return collect.tally.verdict(self._explain, self._rules.cover)
+
+    def recall(self, known: Checkpoint) -> None:
+        """Go on from what is known of earlier polls."""
+        self._named.recall(known)
+        self._listed.done = known.listed
+        self.head_requests = known.head_requests
+
+    def known(self, started_at: datetime) -> Checkpoint:
+        """
+        Return what is known now.
+
+        :param started_at: when the gate was first asked, UTC.
+        """
+        return Checkpoint(self._named.done, self._listed.done, self._named.open, self.head_requests, started_at)
+
+    def _tally(self) -> Tally:
+        return Tally(self._clock(), listed=bool(self._patterns))
+
+    def _read_anew(self) -> ReadOnce:
+        # Rules are read anew for each collect: once a rule is removed, what it covered is not waited for.
+        return ReadOnce(lambda bucket_name: self._source.get_replication_rules(bucket_name, brief=True))
+
+    def _explain(self, answer: ObjectReplication) -> str:
+        judged_by_rules = store_of(answer.server).replicates_existing
+        return self._rules.why_no_status(answer) if judged_by_rules else self._source.why_no_status(answer)
+
+    def _ask(self, objects: Iterable[S3Object], collect: Collect, stop: Event | None) -> Steps[set[str]]:
+        """Ask, note each answer as it comes, and return the buckets of missing objects."""
+        tally, began, answered = collect.tally, self._clock(), 0
+        missing: set[str] = set()
+        done: set[S3Object] = set()
+        pinned: dict[S3Object, S3Object] = {}
+        try:
+            with closing(self._answers(collect.counted(objects), stop)) as answers:
+                for answer in answers:
+                    if not isinstance(answer, ObjectReplication):
+                        yield answer
+                        continue
+                    obj = answer.object
+                    answered += 1
+                    self.head_requests += 1
+                    outcome = self._policy.judge(answer, tally.now, listed=tally.listed, covered=self._rules.cover)
+                    if answer.state in _GONE and self._patterns and obj.version_id is None:
+                        outcome = Outcome.WAIT  # deleted since it was listed; the next listing tells what matches
+                    tally.add(answer, outcome)
+                    if answer.state is ObjectState.MISSING:
+                        missing.add(obj.bucket)
+                    if outcome is not Outcome.DONE:
+                        if self._pin_versions and obj.version_id is None and answer.version_id is not None:
+                            pinned[obj] = S3Object(obj.bucket, obj.key, answer.version_id)
+                        continue
+                    if self._patterns:
+                        self._listed.note_done(answer, collect, began)
+                    else:
+                        self._named.note_done(obj, answer.state)
+                    if obj.version_id is not None or not self._patterns:
+                        done.add(obj)
+        finally:
+            self._named.settle(done, pinned)
+        if answered != collect.asked:
+            raise LookupFailed(
+                f"{collect.asked:,} objects were asked for and {answered:,} answers came", remedy="Run the task again"
+            )
+        return missing
+
+    def _answers(self, objects: Iterable[S3Object], stop: Event | None) -> Generator[ObjectReplication | Later]:
+        yield from self._source.get_replication_statuses(objects, stop=stop)
