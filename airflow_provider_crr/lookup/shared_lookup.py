@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from threading import Event
 from typing import Protocol
 
@@ -57,7 +57,7 @@ class SharedLookup:
         """
         return each_until(stop, self._answers(objects, stop))
 
-    def _answers(self, objects: Iterable[S3Object], stop: Event | None) -> Iterator[ObjectReplication | Later]:
+    def _answers(self, objects: Iterable[S3Object], stop: Event | None) -> Generator[ObjectReplication | Later]:
         refusals = Refusals(self._client)
         process, inquiry = os.getpid(), Inquiry(self._limit, self._pacer)
         remaining, exhausted = iter(objects), False
