@@ -32,7 +32,7 @@ LONG_IDLE = 1.0
 _PATIENCE = 2.0
 #: How much one answer changes the usual time to answer.
 _WEIGHT = 1 / 16
-#: Request ids that are remembered, at least; twice as many at most.
+#: Request ids that are remembered of a client's endpoints together, at least; twice as many at most.
 _RECENT = 2048
 
 
@@ -44,18 +44,45 @@ class Endpoint(NamedTuple):
     port: int
 
 
-class Exchange:
-    """How one endpoint answers. Several threads use it; it has no lock, which a fork could leave locked for ever."""
+class RecentIds:
+    """The latest request ids. Several threads use it, without a lock: see :class:`Exchange`."""
 
     def __init__(self) -> None:
+        self._ids: dict[tuple[int, str], object] = {}
+        self._older_ids: dict[tuple[int, str], object] = {}
+
+    def add(self, endpoint: int, request_id: str) -> bool:
+        """
+        Remember an id; return False if it is known.
+
+        :param endpoint: a number of the endpoint: another one may give the same ids, such as one that counts.
+        :param request_id: the id.
+        """
+        mine, of_endpoint = object(), (endpoint, request_id)
+        if of_endpoint in self._older_ids or self._ids.setdefault(of_endpoint, mine) is not mine:
+            return False
+        if len(self._ids) >= _RECENT:
+            self._older_ids, self._ids = self._ids, {}
+        return True
+
+
+class Exchange:
+    """
+    How one endpoint answers.
+
+    Several threads use it. It has no lock, which a fork could leave locked for ever.
+
+    :param recent: the request ids of the client's latest answers; None for a memory of its own.
+    """
+
+    def __init__(self, recent: RecentIds | None = None) -> None:
         #: Whether it ever sent more than one answer to a question. Then no connection to it is used twice.
         self.convicted = False
         #: How often nothing followed an answer for as long as the probation asks.
         self._proofs = 0
         #: Seconds to answer: on average, and of the slower ones among the latest answers.
         self._usual = self._slower = 0.0
-        self._ids: dict[str, object] = {}
-        self._older_ids: dict[str, object] = {}
+        self._recent = recent or RecentIds()
         self._first_id = ""
         self._ids_differ = False
         self._ids_identify = True
@@ -112,10 +139,7 @@ class Exchange:
             return False
         self._first_id = self._first_id or request_id
         self._ids_differ = self._ids_differ or request_id != self._first_id
-        mine = object()
-        if request_id not in self._older_ids and self._ids.setdefault(request_id, mine) is mine:
-            if len(self._ids) >= _RECENT:
-                self._older_ids, self._ids = self._ids, {}
+        if self._recent.add(id(self), request_id):
             return False
         if self._ids_differ and is_first:
             self._ids_identify = False
@@ -129,7 +153,8 @@ class Pairing:
         #: Whether MinIO was met at an endpoint with a name of Amazon's: :mod:`.store_headers`.
         self.at_minio = False
         self._exchanges: dict[Endpoint, Exchange] = {}
+        self._recent = RecentIds()
 
     def at(self, endpoint: Endpoint) -> Exchange:
         """Return what is known of one endpoint."""
-        return self._exchanges.setdefault(endpoint, Exchange())
+        return self._exchanges.setdefault(endpoint, Exchange(self._recent))

@@ -20,7 +20,7 @@ from airflow_provider_crr.lookup.boto3_asker import head
 from airflow_provider_crr.lookup.choice import choose_lookup, head_one
 from airflow_provider_crr.lookup.client_pairing import pairing_of
 from airflow_provider_crr.lookup.crt import session
-from airflow_provider_crr.lookup.pairing import Exchange
+from airflow_provider_crr.lookup.pairing import Exchange, RecentIds
 from airflow_provider_crr.s3.objects import S3Object
 from tests.support.s3_server import ETAG, TWICE, Answer, S3Server, stored
 from tests.support.tls import authority
@@ -231,12 +231,14 @@ def test_ids_identify_only_where_they_do(distinct: bool) -> None:
 
 
 def test_ids_are_remembered_within_bounds() -> None:
-    """Millions of answers take the memory of some thousands, and the latest ids are known."""
-    exchange = Exchange()
+    """Millions of answers of many endpoints take the memory of some thousands, and the latest ids are known."""
+    recent = RecentIds()
+    one, other = Exchange(recent), Exchange(recent)
     for n in range(20_000):
-        assert not exchange.repeats(str(n), is_first=False)
-    assert exchange.repeats("19000", is_first=False)
-    assert len(exchange._ids) + len(exchange._older_ids) < 5000
+        assert not (one, other)[n % 2].repeats(str(n), is_first=False)
+    assert one.repeats("19000", is_first=False)
+    assert not one.repeats("19001", is_first=False), "the ids of another endpoint are not its own"
+    assert len(recent._ids) + len(recent._older_ids) < 5000
 
 
 @pytest.mark.usefixtures("trusted")

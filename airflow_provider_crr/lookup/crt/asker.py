@@ -150,6 +150,7 @@ class CrtAsker:
     def _send_or_open(self, question: Question) -> bool:
         """Send a question; False if there is no connection for it."""
         bucket = question.obj.bucket
+        self._runtime.renew(question.obj)
         template = self._templates.of(question.obj)
         if template is None or self._runtime.refuses(template.endpoint):
             self._boto3.ask(self._queues.take_first(bucket).obj)

@@ -32,8 +32,8 @@ from airflow_provider_crr.s3.objects import S3Object
 #: Seconds for which the credentials and the time of a signature are used again. botocore renews credentials minutes
 #: before they expire, and S3 accepts a signature for 15 minutes.
 _SIGNING_AGE = 1.0
-#: Seconds for which credentials that were refused are not asked for again.
-_REFUSED_FOR = 1.0
+#: Seconds for which a source of credentials that refused is not asked again: many lookups may want the same ones.
+REFUSED_FOR = 10.0
 #: Seconds that a fork waits for the threads of past lookups to end.
 _JOIN = 2.0
 
@@ -75,32 +75,38 @@ class Runtime:
 
         :raises LookupFailed: if there are no credentials any more.
         """
-        signing = self._signing_for(template, obj)
-        request = self._http.HttpRequest("HEAD", template.path(obj), self._http.HttpHeaders(template.headers))
-        try:
-            return self._auth.aws_sign_request(request, signing).result()
-        except Exception as error:  # the runtime's own
-            raise_not_asked(error, str(obj), "look up")
-
-    def _signing_for(self, template: RequestTemplate, obj: S3Object) -> Any:
-        now = time.monotonic()
-        if now - self._signed_at > _SIGNING_AGE:
-            try:
-                frozen = self._renewed()
-            except Exception as error:
-                note_connection(self._client, error)
-                raise_not_asked(error, str(obj), "look up")
-            if frozen != self._frozen:
-                self._frozen = frozen
-                self._provider = self._auth.AwsCredentialsProvider.new_static(
-                    frozen.access_key, frozen.secret_key, frozen.token
-                )
-            self._signing.clear()
-            self._signed_at = now
+        self.renew(obj)
         kind = (template.region, template.body_hash)
         if kind not in self._signing:
             self._signing[kind] = _signing_config(template, self._provider)
-        return self._signing[kind]
+        request = self._http.HttpRequest("HEAD", template.path(obj), self._http.HttpHeaders(template.headers))
+        try:
+            return self._auth.aws_sign_request(request, self._signing[kind]).result()
+        except Exception as error:  # the runtime's own
+            raise_not_asked(error, str(obj), "look up")
+
+    def renew(self, obj: S3Object) -> None:
+        """
+        Renew the credentials if need be, and the time of the signatures.
+
+        :param obj: what is asked for, for messages.
+        :raises LookupFailed: if there are no credentials any more.
+        """
+        now = time.monotonic()
+        if now - self._signed_at <= _SIGNING_AGE:
+            return
+        try:
+            frozen = self._renewed()
+        except Exception as error:
+            note_connection(self._client, error)
+            raise_not_asked(error, str(obj), "look up")
+        if frozen != self._frozen:
+            self._frozen = frozen
+            self._provider = self._auth.AwsCredentialsProvider.new_static(
+                frozen.access_key, frozen.secret_key, frozen.token
+            )
+        self._signing.clear()
+        self._signed_at = now
 
     def _renewed(self) -> Any:
         """Return the credentials, renewed if need be; whoever refused them just now is not asked again."""
@@ -110,7 +116,7 @@ class Runtime:
             renew(self._credentials)
             frozen = self._credentials.get_frozen_credentials()
         except Exception as error:
-            self._refusal = error, time.monotonic() + _REFUSED_FOR
+            self._refusal = error, time.monotonic() + REFUSED_FOR
             raise
         self._refusal = None
         return frozen

@@ -1,0 +1,105 @@
+"""A lookup through a shared asker: it never waits, but says what is to be waited for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterable, Iterator
+from threading import Event
+from typing import Protocol
+
+from airflow_provider_crr.errors import CrrError, LookupFailed, again
+from airflow_provider_crr.lookup.asker import NotAsked, check_going_on
+from airflow_provider_crr.lookup.boto3_asker import S3Client
+from airflow_provider_crr.lookup.inquiry import Inquiry
+from airflow_provider_crr.lookup.pace import Pacer
+from airflow_provider_crr.lookup.refusals import Refusals
+from airflow_provider_crr.replication.source import Later
+from airflow_provider_crr.replication.status import ObjectReplication
+from airflow_provider_crr.s3.deadline import each_until
+from airflow_provider_crr.s3.objects import S3Object
+from airflow_provider_crr.text.legible import told
+
+#: Questions that one lookup may have put and not yet taken the answers of.
+WINDOW = 512
+
+
+class _Asks(Protocol):
+    """The shared asker, as far as a lookup knows it."""
+
+    def tell(self, inquiry: Inquiry) -> None:
+        """Have the asker's thread look at an inquiry that was changed."""
+
+
+class SharedLookup:
+    """
+    A :class:`~airflow_provider_crr.lookup.choice.HeadLookup` through a shared asker. It never waits for an answer.
+
+    :param shared: the shared asker.
+    :param client: its boto3 S3 client, through which refusals are explained.
+    :param limit: requests a second, None for as many as possible.
+    """
+
+    def __init__(self, shared: _Asks, client: S3Client, limit: float | None) -> None:
+        self._shared = shared
+        self._client = client
+        self._limit = limit
+        self._pacer = Pacer(limit)
+
+    def __call__(
+        self, objects: Iterable[S3Object], *, stop: Event | None = None
+    ) -> Iterator[ObjectReplication | Later]:
+        """
+        Yield exactly one answer for each object, in any order, and whatever is to be waited for in between.
+
+        :param objects: what to ask for, of any length; read only a few hundred ahead of the answers.
+        :param stop: once set, nothing more is asked.
+        :raises LookupFailed: if ``stop`` is set before every answer is in, or S3 cannot be asked.
+        """
+        return each_until(stop, self._answers(objects, stop))
+
+    def _answers(self, objects: Iterable[S3Object], stop: Event | None) -> Generator[ObjectReplication | Later]:
+        refusals = Refusals(self._client)
+        process, inquiry = os.getpid(), Inquiry(self._limit, self._pacer)
+        remaining, exhausted = iter(objects), False
+        under_way = answered = 0
+        try:
+            while not exhausted or under_way:
+                for answer in inquiry.take():
+                    if isinstance(answer, NotAsked):
+                        raise _not_asked(answer)
+                    under_way, answered = under_way - 1, answered + 1
+                    yield refusals.explain(answer)
+                new: list[S3Object] = []
+                while not exhausted and under_way + len(new) < WINDOW:
+                    check_going_on(stop, process, answered, under_way)
+                    obj = next(remaining, None)
+                    exhausted = obj is None
+                    if obj is not None:
+                        new.append(obj)
+                check_going_on(stop, process, answered, under_way)
+                if new:
+                    under_way += len(new)
+                    inquiry.put(new)
+                    self._shared.tell(inquiry)
+                if under_way:
+                    # Woken when the window is half empty, or by the last answer: a sweep is judged at its end.
+                    inquiry.expects(under_way if exhausted else WINDOW // 2)
+                    yield inquiry
+        finally:
+            inquiry.is_over = True
+            if os.getpid() == process:
+                self._shared.tell(inquiry)
+
+
+def _not_asked(answer: NotAsked) -> CrrError:
+    """Return why an object could not be asked for, as an error of this lookup's own."""
+    if isinstance(answer.error, CrrError):
+        return again(answer.error)
+    failed = LookupFailed(
+        f"could not be asked: {type(answer.error).__name__}: {told(answer.error)}",
+        uri=str(answer.object),
+        remedy="Look at the log of this process",
+        passing=True,
+    )
+    failed.__cause__ = answer.error
+    return failed
