@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow_provider_crr.hooks.replication import S3ReplicationHook
+    from airflow_provider_crr.hooks.shared import SharedHook
     from airflow_provider_crr.inventory.arrival import ReportArrival
     from airflow_provider_crr.replication.checkpoint.store import Kept
     from airflow_provider_crr.replication.gate import GatePolicy
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def gate(
-    hook: S3ReplicationHook,
+    hook: S3ReplicationHook | SharedHook,
     targets: Targets,
     policy: GatePolicy,
     *,
@@ -42,7 +43,7 @@ def gate(
     return Watch(targets, policy, Metered(hook, ti), pin_versions=pin_versions, started_at=started_at, kept=kept)
 
 
-def report_arrival(hook: S3ReplicationHook, inventory: str, newer_than: datetime | None) -> ReportArrival:
+def report_arrival(hook: S3ReplicationHook | SharedHook, inventory: str, newer_than: datetime | None) -> ReportArrival:
     """
     Return the wait for a report that a hook can see.
 

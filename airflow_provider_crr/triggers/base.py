@@ -1,4 +1,4 @@
-"""What the triggers of tasks share: they poll in a thread until it is decided, or until the time is up."""
+"""What the triggers of tasks share: they poll, in a few threads for all, until it is decided or the time is up."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from typing import Any, ClassVar
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_crr.errors import CrrError
+from airflow_provider_crr.hooks.content import connection_key
+from airflow_provider_crr.hooks.shared import SharedHook, shared_hook
+from airflow_provider_crr.replication.source import Steps
 from airflow_provider_crr.s3.deadline import Deadline
 from airflow_provider_crr.tasks import endings, metrics
-from airflow_provider_crr.tasks.threads import in_thread
+from airflow_provider_crr.tasks.threads import in_thread, in_turns
 from airflow_provider_crr.text import humanize
 
 
@@ -78,6 +81,7 @@ class PollingTrigger(BaseTrigger):
         self.max_wait = max_wait
         self.silent_fail = silent_fail
         self.question = question
+        self._hook: SharedHook | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the kwargs that are stored."""
@@ -97,7 +101,12 @@ class PollingTrigger(BaseTrigger):
 
     @abstractmethod
     def poller(self) -> endings.Poller:
-        """Return what to poll; called in the thread that polls."""
+        """Return what to poll, by :meth:`_connected`; called in one of the threads that poll."""
+
+    def _connected(self) -> SharedHook:
+        """Return this trigger's hook. What it asks through is shared with other triggers."""
+        self._hook = shared_hook(self.hook)
+        return self._hook
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Send how the wait ended."""
@@ -112,8 +121,17 @@ class PollingTrigger(BaseTrigger):
     async def _hold(self) -> None:
         await asyncio.sleep(max(0.0, self.not_before - time.time()))
 
-    def _poll(self, poller: endings.Poller, stop: Event) -> dict[str, Any] | None:
-        decided = poller.poll(stop)
+    def _current(self, poller: endings.Poller | None) -> endings.Poller:
+        """Return the poller, or a new one if the connection was edited: what was said elsewhere does not count."""
+        if poller is not None and (self._hook is None or not self._hook.has_moved()):
+            return poller
+        if poller is not None:
+            self.log.info("the connection was edited; the wait begins anew with what it says now")
+        return self.poller()
+
+    def _polled(self, poller: endings.Poller, stop: Event) -> Steps[dict[str, Any] | None]:
+        steps = getattr(poller, "steps", None)  # else it is polled in one step
+        decided = poller.poll(stop) if steps is None else (yield from steps(stop))
         metrics.polled(self.task_instance, poller.value())
         return endings.ended(poller) if decided else None
 
@@ -123,15 +141,17 @@ class PollingTrigger(BaseTrigger):
     async def _wait(self) -> dict[str, Any]:
         poller: endings.Poller | None = None
         interval = self.poke_interval
+        key = connection_key(self.hook)
         least = endings.LEAST if self.deadline > time.time() else endings.LATE
         while True:
             unasked: CrrError | None = None
             # A poll ends before Airflow's own timeout, which has no evidence to show.
             stop = self._stop(endings.LATE)
             try:
-                poller = poller or await in_thread(self.poller, stop=stop)
+                if poller is None or (self._hook is not None and self._hook.may_have_moved):
+                    poller = await in_thread(self._current, poller, key=key, stop=stop)
                 stop = self._stop(least)
-                decided: dict[str, Any] | None = await in_thread(self._poll, poller, stop, stop=stop)
+                decided = await in_turns(self._polled(poller, stop), key=key, stop=stop)
             except CrrError as error:
                 late = not stop.left()
                 if not late and not endings.goes_on(error, silent_fail=self.silent_fail):

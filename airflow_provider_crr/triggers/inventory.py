@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.inventory.arrival import ReportArrival
 from airflow_provider_crr.tasks.pollers import report_arrival
 from airflow_provider_crr.triggers.base import PollingTrigger
@@ -27,7 +26,7 @@ class S3InventoryTrigger(PollingTrigger):
         """Return the wait for a report."""
         after = self.question["newer_than"]
         return report_arrival(
-            S3ReplicationHook(**self.hook),
+            self._connected(),
             self.question["inventory"],
             datetime.fromisoformat(after) if after else None,
         )

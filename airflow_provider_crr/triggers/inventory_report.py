@@ -13,7 +13,8 @@ from typing import Any
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from airflow_provider_crr.errors import InvalidArgument
-from airflow_provider_crr.hooks.replication import S3ReplicationHook
+from airflow_provider_crr.hooks.content import connection_key
+from airflow_provider_crr.hooks.shared import SharedHook, shared_hook
 from airflow_provider_crr.inventory.delivery import NEWEST, Announced, both, report_event
 from airflow_provider_crr.inventory.location import InventoryLocation
 from airflow_provider_crr.s3.objects import text
@@ -90,6 +91,7 @@ class S3InventoryReportTrigger(BaseEventTrigger):
         self._hook_arguments = hook_arguments(self, for_trigger=True)
         for name in HOOK_FIELDS:  # in one spelling, so that equal watchers are stored alike
             setattr(self, name, self._hook_arguments[name])
+        self._hook: SharedHook | None = None
         self._unstored: Announced | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -121,10 +123,10 @@ class S3InventoryReportTrigger(BaseEventTrigger):
         """Yield the manifests of the newest complete reports after each look; never end, and never raise."""
         looking = cls(**kwargs)
         delivered: list[str] = []
-        wait = looking.poke_interval
+        wait, key = looking.poke_interval, connection_key(looking._hook_arguments)
         while True:
             try:
-                delivered = await in_thread(looking._look, delivered)
+                delivered = await in_thread(looking._look, delivered, key=key)
             except Exception as error:  # if it were raised, Airflow would start the trigger again at once
                 wait = min(2 * wait, max(looking.poke_interval, _LONGEST_WAIT))
                 looking.log.error("cannot look for inventory reports, again in %d seconds: %s", wait, told(error))
@@ -161,7 +163,9 @@ class S3InventoryReportTrigger(BaseEventTrigger):
     def _look(self, known: list[str]) -> list[str]:
         from airflow_provider_crr.inventory.report import complete_manifest_uris
 
-        client = S3ReplicationHook(**self._hook_arguments).get_conn()
+        if self._hook is None or self._hook.has_moved():
+            self._hook = shared_hook(self._hook_arguments)
+        client = self._hook.get_conn()
         return complete_manifest_uris(client, self.inventory, at_most=NEWEST, known=set(known))
 
     async def _news(self, delivered: list[str]) -> list[str]:

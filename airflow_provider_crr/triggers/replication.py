@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.replication.gate import UNSAID, GatePolicy
 from airflow_provider_crr.replication.poller import Watch
 from airflow_provider_crr.replication.targets import Targets
@@ -46,7 +45,7 @@ class S3ReplicationTrigger(PollingTrigger):
     def poller(self) -> Watch:
         """Return the gate."""
         return pollers.gate(
-            S3ReplicationHook(**self.hook),
+            self._connected(),
             Targets.from_stored(self.question["targets"]),
             GatePolicy(**self.question["policy"]),
             pin_versions=self.question["pin_versions"],
