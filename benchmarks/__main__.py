@@ -9,7 +9,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-BENCHMARKS = ("lookups", "single", "triggerer", "pace", "memory", "startup", "inventory")
+BENCHMARKS = ("lookups", "single", "triggerer", "gates", "pace", "memory", "startup", "inventory")
 
 
 def main() -> None:

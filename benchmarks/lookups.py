@@ -39,11 +39,17 @@ def _keys(objects: int) -> Iterator[str]:
     return (f"orders/dt=2026-11-23/part-{number:08d}.parquet" for number in range(objects))
 
 
-def connect(url: str) -> None:
-    """Let ``aws_default`` lead to the server."""
+def connect(url: str, **added: Any) -> None:
+    """
+    Let ``aws_default`` lead to the server.
+
+    :param url: the server's.
+    :param added: what else the connection's ``extra`` says.
+    """
     from airflow.models.connection import Connection
 
     extra = {"endpoint_url": url, "region_name": "eu-west-1", "config_kwargs": {"s3": {"addressing_style": "path"}}}
+    extra |= added
     connection = Connection(conn_id="aws_default", conn_type="aws", login="AKIDEXAMPLE", password="secret", extra=extra)
     os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = connection.get_uri()
 
