@@ -46,12 +46,16 @@ def connect(url: str, **added: Any) -> None:
     :param url: the server's.
     :param added: what else the connection's ``extra`` says.
     """
+    os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = connection_to(url, **added).get_uri()
+
+
+def connection_to(url: str, **added: Any) -> Any:
+    """Return ``aws_default`` as Airflow stores it."""
     from airflow.models.connection import Connection
 
     extra = {"endpoint_url": url, "region_name": "eu-west-1", "config_kwargs": {"s3": {"addressing_style": "path"}}}
     extra |= added
-    connection = Connection(conn_id="aws_default", conn_type="aws", login="AKIDEXAMPLE", password="secret", extra=extra)
-    os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = connection.get_uri()
+    return Connection(conn_id="aws_default", conn_type="aws", login="AKIDEXAMPLE", password="secret", extra=extra)
 
 
 def _client(url: str, **config: Any) -> Any:
