@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -77,6 +78,14 @@ def _no_error_is_its_own_cause(monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     monkeypatch.setattr(CrrError, "__init__", remember)
     yield
     assert not [error for error in list(made) if is_circular(error)]
+
+
+@pytest.fixture(autouse=True)
+def _ways_of_its_own() -> None:
+    """Let no test's triggers ask through what an earlier test's connection of the same name led to."""
+    shared: Any = sys.modules.get("airflow_provider_crr.hooks.shared")
+    if shared is not None:
+        shared._REGISTRY._renew()
 
 
 @pytest.fixture(scope="session")
