@@ -66,6 +66,16 @@ def _descriptions_of_aws() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def _own_way_to_s3() -> Iterator[None]:
+    """What triggers of one process share is shared within a test, as if each test was a process."""
+    yield
+    if shared := sys.modules.get("airflow_provider_crr.hooks.shared"):
+        shared._REGISTRY._renew()
+    if asker := sys.modules.get("airflow_provider_crr.lookup.shared_asker"):
+        asker._close_all()
+
+
+@pytest.fixture(autouse=True)
 def _no_error_is_its_own_cause(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Whatever a test is about: an error that came of itself is printed without end by structlog and rich."""
     made: WeakSet[CrrError] = WeakSet()
