@@ -90,14 +90,6 @@ def _no_error_is_its_own_cause(monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     assert not [error for error in list(made) if is_circular(error)]
 
 
-@pytest.fixture(autouse=True)
-def _ways_of_its_own() -> None:
-    """Let no test's triggers ask through what an earlier test's connection of the same name led to."""
-    shared: Any = sys.modules.get("airflow_provider_crr.hooks.shared")
-    if shared is not None:
-        shared._REGISTRY._renew()
-
-
 @pytest.fixture(scope="session")
 def airflow_home() -> Path:
     """Home of the Airflow that this test session uses."""

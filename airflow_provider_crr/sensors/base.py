@@ -39,6 +39,7 @@ class PollingSensor(WaitingOperator, BaseSensorOperator):
     _started_at: datetime | None = None
     _began_here = 0.0
     _instance = ""
+    _decided = False
     _ends = 0.0  # by time.monotonic
 
     @abstractmethod
@@ -53,6 +54,7 @@ class PollingSensor(WaitingOperator, BaseSensorOperator):
     def execute(self, context: Context) -> Any:
         """Poke until it is decided, or hand the waiting to the triggerer if the first poke does not decide it."""
         self._poller = self._unasked = self._started_at = None
+        self._decided = False
         self._began_here = time.monotonic()
         self._instance = instance_of(context.get("ti"), otherwise=self.task_id)
         with self._never_failing():
@@ -63,7 +65,7 @@ class PollingSensor(WaitingOperator, BaseSensorOperator):
         try:
             return super().execute(context)
         except (AirflowSensorTimeout, AirflowSkipException) as error:
-            if error.__cause__ is not None:  # a failure that soft_fail skips
+            if self._decided or error.__cause__ is not None:  # by what was asked, not by the time
                 raise
             message = self._time_is_up(context, self.timeout)
             # After a deferral, Airflow skips for a timeout under never_fail; so does a poke.
@@ -87,6 +89,7 @@ class PollingSensor(WaitingOperator, BaseSensorOperator):
         while True:
             event = self._poll_in_time(context)
             if event is not None:
+                self._decided = True
                 return PokeReturnValue(is_done=True, xcom_value=self._conclude(context, event))
             wait = self._wait_here()
             if wait is None:

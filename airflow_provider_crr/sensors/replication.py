@@ -24,7 +24,7 @@ from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.s3.patterns import literal_prefix
 from airflow_provider_crr.sensors.base import PollingSensor
 from airflow_provider_crr.tasks import pollers
-from airflow_provider_crr.tasks.arguments import TARGET_FIELDS, TargetArguments, seconds
+from airflow_provider_crr.tasks.arguments import TARGET_FIELDS, TargetArguments, positive, seconds
 from airflow_provider_crr.tasks.asset_events import gate_event
 from airflow_provider_crr.tasks.connection import HOOK_FIELDS
 from airflow_provider_crr.tasks.lineage import Flow, at_hand, gate_flow
@@ -76,6 +76,10 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
     :param pin_versions: wait for the version that answers first, even if the key is overwritten meanwhile. With
         ``mode="reschedule"`` this needs Airflow 3.3. A task that a user clears, and each run that asks for all objects
         again, as described above, takes the version that is current then.
+    :param max_head_requests: most HEADs that the gate sends, which cost about $0.40 a million; None for any number. A
+        gate that has sent them and is not decided ends as one whose ``timeout`` is over. Retries of a client are not
+        counted, nor are listings. They count for one try. From Airflow 3.3 on, what earlier tries of a gate that is not
+        deferrable are known to have sent counts, too. Before 3.3 they count for each poke of ``mode="reschedule"``.
     :param max_requests_per_second: most HEAD requests in a second; None for no limit. S3 allows 5,500 a second
         and prefix, of which replication itself uses up to five an object.
     :param kwargs: those of :class:`~airflow_provider_crr.sensors.base.PollingSensor`, and of every sensor.
@@ -87,8 +91,6 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
     """
 
     template_fields: Sequence[str] = (*TARGET_FIELDS, *HOOK_FIELDS)
-    _stored_targets: dict[str, Any] | None = None
-    _handover = Handover()
 
     def __init__(
         self,
@@ -103,6 +105,7 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
         on_replica: str | None = None,
         max_pending_age: timedelta | float | None = None,
         pin_versions: bool = False,
+        max_head_requests: int | None = None,
         max_requests_per_second: float | None = 1000,
         **kwargs: Any,
     ) -> None:
@@ -117,6 +120,9 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
         self.on_replica = on_replica
         self.max_pending_age = max_pending_age
         self.pin_versions = pin_versions
+        self.max_head_requests = positive(max_head_requests, "max_head_requests")
+        self._stored_targets: dict[str, Any] | None = None
+        self._handover = Handover()
         if pin_versions and self.reschedule and not self.deferrable and not has_task_state_store():
             raise InvalidArgument(
                 "pin_versions with mode='reschedule' needs Airflow 3.3: before, pokes know nothing of each other",
@@ -167,6 +173,7 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
             started_at=started_at,
             ti=context.get("ti"),
             kept=kept,
+            max_head_requests=self.max_head_requests,
         )
 
     def _when_stored(self, do: Callable[[], None]) -> None:
@@ -182,7 +189,8 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
         return S3ReplicationTrigger(
             targets=targets,
             known=self._handover.to_stored(MAX_STORED - len(json.dumps(targets))),
-            head_requests=self._handover.head_requests,
+            **self._handover.counts,
+            max_head_requests=self.max_head_requests,
             policy=asdict(self._policy()),
             pin_versions=self.pin_versions,
             form=S3ReplicationTrigger.FORM,

@@ -142,7 +142,7 @@ class WaitingOperator(HookOperator):
             return None
         metrics.polled(context.get("ti"), self._poller.value())
         endings.tell(self._poller, self.log)
-        return endings.ended(self._poller) if decided else None
+        return endings.after(self._poller, decided=decided)
 
     def _time_is_up(self, context: Context, timeout: float) -> str:
         """Leave the evidence of a wait on the worker whose time is up; return the message that says so."""

@@ -24,6 +24,7 @@ def gate(
     started_at: datetime,
     ti: Any,
     kept: Record | None = None,
+    max_head_requests: int | None = None,
 ) -> Watch:
     """
     Return a gate that asks through a hook. The hook's client is made here, because that may take longer than a poll.
@@ -35,12 +36,21 @@ def gate(
     :param started_at: when the gate was first asked, UTC.
     :param ti: task instance for whose metrics answers are counted, None if it is not known.
     :param kept: the record of what is done; None for no record.
+    :param max_head_requests: most HEADs that the gate may send; None for any number.
     """
     from airflow_provider_crr.replication.poller import Watch
     from airflow_provider_crr.tasks.metrics import Metered
 
     hook.get_conn()
-    return Watch(targets, policy, Metered(hook, ti), pin_versions=pin_versions, started_at=started_at, kept=kept)
+    return Watch(
+        targets,
+        policy,
+        Metered(hook, ti),
+        pin_versions=pin_versions,
+        started_at=started_at,
+        kept=kept,
+        max_head_requests=max_head_requests,
+    )
 
 
 def report_arrival(hook: S3ReplicationHook | SharedHook, inventory: str, newer_than: datetime | None) -> ReportArrival:

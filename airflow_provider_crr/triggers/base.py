@@ -140,7 +140,7 @@ class PollingTrigger(BaseTrigger):
         steps = getattr(poller, "steps", None)  # else it is polled in one step
         decided = poller.poll(stop) if steps is None else (yield from steps(stop))
         metrics.polled(self.task_instance, poller.value())
-        return endings.ended(poller) if decided else None
+        return endings.after(poller, decided=decided)
 
     def _stop(self, least: float) -> Deadline:
         return Deadline(max(least, self.deadline - time.time()))

@@ -30,29 +30,30 @@ class Handover:
     The record of a gate that begins in one process and goes on in another; a :class:`.Record`.
 
     :param stored: what :meth:`to_stored` returned in the process before; None if there was none.
-    :param head_requests: how many HEADs were sent until then.
+    :param head_requests: how many HEADs were answered until then.
+    :param unanswered: how many more were sent.
     """
 
-    def __init__(self, stored: Mapping[str, Any] | None = None, *, head_requests: int = 0) -> None:
+    def __init__(self, stored: Mapping[str, Any] | None = None, *, head_requests: int = 0, unanswered: int = 0) -> None:
         self._stored = stored
         self._question: Question | None = None
-        self._known = Checkpoint(head_requests=head_requests)
+        self._known = Checkpoint(head_requests=head_requests, unanswered=unanswered)
 
     @property
-    def head_requests(self) -> int:
-        """How many HEADs were sent so far."""
-        return self._known.head_requests
+    def counts(self) -> dict[str, int]:
+        """The HEADs so far, as keyword arguments of the next handover."""
+        return {"head_requests": self._known.head_requests, "unanswered": self._known.unanswered}
 
     def load(self, question: Question) -> Checkpoint:
         """Return what is known of a question; :meth:`save` is for the same question from then on."""
         self._question = question
-        sent = self._known.head_requests
+        before = self._known
         if self._stored is not None:
             try:
                 self._known = self._read(self._stored, question)
             except Exception as error:  # of whatever is stored there
                 log.warning("cannot read what the worker found, asking anew: %s", short(error))
-        self._known.head_requests = sent
+        self._known.head_requests, self._known.unanswered = before.head_requests, before.unanswered
         return self._known
 
     def save(self, known: Checkpoint, *, waits: bool = True) -> None:

@@ -106,6 +106,8 @@ class Kept:
             "round": self._round,
             "started_at": known.started_at.isoformat() if known.started_at else None,
             "head_requests": known.head_requests,
+            "unanswered": known.unanswered,
+            "hours_told": known.hours_told,
             "parts": len(parts),
         }
         self._text, self._count = "", max(self._count, len(parts))
@@ -153,6 +155,7 @@ class Kept:
         known = from_text(text, question.targets, question.done_states())
         if head["round"] == self._round:
             known.head_requests = head["head_requests"]
+            known.unanswered, known.hours_told = head.get("unanswered", 0), head.get("hours_told")
             known.started_at = datetime.fromisoformat(head["started_at"]) if head["started_at"] else None
             self._text = text
         else:

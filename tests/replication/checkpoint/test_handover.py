@@ -55,7 +55,7 @@ def watch(hook: S3ReplicationHook, handover: Handover, targets: Targets = TWO, *
 def carried(handover: Handover, room: int = MAX_STORED) -> Handover:
     """Return a handover as the next process has it."""
     stored = json.loads(json.dumps(handover.to_stored(room)))
-    return Handover(stored, head_requests=handover.head_requests)
+    return Handover(stored, **handover.counts)
 
 
 def asked(s3: S3Server) -> dict[str, int]:
@@ -228,7 +228,7 @@ def test_nothing_is_handed_over_where_nothing_is_known(s3: S3Server, hook: S3Rep
     s3.default = lambda bucket, key, version: stored("PENDING")
     handover = Handover()
     assert event_of(watch(hook, handover)) is None
-    assert (handover.to_stored(MAX_STORED), handover.head_requests) == (None, 2)
+    assert (handover.to_stored(MAX_STORED), handover.counts) == (None, {"head_requests": 2, "unanswered": 0})
     again = watch(hook, carried(handover), started_at=datetime(2026, 1, 1, tzinfo=UTC))
     assert event_of(again) is None
     assert again.value()["head_requests"] == 4
