@@ -53,7 +53,9 @@ class Spending:
         """Return that no more may be sent, as a message says it; None if more may be."""
         if not self.is_used_up:
             return None
-        return f"{humanize.count(self._sent)} HEADs were sent, as many as max_head_requests allows"
+        lost = self._sent - self.answered
+        unanswered = f", of which {humanize.count(lost)} were not answered" if lost else ""
+        return f"{humanize.count(self._sent)} HEADs were sent{unanswered}, as many as max_head_requests allows"
 
     def line(self, waited: float) -> str | None:
         """
