@@ -47,7 +47,8 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
     pattern lists the object, it is asked for again once it was overwritten. From Airflow 3.3 on, pokes of
     ``mode="reschedule"`` and retries do not ask again for what was done before them. A task that a user clears asks
     again for all but named versions and unchanged listed objects. Before 3.3 each of these asks for all objects. So
-    does a deferrable task in every release, when it is retried or cleared and when its triggerer was restarted.
+    does a deferrable task in every release, when it is retried or cleared. Its triggerer does not ask for what the
+    worker found done, as far as that fits beside the targets; nor does one that takes over from it.
 
     Returns (XCom) ``{"total", "statuses": {state: objects}, "head_requests", "waited_seconds",
     "oldest_pending_seconds", "sample": [{"uri", "status", "reason"}]}``. It is pushed before a failure, too, then with
