@@ -78,7 +78,12 @@ def finished(airflow: Airflow, dag: str, run: str) -> dict[str, str]:
 
 def swept(airflow: Airflow, dag: str, run: str, times: int = 1) -> None:
     """Wait until a gate has been swept some times; of a deferred one, the first time is the worker's look."""
-    until(lambda: len(airflow.messages(dag, run, "gate")) >= times, f"{times} sweeps of {dag}")
+    until(lambda: len(sweeps(airflow, dag, run)) >= times, f"{times} sweeps of {dag}")
+
+
+def sweeps(airflow: Airflow, dag: str, run: str) -> list[str]:
+    """Return what a gate has logged of each sweep, in order."""
+    return [line for line in airflow.messages(dag, run, "gate") if line.startswith("replicated ")]
 
 
 def judged(value: dict[str, Any]) -> dict[str, Any]:
@@ -110,7 +115,7 @@ def test_thousand_objects_are_asked_no_more_than_they_must(
     found = airflow.returned("deferred", run, "gate")
     assert found["statuses"] == {"COMPLETED": 1000}
     assert airflow.returned("deferred", run, "behind") == {"COMPLETED": 1000}
-    polls = airflow.messages("deferred", run, "gate")
+    polls = sweeps(airflow, "deferred", run)
     assert polls[0].startswith("replicated 900 of 1,000, 100 pending")
     assert polls[-1] == "replicated 1,000 of 1,000"
     unfinished = [int(number) for number in re.findall(r"(\d+) pending", " ".join(polls))]
