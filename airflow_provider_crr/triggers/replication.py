@@ -45,7 +45,7 @@ class S3ReplicationTrigger(PollingTrigger):
     def poller(self) -> Watch:
         """Return the gate."""
         return pollers.gate(
-            self._connected(),
+            self._way.get(),
             Targets.from_stored(self.question["targets"]),
             GatePolicy(**self.question["policy"]),
             pin_versions=self.question["pin_versions"],
