@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -53,11 +54,11 @@ def gate(
     )
 
 
-def report_arrival(hook: S3ReplicationHook | SharedHook, inventory: str, newer_than: datetime | None) -> ReportArrival:
+def report_arrival(get_conn: Callable[[], Any], inventory: str, newer_than: datetime | None) -> ReportArrival:
     """
-    Return the wait for a report that a hook can see.
+    Return the wait for a report.
 
-    :param hook: the hook.
+    :param get_conn: returns the boto3 client; called at each poll.
     :param inventory: folder of the inventory configuration, an S3 URI.
     :param newer_than: only reports that S3 began after this moment count; None for any.
     """
@@ -65,7 +66,7 @@ def report_arrival(hook: S3ReplicationHook | SharedHook, inventory: str, newer_t
     from airflow_provider_crr.inventory.report import newest_manifest_uri, read_manifest
 
     def find(after: datetime | None) -> str | None:
-        client = hook.get_conn()
+        client = get_conn()
         uri = newest_manifest_uri(client, inventory, newer_than=after)
         if uri is not None:
             read_manifest(client, uri)  # a manifest that does not match its checksum is not a delivered report

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
 from threading import Event
 from typing import Any, ClassVar
@@ -14,7 +14,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_crr.errors import CrrError
 from airflow_provider_crr.hooks.content import connection_key
-from airflow_provider_crr.hooks.shared import SharedHook, shared_hook
+from airflow_provider_crr.hooks.lazy import LazyHook
 from airflow_provider_crr.replication.source import Steps
 from airflow_provider_crr.s3.deadline import Deadline
 from airflow_provider_crr.tasks import endings, metrics
@@ -87,7 +87,7 @@ class PollingTrigger(BaseTrigger):
         self.max_wait = max_wait
         self.silent_fail = silent_fail
         self.question = question
-        self._hook: SharedHook | None = None
+        self._way = LazyHook(hook)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the kwargs that are stored."""
@@ -108,12 +108,7 @@ class PollingTrigger(BaseTrigger):
 
     @abstractmethod
     def poller(self) -> endings.Poller:
-        """Return what to poll, by :meth:`_connected`; called in one of the threads that poll."""
-
-    def _connected(self) -> SharedHook:
-        """Return this trigger's hook. What it asks through is shared with other triggers."""
-        self._hook = shared_hook(self.hook)
-        return self._hook
+        """Return what to poll, by the hook of :attr:`_way`; called in one of the threads that poll."""
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Send how the wait ended."""
@@ -128,17 +123,30 @@ class PollingTrigger(BaseTrigger):
     async def _hold(self) -> None:
         await asyncio.sleep(max(0.0, self.not_before - time.time()))
 
-    def _current(self, poller: endings.Poller | None) -> endings.Poller:
+    async def _current(self, poller: endings.Poller | None, key: str, stop: Deadline) -> endings.Poller:
         """Return the poller, or a new one if the connection was edited: what was said elsewhere does not count."""
-        if poller is not None and (self._hook is None or not self._hook.has_moved()):
-            return poller
         if poller is not None:
+            if not self._way.may_have_moved or not await in_thread(self._way.has_moved, key=key, stop=stop):
+                return poller
             self.log.info("the connection was edited; the wait begins anew with what it says now")
-        return self.poller()
+        before, self._way = self._way, LazyHook(self.hook)
+        try:
+            return await in_thread(self.poller, key=key, stop=stop)
+        except BaseException:
+            self._way = before  # so that it is seen again that it has moved
+            raise
 
-    def _polled(self, poller: endings.Poller, stop: Event) -> Steps[dict[str, Any] | None]:
-        steps = getattr(poller, "steps", None)  # else it is polled in one step
-        decided = poller.poll(stop) if steps is None else (yield from steps(stop))
+    async def _poll(self, poller: endings.Poller, key: str, stop: Deadline) -> dict[str, Any] | None:
+        steps: Callable[[Event], Steps[bool]] | None = getattr(poller, "steps", None)
+        if steps is None:
+            return await in_thread(lambda: self._told(poller, poller.poll(stop)), key=key, stop=stop)
+
+        def polled() -> Steps[dict[str, Any] | None]:
+            return self._told(poller, (yield from steps(stop)))
+
+        return await in_turns(polled(), key=key, stop=stop)
+
+    def _told(self, poller: endings.Poller, decided: bool) -> dict[str, Any] | None:
         metrics.polled(self.task_instance, poller.value())
         return endings.after(poller, decided=decided)
 
@@ -156,10 +164,9 @@ class PollingTrigger(BaseTrigger):
             # A poll ends before Airflow's own timeout, which has no evidence to show.
             stop = self._stop(endings.LATE)
             try:
-                if poller is None or (self._hook is not None and self._hook.may_have_moved):
-                    poller = await in_thread(self._current, poller, key=key, stop=stop)
+                poller = await self._current(poller, key, stop)
                 stop = self._stop(least)
-                decided = await in_turns(self._polled(poller, stop), key=key, stop=stop)
+                decided = await self._poll(poller, key, stop)
             except CrrError as error:
                 late = not stop.left()
                 if not late and not endings.goes_on(error, silent_fail=self.silent_fail):

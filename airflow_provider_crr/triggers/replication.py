@@ -73,7 +73,7 @@ class S3ReplicationTrigger(PollingTrigger):
         """Return the gate. What an earlier one has sent counts, if the connection was edited meanwhile."""
         self._handover = Handover(self.question["known"], **self._handover.counts)
         return pollers.gate(
-            self._connected(),
+            self._way.get(),
             Targets.from_stored(self.question["targets"]),
             GatePolicy(**self.question["policy"]),
             pin_versions=self.question["pin_versions"],

@@ -125,7 +125,7 @@ def test_trigger_of_before_polls_at_once_and_as_often_as_it_likes(s3: S3Server) 
 
     async def run() -> None:
         running = asyncio.ensure_future(anext(trigger.run()))
-        while len(s3.heads()) < 2:  # noqa: ASYNC110 - the server is a thread
+        while len(s3.heads()) < 2:
             assert time.time() < now + 60
             await asyncio.sleep(0.01)
         running.cancel()
@@ -147,6 +147,21 @@ def test_kwargs_of_the_look_are_read_again(s3: S3Server) -> None:
     assert set(kwargs["known"]) == {"schema", "question", "digest", "text"}
     assert kwargs["next_poke"] > kwargs["started_at"]
     assert S3ReplicationTrigger(**kwargs).serialize() == (path, kwargs)
+
+
+def test_another_poller_of_a_trigger_knows_what_was_sent(s3: S3Server) -> None:
+    """Where the connection is edited while a trigger waits, what it has sent by then counts against its limit."""
+    s3.default = lambda bucket, key, version: stored("PENDING")
+    now = time.time()
+    kwargs = {**OBJECTS, "started_at": now, "deadline": now + 600, "head_requests": 1, "unanswered": 1}
+    trigger = S3ReplicationTrigger(**{**kwargs, "max_head_requests": 5})
+    first = trigger.poller()
+    assert not first.poll()
+    assert first.used_up() is None
+    second = trigger.poller()
+    assert not second.poll()
+    assert (second.used_up() or "").startswith("5 HEADs were sent, of which 1 were not answered")
+    assert len(s3.heads()) == 3
 
 
 def test_kwargs_that_came_later_are_stored_only_where_they_say_something() -> None:
