@@ -43,7 +43,8 @@ class PollingTrigger(BaseTrigger):
     promise: a later release reads what an earlier one stored. A restarted triggerer begins with them again.
 
     :param hook: keyword arguments of the provider's hook.
-    :param poke_interval: seconds between the end of a poll and the next; :class:`.Intervals` says how they vary.
+    :param poke_interval: seconds between the end of a poll and the next; up to a twentieth less or more, so that tasks
+        that began together do not all poll in the same second.
     :param started_at: when the task first asked, seconds since the epoch.
     :param deadline: when it gives up, seconds since the epoch.
     :param not_before: no event is sent before this moment, seconds since the epoch.

@@ -25,8 +25,9 @@ class S3ReplicationTrigger(PollingTrigger):
     :param targets: what to wait for, as :meth:`.Targets.to_stored` returns it.
     :param policy: the fields of :class:`~airflow_provider_crr.replication.gate.GatePolicy`.
     :param pin_versions: wait for the version that answers first.
-    :param known: what the worker found, as :meth:`.Handover.to_stored` returned it; it is not asked for again, also
-        when a triggerer takes over from another. None if nothing is known.
+    :param known: what the worker found done, compressed, with the question that it belongs to. It is not asked for
+        again, also when a triggerer takes over from another. With the targets it takes no more than the latter alone
+        may. None if nothing is known.
     :param head_requests: HEADs that were answered on the worker.
     :param unanswered: HEADs that the worker sent, too, and whose answer did not come.
     :param max_head_requests: most HEADs that may be sent, those of the worker included; None for any number.
