@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -62,6 +63,16 @@ def _descriptions_of_aws() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.session, "create_loader", lambda data_path=None: loader)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _own_way_to_s3() -> Iterator[None]:
+    """What triggers of one process share is shared within a test, as if each test was a process."""
+    yield
+    if shared := sys.modules.get("airflow_provider_crr.hooks.shared"):
+        shared._REGISTRY._renew()
+    if asker := sys.modules.get("airflow_provider_crr.lookup.shared_asker"):
+        asker._close_all()
 
 
 @pytest.fixture(autouse=True)

@@ -30,8 +30,9 @@ from airflow_provider_crr.s3.ticker import TICK
 
 log = logging.getLogger(__name__)
 
-#: Seconds after which a connection is read again, to see whether it was edited.
-RECHECK = 60.0
+#: Seconds after which a connection is read again, to see whether it was edited: for a gate that waits, and for one that
+#: begins, whose user may have edited it just now.
+RECHECK, RECHECK_FIRST = 60.0, 2.0
 
 
 class SharedHook:
@@ -56,7 +57,7 @@ class SharedHook:
     def may_have_moved(self) -> bool:
         """Whether :meth:`has_moved` has something to look at, or to say; this does not wait."""
         connection = self._way.connection
-        return not connection.is_known or connection.differs(self._way)
+        return not connection.is_known() or connection.differs(self._way)
 
     def has_moved(self) -> bool:
         """
@@ -129,13 +130,12 @@ class _Connection:
         self._reading = Lock()
         self._ways: WeakValueDictionary[Content, _Way] = WeakValueDictionary()
         self._content: Content | None = None
-        self._known_until = 0.0
+        self._read_at = float("-inf")
         self.refused = refused.Refused()
 
-    @property
-    def is_known(self) -> bool:
-        """Whether its content was read lately."""
-        return refused.clock() < self._known_until
+    def is_known(self, within: float = RECHECK) -> bool:
+        """Return whether its content was read within some seconds."""
+        return refused.clock() - self._read_at < within
 
     def differs(self, way: _Way) -> bool:
         """Return whether another way is to be made; not if there is no such connection any more."""
@@ -145,7 +145,7 @@ class _Connection:
     def way(self) -> _Way:
         """Return the way to S3 by this connection as it is now."""
         with _held(self._making):
-            content = self._content if self.is_known else None
+            content = self._content if self.is_known(RECHECK_FIRST) else None
             found = self._ways.get(content) if content else None
             if found is not None:
                 return found
@@ -171,7 +171,7 @@ class _Connection:
 
     def look_again(self) -> None:
         """Read the connection again if that was not done lately, and nobody does it just now."""
-        if self.is_known or not self._reading.acquire(blocking=False):
+        if self.is_known() or not self._reading.acquire(blocking=False):
             return
         try:
             self._note(content_of(S3ReplicationHook(**self._arguments).conn_config))
@@ -182,7 +182,7 @@ class _Connection:
             self._reading.release()
 
     def _note(self, content: Content | None) -> None:
-        self._content, self._known_until = content, refused.clock() + RECHECK
+        self._content, self._read_at = content, refused.clock()
 
 
 class _Registry:

@@ -80,7 +80,7 @@ class SharedAsker:
             self._changed.put(inquiry)
             if self._thread is None and not self._closed:
                 kept = self._keeps and self._keeps()
-                self._thread = Thread(target=self._run, args=(kept,), name="crr-asker", daemon=True)
+                self._thread = Thread(target=self._run, args=(kept,), name="s3-asker", daemon=True)
                 self._thread.start()
             asker = self._asker
         if asker is not None:

@@ -283,7 +283,7 @@ def test_thread_and_connections_are_released_when_idle(
     answers(shared.lookup(None), objects(5))
     del hook
     gc.collect()
-    settles(lambda: not [each for each in threading.enumerate() if each.name == "crr-asker"])
+    settles(lambda: not [each for each in threading.enumerate() if each.name == "s3-asker"])
     settles(lambda: not server.connections)
     gc.collect()
     assert kept() is None
