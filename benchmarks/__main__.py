@@ -9,15 +9,17 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-BENCHMARKS = ("lookups", "single", "triggerer", "pace", "memory", "startup", "inventory")
+BENCHMARKS = ("lookups", "single", "triggerer", "gates", "open_gates", "pace", "memory", "startup", "inventory")
+#: Only if it is named: it takes most of an hour.
+LONG = ("soak",)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("only", nargs="*", metavar="NAME", help=f"one or more of: {', '.join(BENCHMARKS)}")
+    parser.add_argument("only", nargs="*", metavar="NAME", help=f"one or more of: {', '.join(BENCHMARKS + LONG)}")
     parser.add_argument("--full", action="store_true", help="all sizes, up to a million objects and 100 million rows")
     arguments = parser.parse_args()
-    unknown = set(arguments.only) - set(BENCHMARKS)
+    unknown = set(arguments.only) - set(BENCHMARKS + LONG)
     if unknown:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
     print(_machine(), flush=True)

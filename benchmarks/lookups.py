@@ -39,13 +39,23 @@ def _keys(objects: int) -> Iterator[str]:
     return (f"orders/dt=2026-11-23/part-{number:08d}.parquet" for number in range(objects))
 
 
-def connect(url: str) -> None:
-    """Let ``aws_default`` lead to the server."""
+def connect(url: str, **added: Any) -> None:
+    """
+    Let ``aws_default`` lead to the server.
+
+    :param url: the server's.
+    :param added: what else the connection's ``extra`` says.
+    """
+    os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = connection_to(url, **added).get_uri()
+
+
+def connection_to(url: str, **added: Any) -> Any:
+    """Return ``aws_default`` as Airflow stores it."""
     from airflow.models.connection import Connection
 
     extra = {"endpoint_url": url, "region_name": "eu-west-1", "config_kwargs": {"s3": {"addressing_style": "path"}}}
-    connection = Connection(conn_id="aws_default", conn_type="aws", login="AKIDEXAMPLE", password="secret", extra=extra)
-    os.environ["AIRFLOW_CONN_AWS_DEFAULT"] = connection.get_uri()
+    extra |= added
+    return Connection(conn_id="aws_default", conn_type="aws", login="AKIDEXAMPLE", password="secret", extra=extra)
 
 
 def _client(url: str, **config: Any) -> Any:

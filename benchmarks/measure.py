@@ -174,25 +174,31 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _memory(name: str) -> int:
+def memory(name: str) -> int:
+    """Return a figure of this process in bytes: ``VmRSS`` is what it has, ``VmHWM`` the most that it had."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
     raise OSError(f"no {name} in /proc/self/status")
 
 
+def begin_peak() -> int:
+    """Let ``VmHWM`` of this process begin anew, and return what it has now, in bytes."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return memory("VmRSS")
+
+
 def _measure(function: str, case: dict[str, Any]) -> dict[str, Any]:
     module, _, name = function.partition(":")
     timed = getattr(importlib.import_module(module), name)(**case)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins here
-    memory = _memory("VmRSS")
+    held = begin_peak()
     used = resource.getrusage(resource.RUSAGE_SELF)
     began = time.perf_counter()
     answer = timed()
     wall = time.perf_counter() - began
     spent = resource.getrusage(resource.RUSAGE_SELF)
     cpu = spent.ru_utime + spent.ru_stime - used.ru_utime - used.ru_stime
-    return {"wall": wall, "cpu": cpu, "peak": max(0, _memory("VmHWM") - memory), "answer": answer}
+    return {"wall": wall, "cpu": cpu, "peak": max(0, memory("VmHWM") - held), "answer": answer}
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ CONTENDERS = [
 ]
 
 
-async def _beside(work: Awaitable[Any]) -> list[float]:
+async def beside(work: Awaitable[Any]) -> list[float]:
     """Return how late each tick was while something else ran in the loop."""
     late: list[float] = []
     running = asyncio.ensure_future(work)
@@ -43,7 +43,7 @@ def _figures(work: Callable[[], Awaitable[Any]]) -> Callable[[], Any]:
 
 
 async def _beside_of(work: Callable[[], Awaitable[Any]]) -> list[float]:
-    return await _beside(work())
+    return await beside(work())
 
 
 def nobody(url: str, objects: int) -> Callable[[], Any]:
