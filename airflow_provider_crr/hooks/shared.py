@@ -160,12 +160,12 @@ class _Connection:
                 raise
 
     def _made(self) -> _Way:
+        _REGISTRY.freeze()  # before the hook, too: what is frozen in a circle is never released
         hook = S3ReplicationHook(**self._arguments)
         content = content_of(hook.conn_config)
         self._note(content)
         found = self._ways.get(content)
         if found is None:
-            _REGISTRY.freeze()
             found = self._ways[content] = _Way(self, hook, content)
         return found
 
