@@ -15,9 +15,9 @@ from weakref import ref
 
 import pytest
 
-from airflow_provider_crr.hooks import refused
-from airflow_provider_crr.hooks import shared as shared_hooks
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
+from airflow_provider_crr.hooks.sharing import refused
+from airflow_provider_crr.hooks.sharing import shared_hook as shared_hooks
 from airflow_provider_crr.replication.poller import Watch
 from airflow_provider_crr.replication.source import Steps
 from airflow_provider_crr.replication.targets import Targets
