@@ -17,9 +17,9 @@ from typing import Any
 from weakref import WeakValueDictionary, ref
 
 from airflow_provider_crr.errors import CrrError
-from airflow_provider_crr.hooks import refused
-from airflow_provider_crr.hooks.content import Content, connection_key, content_of, without_pace
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
+from airflow_provider_crr.hooks.sharing import refused
+from airflow_provider_crr.hooks.sharing.content import Content, connection_key, content_of, without_pace
 from airflow_provider_crr.replication.rules import ReadOnce, ReplicationRule
 from airflow_provider_crr.replication.source import Later
 from airflow_provider_crr.replication.status import ObjectReplication
