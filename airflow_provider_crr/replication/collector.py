@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from itertools import chain
 from threading import Event
 
@@ -118,7 +119,7 @@ class Collector:
 
     def _read_anew(self) -> ReadOnce:
         # Rules are read anew for each collect: once a rule is removed, what it covered is not waited for.
-        return ReadOnce(lambda bucket_name: self._source.get_replication_rules(bucket_name, brief=True))
+        return ReadOnce(partial(self._source.get_replication_rules, brief=True))
 
     def _explain(self, answer: ObjectReplication) -> str:
         judged_by_rules = store_of(answer.server).replicates_existing

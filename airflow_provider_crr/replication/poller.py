@@ -81,7 +81,7 @@ class Watch:
         self._clock = clock
         self._pauses = pause
         self._started_at = started_at or clock()
-        self._spending = Spending(max_head_requests, self._waited())
+        self._spending = Spending(max_head_requests)
         self._collector = Collector(
             targets, policy, source, pin_versions=pin_versions, clock=clock, spending=self._spending
         )
@@ -109,6 +109,7 @@ class Watch:
         return each_until(stop, self._polled(stop))
 
     def _polled(self, stop: Event | None) -> Steps[bool]:
+        self._spending.begin(self._waited())
         self._recall()
         try:
             self.verdict = yield from self._swept(stop)

@@ -21,14 +21,23 @@ class Spending:
     themselves is not known here, and not counted.
 
     :param most: how many may be sent; None for any number.
-    :param waited: for how many seconds the gate has waited already.
     """
 
-    def __init__(self, most: int | None, waited: float) -> None:
+    def __init__(self, most: int | None) -> None:
         self.answered = 0
         self._most = most
         self._sent = 0
-        self._told = int(waited // _HOUR)
+        #: Hours of the wait for which the cost was told, or that were over when this process began.
+        self._told: int | None = None
+
+    def begin(self, waited: float) -> None:
+        """
+        Note when this process polls first.
+
+        :param waited: for how many seconds the gate has waited already.
+        """
+        if self._told is None:
+            self._told = int(waited // _HOUR)
 
     @property
     def is_used_up(self) -> bool:
@@ -64,7 +73,7 @@ class Spending:
         :param waited: for how many seconds the gate has waited.
         """
         hours = int(waited // _HOUR)
-        if hours <= self._told:
+        if self._told is None or hours <= self._told:
             return None
         self._told = hours
         return (

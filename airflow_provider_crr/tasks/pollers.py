@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow_provider_crr.hooks.replication import S3ReplicationHook
-    from airflow_provider_crr.hooks.shared import SharedHook
+    from airflow_provider_crr.hooks.sharing.shared_hook import SharedHook
     from airflow_provider_crr.inventory.arrival import ReportArrival
     from airflow_provider_crr.replication.checkpoint.value import Record
     from airflow_provider_crr.replication.gate import GatePolicy

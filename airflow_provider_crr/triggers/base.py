@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_crr.errors import CrrError
-from airflow_provider_crr.hooks.content import connection_key
-from airflow_provider_crr.hooks.lazy import LazyHook
+from airflow_provider_crr.hooks.sharing.content import connection_key
+from airflow_provider_crr.hooks.sharing.lazy_hook import LazyHook
 from airflow_provider_crr.replication.source import Steps
 from airflow_provider_crr.s3.deadline import Deadline
 from airflow_provider_crr.tasks import endings, metrics

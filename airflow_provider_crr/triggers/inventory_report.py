@@ -13,8 +13,8 @@ from typing import Any
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from airflow_provider_crr.errors import InvalidArgument
-from airflow_provider_crr.hooks.content import connection_key
-from airflow_provider_crr.hooks.lazy import LazyHook
+from airflow_provider_crr.hooks.sharing.content import connection_key
+from airflow_provider_crr.hooks.sharing.lazy_hook import LazyHook
 from airflow_provider_crr.inventory.delivery import NEWEST, Announced, both, report_event
 from airflow_provider_crr.inventory.location import InventoryLocation
 from airflow_provider_crr.s3.objects import text

@@ -9,7 +9,7 @@ import pytest
 from airflow.exceptions import AirflowFailException
 
 from airflow_provider_crr import errors
-from airflow_provider_crr.hooks import refused
+from airflow_provider_crr.hooks.sharing import refused
 from airflow_provider_crr.operators.deletion import S3DeleteReplicatedObjectsOperator
 from airflow_provider_crr.sensors.inventory import S3InventorySensor
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor

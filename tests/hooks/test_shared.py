@@ -19,10 +19,10 @@ from weakref import ref
 import pytest
 
 from airflow_provider_crr.errors import LookupFailed
-from airflow_provider_crr.hooks import refused
-from airflow_provider_crr.hooks import shared as shared_hooks
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
-from airflow_provider_crr.hooks.shared import SharedHook, shared_hook
+from airflow_provider_crr.hooks.sharing import refused
+from airflow_provider_crr.hooks.sharing import shared_hook as shared_hooks
+from airflow_provider_crr.hooks.sharing.shared_hook import SharedHook, shared_hook
 from airflow_provider_crr.replication.source import run
 from airflow_provider_crr.replication.status import ObjectReplication
 from airflow_provider_crr.s3.deadline import Deadline, until
@@ -325,7 +325,7 @@ def test_what_nobody_needs_is_released(s3: S3Server) -> None:
 
 FORKED = """
 import os, sys, threading
-from airflow_provider_crr.hooks import shared
+from airflow_provider_crr.hooks.sharing import shared_hook as shared
 from tests.hooks.test_shared import asked
 
 hook = shared.shared_hook({"aws_conn_id": "aws_default"})

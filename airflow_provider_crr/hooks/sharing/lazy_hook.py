@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_crr.hooks.shared import SharedHook, shared_hook
+from airflow_provider_crr.hooks.sharing.shared_hook import SharedHook, shared_hook
 
 
 class LazyHook:
