@@ -6,7 +6,6 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from itertools import chain
 from threading import Event
 
@@ -119,7 +118,8 @@ class Collector:
 
     def _read_anew(self) -> ReadOnce:
         # Rules are read anew for each collect: once a rule is removed, what it covered is not waited for.
-        return ReadOnce(partial(self._source.get_replication_rules, brief=True))
+        source = self._source
+        return ReadOnce(lambda bucket_name: source.get_replication_rules(bucket_name, brief=True))
 
     def _explain(self, answer: ObjectReplication) -> str:
         judged_by_rules = store_of(answer.server).replicates_existing
