@@ -14,6 +14,7 @@ from airflow_provider_crr.replication.collector import Collector
 from airflow_provider_crr.replication.gate import GatePolicy, Outcome
 from airflow_provider_crr.replication.pause import Pause
 from airflow_provider_crr.replication.source import Source, Steps, run
+from airflow_provider_crr.replication.status import ObjectReplication
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.replication.verdict import Verdict
 from airflow_provider_crr.s3.deadline import each_until
@@ -56,6 +57,7 @@ class Watch:
     :param clock: returns the current time, UTC.
     :param pause: waits for some seconds, or until an event is set. None waits by the machine's clock, and does not
         wait if another clock is given.
+    :param told: called with each answer and what it means, as it comes; None for nobody.
     """
 
     def __init__(
@@ -69,13 +71,14 @@ class Watch:
         kept: Kept | None = None,
         clock: Callable[[], datetime] = _now,
         pause: Callable[[float, Event | None], None] | None = None,
+        told: Callable[[ObjectReplication, Outcome], None] | None = None,
     ) -> None:
         self.verdict: Verdict | None = None
         self._targets = targets
         self._policy = policy
         self._source = source
         self._pin_versions = pin_versions
-        self._collector = Collector(targets, policy, source, pin_versions=pin_versions, clock=clock)
+        self._collector = Collector(targets, policy, source, pin_versions=pin_versions, clock=clock, told=told)
         self._clock = clock
         self._pauses = pause
         self._started_at = started_at or clock()
