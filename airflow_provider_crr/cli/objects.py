@@ -16,6 +16,7 @@ from airflow_provider_crr.replication.hints import looks_like
 from airflow_provider_crr.replication.status import ObjectReplication
 from airflow_provider_crr.s3.objects import S3Object, is_s3_uri, split
 from airflow_provider_crr.s3.patterns import below, first_special
+from airflow_provider_crr.text.legible import legible
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -155,21 +156,36 @@ def connect(args: Namespace, **more: Any) -> S3ReplicationHook:
     :param more: other arguments of the hook.
     :raises CrrError: if the connection cannot be used.
     """
-    from airflow_provider_crr.hooks.replication import S3ReplicationHook
-
-    # Airflow's own `connections test` sets it, too. Without it, connections in Airflow's database are not found.
-    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
-    hook = S3ReplicationHook(
+    return connected(
         aws_conn_id=args.conn_id,
         region_name=args.region,
         expected_bucket_owner=args.expected_bucket_owner,
         requester_pays=args.requester_pays,
         **more,
     )
+
+
+def connected(**arguments: Any) -> S3ReplicationHook:
+    """
+    Return a hook that is connected.
+
+    :param arguments: those of the hook.
+    :raises CrrError: if the connection cannot be used.
+    """
+    from airflow_provider_crr.hooks.replication import S3ReplicationHook
+
+    use_database()
+    hook = S3ReplicationHook(**arguments)
     hook.get_conn()
-    if args.conn_id and not hook.conn_config:
-        sys.stderr.write(f"connection {args.conn_id!r} is not defined: boto3 looks for credentials by itself\n")
+    if hook.aws_conn_id and not hook.conn_config:
+        name = legible(repr(hook.aws_conn_id))
+        sys.stderr.write(f"connection {name} is not defined: boto3 looks for credentials by itself\n")
     return hook
+
+
+def use_database() -> None:
+    """Let Airflow look for connections and variables in its database, too, as its own `connections test` does."""
+    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
 
 
 def ask(hook: S3ReplicationHook, objects: Iterable[S3Object]) -> Iterator[ObjectReplication]:
