@@ -73,12 +73,27 @@ def dag_run(database: None, airflow_home: Path, s3: S3Server) -> Iterator[Callab
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         made = module.dag.test()
+        register(dag_id, path)
         s3.requests.clear()
         return Run(module.dag, dag_id, made.run_id, path)
 
     yield run
     for file in files:
         file.unlink(missing_ok=True)
+
+
+def register(dag_id: str, path: Path) -> None:
+    """Note where a DAG's file is, as Airflow's DAG processor does; ``dag.test()`` notes another bundle, or nothing."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.models.dag import DagModel
+    from airflow.utils.session import create_session
+
+    manager: Any = DagBundlesManager
+    manager().sync_bundles_to_db()
+    with create_session() as session:
+        model = session.get(DagModel, dag_id) or DagModel(dag_id=dag_id)
+        model.bundle_name, model.relative_fileloc, model.fileloc = "dags-folder", path.name, str(path)
+        session.add(model)
 
 
 def defer(run: Run, trigger: Any, map_index: int = -1) -> None:
