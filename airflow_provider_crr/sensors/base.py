@@ -12,6 +12,7 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.links.console import S3ConsoleLink, partition_of
 from airflow_provider_crr.tasks import endings
+from airflow_provider_crr.tasks.advice import log_at_first
 from airflow_provider_crr.tasks.compat import AirflowSensorTimeout, AirflowSkipException
 from airflow_provider_crr.tasks.deferral import WaitingOperator, seconds_to_notice
 
@@ -50,6 +51,7 @@ class PollingSensor(WaitingOperator, BaseSensorOperator):
         with self._never_failing():
             self._coerce_arguments(context)
         S3ConsoleLink.remember(context, self._linked)
+        log_at_first(self, context)
         if self.deferrable:
             with self._never_failing():
                 self._defer(
