@@ -54,6 +54,10 @@ _FIXES = {
 }
 
 
+#: All that is said of keys and patterns.
+TEXTS = (*_FIXES.values(), _NO_WILDCARD, _FOLDERS_ONLY, _BRACKETS)
+
+
 def looks_like(obj: S3Object) -> Look | None:
     """
     Return what a key looks like instead; None if it looks like a key.
