@@ -92,7 +92,7 @@ def _database() -> Iterator[Any]:
             yield session
     except SQLAlchemyError as error:
         raise CrrError(
-            f"Airflow's database cannot be asked: {told(error)}",
+            f"Airflow's database cannot be asked: {told(getattr(error, 'orig', None) or error)}",
             remedy="Run this where Airflow is configured, such as in the scheduler's container",
         ) from error
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import subprocess
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -221,6 +223,31 @@ def test_patterns_and_options_of_the_file(
     ended = run.ask(crr)
     assert ended.code == 4
     assert "no object matches the pattern" in ended.out
+
+
+def test_gate_in_a_process_of_its_own(s3: S3Server, dag_run: Callable[[str], Run], command: list[str]) -> None:
+    """A user's process parses the DAG's file, and writes nothing but the answer to standard output."""
+    run = dag_run(f'print("parsed")\n{GATE}')
+    s3.default = lambda bucket, key, version: stored("PENDING")
+    ended = subprocess.run(
+        [*command, "gate", run.dag_id, "gate", run.run_id], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 3, ended
+    assert ended.stdout.startswith("STATUS ")
+    assert "the gate waits" in ended.stdout
+    assert "parsed" not in ended.stdout
+    assert "Traceback" not in ended.stderr
+
+
+def test_database_that_cannot_be_asked(command: list[str], tmp_path: Path) -> None:
+    """Where Airflow has no database, one line says so."""
+    database = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/none.db"}
+    ended = subprocess.run(
+        [*command, "gate", "d", "t", "r"], capture_output=True, text=True, check=False, env={**os.environ, **database}
+    )
+    assert ended.returncode == 1
+    assert "Airflow's database cannot be asked: no such table" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_only_and_json(crr: Callable[..., Ended], s3: S3Server, dag_run: Callable[[str], Run]) -> None:
