@@ -25,7 +25,7 @@ def gate(args: Namespace, out: TextIO) -> ExitCode:
     asked = stored_gate(args.dag_id, args.task_id, args.run_id, args.map_index)
     hook = connected(**asked.hook)
     rows = Rows(out, as_json=args.json, only=only)
-    verdict = sweep(hook, asked.targets, asked.policy, rows.show, pin_versions=asked.pin_versions)
+    verdict = sweep(hook, asked.targets, asked.policy, rows.show, pin_versions=asked.pin_versions, known=asked.known)
     said = [_decision(verdict), *_circumstances(asked, verdict)]
     rows.end(verdict.progress(), *said)
     if args.json:
@@ -49,5 +49,6 @@ def _circumstances(asked: StoredGate, verdict: Verdict) -> list[str]:
     if asked.deadline is not None and verdict.outcome is Outcome.WAIT:
         lines.append(f"it gives up at {utc_text(datetime.fromtimestamp(asked.deadline, UTC))}")
     if asked.pin_versions:
-        lines.append("pin_versions: the gate waits for the versions that it saw first; asked for are the current ones")
+        seen = "those that the worker saw first" if asked.known else "the current ones, which may be others"
+        lines.append(f"pin_versions: the gate waits for the versions that it saw first; asked for are {seen}")
     return [legible(line) for line in lines]

@@ -32,6 +32,7 @@ class StoredGate:
     :param state: state of its task; None if it has none yet.
     :param origin: where this was read, in words.
     :param deadline: when it gives up, seconds since the epoch; None if that is not known.
+    :param known: of a gate that pins versions, those that its worker saw first; None if they are not known.
     """
 
     hook: dict[str, Any]
@@ -41,6 +42,7 @@ class StoredGate:
     state: str | None
     origin: str
     deadline: float | None = None
+    known: Mapping[str, Any] | None = None
 
 
 def stored_gate(dag_id: str, task_id: str, run_id: str, map_index: int | None) -> StoredGate:
@@ -198,4 +200,5 @@ def _of_trigger(path: str, kwargs: Mapping[str, Any], state: str | None) -> Stor
         state=state,
         origin="its trigger stores it",
         deadline=trigger.deadline,
+        known=question["known"] if question["pin_versions"] else None,
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+from airflow_provider_crr.replication.checkpoint.handover import Handover
 from airflow_provider_crr.replication.gate import GatePolicy, Outcome
 from airflow_provider_crr.replication.poller import Watch
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
@@ -22,6 +23,7 @@ def sweep(
     show: Callable[[ObjectReplication, Outcome], None],
     *,
     pin_versions: bool = False,
+    known: Mapping[str, Any] | None = None,
 ) -> Verdict:
     """
     Ask once for all that a gate waits for, as the gate does in its first sweep.
@@ -31,6 +33,7 @@ def sweep(
     :param policy: what the answers mean.
     :param show: called with each answer and what it means for the gate; for a state of an object once.
     :param pin_versions: whether the gate waits for the versions that answer first.
+    :param known: what the worker handed over to the triggerer, and what is not asked for again; None for nothing.
     :raises LookupFailed: if S3 cannot be asked.
     """
     seen: set[int] = set()
@@ -42,7 +45,11 @@ def sweep(
             seen.add(mark)
             show(answer, outcome)
 
-    return Watch(targets, policy, hook, pin_versions=pin_versions, told=told).sweep()
+    kept = Handover(known) if known else None
+    watch = Watch(targets, policy, hook, pin_versions=pin_versions, kept=kept, told=told)
+    watch.poll()
+    assert watch.verdict is not None
+    return watch.verdict
 
 
 def together(verdicts: Sequence[Verdict]) -> Verdict:

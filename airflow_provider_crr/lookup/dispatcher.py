@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 #: Questions under way until an asker says how many it can have.
 _LIMIT = 64
 #: Seconds that the thread waits at least, so that it sends several questions at a time; and at most while it is idle.
-_LEAST, _MOST = 0.005, 5.0
+_LEAST, _MOST = 0.01, 5.0
 #: Questions under way, of which fewer are no hurry: their answers are collected for a moment, which takes less CPU than
 #: a turn for each.
 _FEW = 128

@@ -161,6 +161,20 @@ def test_deferred_gate_is_read_from_its_trigger(
     assert "replicated 1 of 2, 1 failed" in ended.out
 
 
+def test_versions_that_the_worker_pinned(
+    crr: Callable[..., Ended], s3: S3Server, dag_run: Callable[[str], Run]
+) -> None:
+    """A gate that waits for a version is asked for that version, though the key was overwritten."""
+    run = dag_run(GATE)
+    s3.default = lambda bucket, key, version: stored("PENDING", headers={"x-amz-version-id": "old"})
+    defer(run, trigger_of(bucket_key="s3://b/k", pin_versions=True))
+    s3.answers["b", "k"] = stored("PENDING", headers={"x-amz-version-id": "new"})
+    s3.answers["b", "k", "old"] = stored("COMPLETED", headers={"x-amz-version-id": "old"})
+    ended = run.ask(crr)
+    assert ended.code == 0
+    assert "asked for are those that the worker saw first" in ended.out
+
+
 def test_trigger_with_another_connection(
     crr: Callable[..., Ended], s3: S3Server, dag_run: Callable[[str], Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,9 +17,9 @@ from typing import Any
 from weakref import WeakValueDictionary, ref
 
 from airflow_provider_crr.errors import CrrError
-from airflow_provider_crr.hooks import refused
-from airflow_provider_crr.hooks.content import Content, connection_key, content_of, without_pace
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
+from airflow_provider_crr.hooks.sharing import refused
+from airflow_provider_crr.hooks.sharing.content import Content, connection_key, content_of, without_pace
 from airflow_provider_crr.replication.rules import ReadOnce, ReplicationRule
 from airflow_provider_crr.replication.source import Later
 from airflow_provider_crr.replication.status import ObjectReplication
@@ -47,7 +47,7 @@ class SharedHook:
         self.max_requests_per_second = max_requests_per_second
         self._way = way
         self._lookup = way.asker.lookup(max_requests_per_second)
-        self._rules = ReadOnce(self.get_replication_rules)
+        self._rules = ReadOnce(way.hook.get_replication_rules)  # for this gate, not for as long as the hook
 
     def get_conn(self) -> Any:
         """Return the boto3 client, which others use, too."""
@@ -160,12 +160,12 @@ class _Connection:
                 raise
 
     def _made(self) -> _Way:
+        _REGISTRY.freeze()  # before the hook, too: what is frozen in a circle is never released
         hook = S3ReplicationHook(**self._arguments)
         content = content_of(hook.conn_config)
         self._note(content)
         found = self._ways.get(content)
         if found is None:
-            _REGISTRY.freeze()
             found = self._ways[content] = _Way(self, hook, content)
         return found
 
@@ -189,6 +189,7 @@ class _Registry:
     """The connections of this process."""
 
     def __init__(self) -> None:
+        self._frozen = False
         self._renew()
         os.register_at_fork(after_in_child=self._renew)
 
@@ -197,7 +198,6 @@ class _Registry:
         self._connections: WeakValueDictionary[str, _Connection] = WeakValueDictionary()
         #: Those that were refused lately, which nobody else holds.
         self._refused: list[_Connection] = []
-        self._frozen = False
 
     def connection(self, arguments: Mapping[str, Any]) -> _Connection:
         """Return the connection with these arguments."""
