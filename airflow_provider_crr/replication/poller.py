@@ -114,13 +114,17 @@ class Watch:
     def _polled(self, stop: Event | None) -> Steps[bool]:
         self._spending.begin(self._waited())
         self._recall()
+        may_ask = not self._spending.is_used_up
         try:
-            self.verdict = yield from self._swept(stop)
+            swept = yield from self._swept(stop)
         except BaseException:
+            self._cost = self._spending.line(self._waited())
             self._keep(waits=False)
             raise
         self._cost = self._spending.line(self._waited())
-        outcome = self.verdict.outcome
+        outcome = swept.outcome
+        if may_ask or outcome is not Outcome.WAIT or self.verdict is None:
+            self.verdict = swept  # else the one before shows more
         if outcome is not Outcome.DONE:
             self._keep(waits=outcome is Outcome.WAIT)
         elif self._kept:
@@ -137,8 +141,9 @@ class Watch:
         return self._spending.used_up()
 
     def cost(self) -> str | None:
-        """Return what the wait has cost so far; None if that was said in an earlier poll of the same hour."""
-        return self._cost
+        """Return what the wait has cost so far; None if that was said in the same hour."""
+        cost, self._cost = self._cost, None
+        return cost
 
     def progress(self) -> str:
         """Return one line about the last sweep."""

@@ -37,7 +37,7 @@ class Spending:
         :param waited: for how many seconds the gate has waited already.
         """
         if self._told is None:
-            self._told = int(waited // _HOUR)
+            self._told = max(0, int(waited // _HOUR))  # clocks of two machines differ
 
     @property
     def is_used_up(self) -> bool:

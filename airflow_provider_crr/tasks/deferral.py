@@ -132,14 +132,17 @@ class WaitingOperator(HookOperator):
             with until(stop):
                 decided = self._poller.poll(stop)
         except errors.CrrError as error:
-            if stop is look and stop.is_set():
-                self.log.info("not all is asked for yet, and the triggerer goes on: %s", error.message)
-                return None
+            cut = stop is look and stop.is_set()
             if not stop.is_set() and not endings.goes_on(error, silent_fail=self.silent_fail):
                 raise
-            self._unasked = error
-            self.log.warning("cannot ask S3, going on: %s", error)
-            return None
+            self._unasked = None if cut else error
+            ended = endings.after(self._poller, decided=False, unasked=self._unasked)
+            if not cut:
+                self.log.warning("cannot ask S3, going on: %s", error)
+            elif not ended:
+                self.log.info("not all is asked for yet, and the triggerer goes on: %s", error.message)
+            endings.tell_cost(self._poller, self.log)
+            return ended
         metrics.polled(context.get("ti"), self._poller.value())
         endings.tell(self._poller, self.log)
         return endings.after(self._poller, decided=decided)

@@ -59,7 +59,7 @@ class Spender(Protocol):
         """Return why no further poll can ask for anything; None if one can."""
 
     def cost(self) -> str | None:
-        """Return what the wait has cost so far, if the log is to say so now."""
+        """Return what the wait has cost so far, if the log is to say so now; the next call says it no more."""
 
 
 def tell(poller: Poller, log: Any) -> None:
@@ -70,11 +70,21 @@ def tell(poller: Poller, log: Any) -> None:
     :param log: the logger of the task or the trigger.
     """
     log.info(poller.progress())
+    tell_cost(poller, log)
+    for warning in poller.warnings():
+        log.warning(warning)
+
+
+def tell_cost(poller: Poller | None, log: Any) -> None:
+    """
+    Write to a log what the wait has cost, if it is time for that. A poll that could not ask may have cost something.
+
+    :param poller: what was polled; None if there is nothing to poll yet.
+    :param log: the logger of the task or the trigger.
+    """
     cost = poller.cost() if isinstance(poller, Spender) else None
     if cost:
         log.info(cost)
-    for warning in poller.warnings():
-        log.warning(warning)
 
 
 def done(message: str, value: Any) -> dict[str, Any]:
@@ -97,19 +107,22 @@ def ended(poller: Poller) -> dict[str, Any]:
     return done(poller.progress(), poller.value()) if why is None else failed(why, poller.value())
 
 
-def after(poller: Poller, *, decided: bool) -> dict[str, Any] | None:
+def after(poller: Poller | None, *, decided: bool, unasked: CrrError | None = None) -> dict[str, Any] | None:
     """
     Return the event that a poll leads to; None if another poll follows.
 
-    :param poller: what was polled.
-    :param decided: what its poll returned.
+    :param poller: what was polled; None if there is nothing to poll yet.
+    :param decided: what its poll returned; false if it could not ask.
+    :param unasked: why it could not ask; None if it could.
     """
+    if poller is None:
+        return None
     if decided:
         return ended(poller)
     used_up = poller.used_up() if isinstance(poller, Spender) else None
     if not used_up:
         return None
-    return {"status": TIMEOUT, "message": f"{used_up}: {poller.progress()}", "value": poller.value()}
+    return {"status": TIMEOUT, "message": f"{used_up}: {poller.progress()}{_why(unasked)}", "value": poller.value()}
 
 
 def timed_out(poller: Poller | None, waited: str, unasked: CrrError | None = None) -> dict[str, Any]:
@@ -121,12 +134,15 @@ def timed_out(poller: Poller | None, waited: str, unasked: CrrError | None = Non
     :param unasked: why the last poll could not ask; None if it could.
     """
     progress = f": {poller.progress()}" if poller else ""
-    why = f". At last S3 could not be asked: {unasked}" if unasked else ""
     return {
         "status": TIMEOUT,
-        "message": f"waited {waited}, the whole timeout{progress}{why}",
+        "message": f"waited {waited}, the whole timeout{progress}{_why(unasked)}",
         "value": poller.value() if poller else None,
     }
+
+
+def _why(unasked: CrrError | None) -> str:
+    return f". At last S3 could not be asked: {unasked}" if unasked else ""
 
 
 def goes_on(error: CrrError, *, silent_fail: bool) -> bool:

@@ -174,10 +174,12 @@ class PollingTrigger(BaseTrigger):
                     return endings.could_not_ask(error)
                 unasked = error
                 self.log.warning("cannot ask S3, going on: %s", error)
+                endings.tell_cost(poller, self.log)
+                decided = endings.after(poller, decided=False, unasked=error)
             else:
                 endings.tell(poller, self.log)
-                if decided:
-                    return decided
+            if decided:
+                return decided
             left = self.deadline - time.time()
             if left <= 0 or not stop.left():  # the clock may have been set back
                 return endings.timed_out(poller, humanize.age(self.deadline - self.started_at), unasked)

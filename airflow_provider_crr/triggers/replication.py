@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -68,11 +69,18 @@ class S3ReplicationTrigger(PollingTrigger):
             form=form,
             **kwargs,
         )
-        self._handover = Handover(known, head_requests=head_requests, unanswered=unanswered)
+        # Until the first poll is due nobody has polled since the worker's look, when no hour was over.
+        hours_told = 0 if self.next_poke > time.time() else None
+        self._handover = Handover(known, head_requests=head_requests, unanswered=unanswered, hours_told=hours_told)
 
     def poller(self) -> Watch:
-        """Return the gate. What an earlier one has sent counts, if the connection was edited meanwhile."""
-        self._handover = Handover(self.question["known"], **self._handover.counts)
+        """
+        Return the gate.
+
+        If the connection was edited meanwhile, what an earlier one has sent counts. What it found done, and pinned,
+        counts if the edited connection leads to the same place.
+        """
+        self._handover = self._handover.next()
         return pollers.gate(
             self._way.get(),
             Targets.from_stored(self.question["targets"]),

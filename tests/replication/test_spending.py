@@ -228,6 +228,67 @@ def test_cost_is_told_once_an_hour_across_pokes(s3: S3Server, hook: S3Replicatio
     assert not [line for line in log.lines if "$" in line]
 
 
+def test_changed_question_does_not_give_heads_back(s3: S3Server, hook: S3ReplicationHook) -> None:
+    """If the DAG is edited between two pokes, all is asked anew, with the HEADs that are left; a clear begins anew."""
+    s3.default = lambda bucket, key, version: stored("PENDING")
+    store = Store()
+    policies = [GatePolicy(), GatePolicy(max_pending_age=1e9), GatePolicy(on_missing="fail")]
+    ends = [polled(watch(hook, 25, policy=policy, kept=Kept(store, "0/0", each_poll=True))) for policy in policies]
+    assert [bool(end) for end in ends] == [False, False, True]
+    assert len(s3.heads()) == 25
+    assert polled(watch(hook, 25, kept=Kept(store, "1/0", each_poll=True))) is None
+
+
+def broken_from(s3: S3Server, poll: int) -> None:
+    """Let the second page of a listing fail, from some poll on."""
+    pages = [0]
+
+    def page(request: Any, listing: str) -> tuple[Answer, str]:
+        if "continuation-token" in request.query:
+            pages[0] += 1
+            if pages[0] > poll:
+                return Answer(403, code="AccessDenied"), ""
+        return Answer(), listing
+
+    s3.page_size, s3.on_list = 5, page
+
+
+def test_sweep_without_heads_leaves_the_evidence(s3: S3Server, hook: S3ReplicationHook) -> None:
+    """A poll that may not ask any more does not take the place of what the one before has shown."""
+    s3.default = lambda bucket, key, version: stored("PENDING")
+    gate = watch(hook, 10)
+    gate.poll()
+    gate.poll()
+    assert gate.value()["statuses"] == {"PENDING": 10}
+
+
+def test_cost_is_told_though_polls_fail(s3: S3Server, hook: S3ReplicationHook) -> None:
+    """Polls that send HEADs and then cannot list have their cost told, too."""
+    s3.default = lambda bucket, key, version: stored("PENDING")
+    broken_from(s3, 0)
+    now = [datetime.now(UTC)]
+    gate, log = watch(hook, None, PATTERN, clock=lambda: now[0]), Log()
+    for _ in range(5):  # at 0, 30, 60 minutes, ...
+        with pytest.raises(LookupFailed):
+            gate.poll()
+        endings.tell_cost(gate, log)
+        endings.tell_cost(gate, log)
+        now[0] += timedelta(minutes=30)
+    assert [line.split(" this ")[0] for line in log.lines] == ["in 1h", "in 2h"]
+
+
+def test_cost_is_not_told_for_clocks_that_differ(s3: S3Server, hook: S3ReplicationHook) -> None:
+    """Where a triggerer's clock is behind the worker's, no hour is over."""
+    s3.default = lambda bucket, key, version: stored("PENDING")
+    now = datetime.now(UTC)
+    moments = [now]
+    gate = watch(hook, None, started_at=now + timedelta(seconds=1), clock=lambda: moments[-1])
+    gate.poll()
+    moments.append(now + timedelta(seconds=60))
+    gate.poll()
+    assert gate.cost() is None
+
+
 def test_prices_are_those_of_s3() -> None:
     """A day of a million objects that stay PENDING, at a thousand HEADs a second, costs $35."""
     assert prices.of_heads(86_400_000) == "about $34.56"

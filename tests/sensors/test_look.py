@@ -308,9 +308,7 @@ def test_look_that_is_cut_counts_what_was_sent(s3: S3Server, monkeypatch: pytest
     """A sweep that ends early has read far ahead of what its pace let leave; that is not counted."""
     monkeypatch.setattr(PollingSensor, "FIRST_LOOK", 1.0)
     s3.default = lambda bucket, key, version: stored("PENDING")
-    _, kwargs = deferred(
-        gate(bucket_key=[f"s3://b/{number}" for number in range(5000)], max_requests_per_second=50)
-    )
+    _, kwargs = deferred(gate(bucket_key=[f"s3://b/{number}" for number in range(5000)], max_requests_per_second=50))
     spent = kwargs
     if shared:
         asked(s3)
@@ -319,3 +317,41 @@ def test_look_that_is_cut_counts_what_was_sent(s3: S3Server, monkeypatch: pytest
             watch.poller().poll(Deadline(1))
         spent = watch._handover.counts
     assert len(s3.heads()) <= spent["head_requests"] + spent["unanswered"] <= len(s3.heads()) + 10
+
+
+def test_look_that_uses_its_heads_up_is_not_deferred(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look that is cut after its last HEAD ends the task on the worker: no poll of a triggerer could ask more."""
+    monkeypatch.setattr(PollingSensor, "FIRST_LOOK", 1.0)
+    opened, context = half_answered(s3), Context()
+    with pytest.raises(AirflowSensorTimeout, match=r"3 HEADs were sent, of which 2 .*: no sweep has ended, 1 answers"):
+        gate(max_head_requests=3).execute(context)  # type: ignore[arg-type]
+    opened.set()
+    assert context.pushed["return_value"]["head_requests"] == 1
+
+
+@pytest.mark.parametrize("deferrable", [False, True], ids=["poke", "deferrable"])
+def test_heads_that_an_error_uses_up_leave_the_evidence(s3: S3Server, *, deferrable: bool) -> None:
+    """A sweep that fails after the last HEAD ends the wait, which tells what the sweep before has shown, and why."""
+    enough = 9 if deferrable else 6  # the worker's look, a sweep, and one that fails
+
+    def answer(bucket: str, key: str, version: str | None) -> Answer:
+        if len(s3.heads()) <= enough - 3:
+            return stored("PENDING")
+        s3.missing_buckets.add("b")
+        return Answer(404)
+
+    s3.default = answer
+    context = Context()
+    task = gate(deferrable=deferrable, silent_fail=True, poke_interval=0.1, timeout=60, max_head_requests=enough)
+    if deferrable:
+        found = event(deferred(task, context)[0])
+    else:
+        with pytest.raises(AirflowSensorTimeout) as caught:
+            task.execute(context)  # type: ignore[arg-type]
+        found = {"message": str(caught.value), "value": context.pushed["return_value"]}
+    assert found["message"].startswith(
+        f"{enough} HEADs were sent, as many as max_head_requests allows: replicated 0 of 3, "
+    )
+    assert ". At last S3 could not be asked: s3://b: " in found["message"]
+    assert found["value"]["statuses"] == {"PENDING": 3}
+    assert len(s3.heads()) == enough

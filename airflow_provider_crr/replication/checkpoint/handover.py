@@ -8,7 +8,9 @@ text that leaves nothing to ask is refused.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from airflow_provider_crr.errors import InvalidArgument
@@ -32,15 +34,26 @@ class Handover:
     :param stored: what :meth:`to_stored` returned in the process before; None if there was none.
     :param head_requests: how many HEADs were answered until then.
     :param unanswered: how many more were sent.
+    :param carried: the same of an earlier poller of this process, which knows more.
+    :param hours_told: after how many hours the log last said what the wait has cost; None if that is not known.
     """
 
-    def __init__(self, stored: Mapping[str, Any] | None = None, *, head_requests: int = 0, unanswered: int = 0) -> None:
+    def __init__(
+        self,
+        stored: Mapping[str, Any] | None = None,
+        *,
+        head_requests: int = 0,
+        unanswered: int = 0,
+        hours_told: int | None = None,
+        carried: Mapping[str, Any] | None = None,
+    ) -> None:
         self._stored = stored
+        self._carried = carried
         self._question: Question | None = None
-        self._known = Checkpoint(head_requests=head_requests, unanswered=unanswered)
+        self._known = Checkpoint(head_requests=head_requests, unanswered=unanswered, hours_told=hours_told)
 
     @property
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> dict[str, Any]:
         """The HEADs so far, as keyword arguments of the next handover."""
         return {"head_requests": self._known.head_requests, "unanswered": self._known.unanswered}
 
@@ -48,12 +61,13 @@ class Handover:
         """Return what is known of a question; :meth:`save` is for the same question from then on."""
         self._question = question
         before = self._known
-        if self._stored is not None:
-            try:
-                self._known = self._read(self._stored, question)
-            except Exception as error:  # of whatever is stored there
-                log.warning("cannot read what the worker found, asking anew: %s", short(error))
-        self._known.head_requests, self._known.unanswered = before.head_requests, before.unanswered
+        known = self._found(self._carried, question) or self._found(self._stored, question) or before
+        self._known = replace(
+            known,
+            head_requests=before.head_requests,
+            unanswered=before.unanswered,
+            hours_told=before.hours_told,
+        )
         return self._known
 
     def save(self, known: Checkpoint, *, waits: bool = True) -> None:
@@ -68,18 +82,29 @@ class Handover:
     def forget(self) -> None:
         """Do nothing: a gate that is open is not handed over."""
 
+    def next(self) -> Handover:
+        """
+        Return the record for another poller of this process, such as with other credentials.
+
+        What this one knows is used only if the question is the same: by the same connection, at the same endpoint.
+        """
+        carried = self.to_stored(sys.maxsize) or self._carried
+        return Handover(self._stored, **self.counts, hours_told=self._known.hours_told, carried=carried)
+
     def to_stored(self, room: int) -> dict[str, Any] | None:
         """
         Return what is known as plain JSON, as far as it fits; None if nothing is known, or nothing fits.
 
         :param room: most characters of its JSON text.
         """
-        if self._question is None:
+        known, question = self._known, self._question
+        if question is None or not (
+            known.done or known.listed or set(known.pinned).difference(question.targets.objects)
+        ):
             return None
+        room, pins = max(0, room - _AROUND), question.pin_versions
         try:
-            text = to_text(
-                self._known, self._question.targets, room - _AROUND, all_pinned=True, unfit_level=logging.INFO
-            )
+            text = to_text(known, question.targets, room, whole=pins, unfit_level=logging.INFO)
         except InvalidArgument:  # half of them would be worse than none: one data set of two moments
             log.warning(
                 "the versions that answered first are too many to hand over: the triggerer takes the current ones"
@@ -87,20 +112,30 @@ class Handover:
             return None
         if text in ("", NOTHING):
             return None
-        head = {"schema": SCHEMA, "question": self._question.fingerprint()}
+        head = {"schema": SCHEMA, "question": question.fingerprint()}
         return {**head, "digest": digest(head, text), "text": text}
 
     @staticmethod
-    def _read(stored: Mapping[str, Any], question: Question) -> Checkpoint:
-        head, text = {name: stored[name] for name in ("schema", "question")}, stored["text"]
-        if head["schema"] != SCHEMA:
-            raise ValueError(f"it is of schema {head['schema']!r}, and this release knows {SCHEMA}")
-        if stored["digest"] != digest(head, text):
-            raise ValueError("its parts do not fit together")
-        if head["question"] != question.fingerprint():
-            log.info("what the worker found is of other arguments or another connection, asking anew")
-            return Checkpoint()
-        known = from_text(text, question.targets, question.done_states())
-        count = sum(map(len, known.done.values())) + len(known.listed)
+    def _found(stored: Mapping[str, Any] | None, question: Question) -> Checkpoint | None:
+        """Return what is stored of a question; None if there is nothing, or it cannot be read."""
+        try:
+            return None if stored is None else _read(stored, question)
+        except Exception as error:  # of whatever is stored there
+            log.warning("cannot read what the worker found, asking anew: %s", short(error))
+            return None
+
+
+def _read(stored: Mapping[str, Any], question: Question) -> Checkpoint | None:
+    head, text = {name: stored[name] for name in ("schema", "question")}, stored["text"]
+    if head["schema"] != SCHEMA:
+        raise ValueError(f"it is of schema {head['schema']!r}, and this release knows {SCHEMA}")
+    if stored["digest"] != digest(head, text):
+        raise ValueError("its parts do not fit together")
+    if head["question"] != question.fingerprint():
+        log.info("what the worker found is of other arguments or another connection, asking anew")
+        return None
+    known = from_text(text, question.targets, question.done_states())
+    count = sum(map(len, known.done.values())) + len(known.listed)
+    if count:
         log.info("done in the worker's poll, and not asked again: %s objects", humanize.count(count))
-        return known
+    return known

@@ -33,7 +33,7 @@ def to_text(
     targets: Targets,
     limit: int,
     *,
-    all_pinned: bool = False,
+    whole: bool = False,
     unfit_level: int = logging.WARNING,
 ) -> str:
     """
@@ -42,9 +42,10 @@ def to_text(
     :param checkpoint: what is known.
     :param targets: what the gate waits for.
     :param limit: most characters. Listed objects that do not fit are left out, and asked for again.
-    :param all_pinned: whether the pinned versions must be in it; else they are left out if they do not fit.
+    :param whole: whether it must have all that is known, because versions are pinned: what is asked for again is pinned
+        anew. Else pinned versions are left out if they do not fit.
     :param unfit_level: the level at which the log says that more requests will be sent, because something does not fit.
-    :raises InvalidArgument: if they must, and do not fit.
+    :raises InvalidArgument: if it must, and there is no room.
     """
     place = {obj: index for index, obj in enumerate(in_order(targets.objects))}
     parts: dict[str, Any] = {"done": {}, "listed": {}, "pinned": ""}
@@ -60,12 +61,8 @@ def to_text(
     if not pinned or len(packed) <= room:
         parts["pinned"] = packed
         room -= len(packed)
-    elif all_pinned:
-        raise InvalidArgument(
-            f"the versions of {len(pinned):,} keys are too many to be kept from one poke to the next",
-            remedy="Use mode='poke' or deferrable=True with pin_versions, name the versions in bucket_key, or map"
-            " the sensor over smaller lists",
-        )
+    elif whole:
+        raise _too_many(checkpoint)
     else:
         log.warning("the versions of %s keys are too many to keep: a retry takes the current ones", len(pinned))
     if room < 0:
@@ -73,6 +70,8 @@ def to_text(
         return ""
     fit = room * 4 // 5 // MARK
     if fit < len(checkpoint.listed):
+        if whole:
+            raise _too_many(checkpoint)
         log.log(
             unfit_level,
             "only %s of %s objects that are done can be kept: the next process asks for the others again",
@@ -84,6 +83,15 @@ def to_text(
         marks.setdefault(state, bytearray()).extend(mark)
     parts["listed"] = {state.value: _encoded(joined) for state, joined in marks.items()}
     return json.dumps(parts)
+
+
+def _too_many(checkpoint: Checkpoint) -> InvalidArgument:
+    count = len(checkpoint.pinned) + len(checkpoint.listed)
+    return InvalidArgument(
+        f"the versions of {count:,} keys are too many to be kept from one poke to the next",
+        remedy="Use mode='poke' with pin_versions, name the versions in bucket_key, or map the sensor over smaller"
+        " lists",
+    )
 
 
 def from_text(text: str, targets: Targets, done_states: Collection[ObjectState]) -> Checkpoint:

@@ -68,6 +68,7 @@ class Kept:
         self._later = later
         self._targets = Targets()
         self._question = ""
+        self._pin_versions = False
         self._text = NOTHING  # what the next process would read; "" if that is not known
         self._count = MAX_PARTS  # of values that there may be
 
@@ -78,6 +79,7 @@ class Kept:
         :return: None if nothing is kept, or it cannot be read.
         """
         self._targets, self._question = question.targets, question.fingerprint()
+        self._pin_versions = question.pin_versions
         try:
             head = self._store.get(KEY)
             if head is None:
@@ -96,7 +98,8 @@ class Kept:
         :param waits: whether the gate waits for another poll.
         :raises InvalidArgument: if each poll is a process of its own, and the next would not know the pinned versions.
         """
-        text = to_text(known, self._targets, MAX_TEXT, all_pinned=self._each_poll and waits)
+        whole = self._pin_versions and self._each_poll and waits
+        text = to_text(known, self._targets, MAX_TEXT, whole=whole)
         if not text or (text == self._text and not self._each_poll):
             return
         parts, before = _split(text), _split(self._text)
@@ -151,11 +154,13 @@ class Kept:
     def _known(self, question: Question, head: dict[str, Any], text: str) -> Checkpoint | None:
         if head["question"] != self._question:
             log.info("what was kept of earlier polls is of other arguments or another connection, asking anew")
-            return None
+            if head["round"] != self._round:
+                return None
+            self._text = ""
+            return _spent(Checkpoint(), head)  # whatever was asked, it was sent in this round
         known = from_text(text, question.targets, question.done_states())
         if head["round"] == self._round:
-            known.head_requests = head["head_requests"]
-            known.unanswered, known.hours_told = head.get("unanswered", 0), head.get("hours_told")
+            _spent(known, head)
             known.started_at = datetime.fromisoformat(head["started_at"]) if head["started_at"] else None
             self._text = text
         else:
@@ -165,6 +170,12 @@ class Kept:
         if count:
             log.info("done in an earlier poll or try, and not asked again: %s objects", humanize.count(count))
         return known
+
+
+def _spent(known: Checkpoint, head: dict[str, Any]) -> Checkpoint:
+    known.head_requests = head["head_requests"]
+    known.unanswered, known.hours_told = head.get("unanswered", 0), head.get("hours_told")
+    return known
 
 
 def _split(text: str) -> list[str]:

@@ -136,6 +136,25 @@ def test_pins_that_do_not_fit_are_not_handed_over_by_halves(caplog: pytest.LogCa
     assert handover.to_stored(MAX_STORED) is None
     assert "the versions that answered first are too many to hand over" in caplog.text
     assert handover.to_stored(10 * MAX_STORED) is not None
+    caplog.clear()
+    marks = {secrets.token_bytes(16): ObjectState.COMPLETED for _ in range(3000)}
+    handover = of(Checkpoint(listed=marks, pinned=[S3Object("b", "k", "v")]), PATTERN, pin_versions=True)
+    assert handover.to_stored(MAX_STORED) is None
+    assert "the versions that answered first are too many to hand over" in caplog.text
+    assert handover.to_stored(10 * MAX_STORED) is not None
+
+
+def test_nothing_is_said_of_what_is_not_handed_over(caplog: pytest.LogCaptureFixture) -> None:
+    """Without room, or with nothing done, the log has neither a size below zero nor a number of nothing."""
+    caplog.set_level(logging.INFO)
+    assert of(Checkpoint(pinned=list(TWO.objects)), TWO).to_stored(100) is None
+    assert caplog.messages == []
+    assert of(Checkpoint({ObjectState.COMPLETED: [TWO.objects[0]]}), TWO).to_stored(100) is None
+    assert caplog.messages == ["what is known takes more than 0 characters to keep: the next process asks anew"]
+    caplog.clear()
+    pins = Checkpoint(pinned=[TWO.objects[0].in_version("v")])
+    found = carried(of(pins, TWO, pin_versions=True)).load(question(TWO, pin_versions=True))
+    assert (found.pinned, caplog.messages) == (pins.pinned, [])
 
 
 def test_handover_fits_into_what_targets_leave(caplog: pytest.LogCaptureFixture) -> None:
@@ -233,6 +252,29 @@ def test_nothing_is_handed_over_where_nothing_is_known(s3: S3Server, hook: S3Rep
     assert event_of(again) is None
     assert again.value()["head_requests"] == 4
     assert again.value()["waited_seconds"] > 1e6
+
+
+def test_next_poller_knows_what_this_one_found(s3: S3Server, hook: S3ReplicationHook) -> None:
+    """With other credentials a poller of the same process goes on: nothing done is asked again, and pins stay."""
+    s3.default = lambda bucket, key, version: stored("PENDING", headers={"x-amz-version-id": version or "v1"})
+    first = Handover()
+    assert event_of(watch(hook, first, pin_versions=True)) is None
+    s3.answers["b", "a", "v1"] = stored("COMPLETED", headers={"x-amz-version-id": "v1"})
+    second = first.next()
+    assert event_of(watch(hook, second, pin_versions=True)) is None
+    s3.default = lambda bucket, key, version: stored("COMPLETED" if version == "v1" else "FAILED")
+    asked(s3)
+    ended = event_of(watch(hook, second.next().next(), pin_versions=True))
+    assert asked(s3) == {"b@v1": 1}
+    assert (ended or {})["value"]["head_requests"] == 5
+
+
+def test_next_poller_elsewhere_knows_nothing(s3: S3Server, hook: S3ReplicationHook) -> None:
+    """By another connection all is asked anew; only the HEADs and the hours of the wait go on."""
+    first = half_done(s3, hook)
+    second = S3ReplicationHook(region_name="us-east-2")
+    assert event_of(watch(second, first.next())) is None
+    assert asked(s3) == {"a": 1, "b": 1}
 
 
 def test_object_that_is_not_waited_for_is_refused(s3: S3Server, hook: S3ReplicationHook) -> None:

@@ -114,10 +114,12 @@ def asked(s3: S3Server) -> dict[str, int]:
     return dict(found)
 
 
-def bound(store: Store, targets: Targets, *, round: str = "0/0", each_poll: bool = False) -> Kept:
+def bound(
+    store: Store, targets: Targets, *, round: str = "0/0", each_poll: bool = False, pin_versions: bool = False
+) -> Kept:
     """Return what is kept of a question that no process asks, after it was looked for."""
     kept = Kept(store, round, each_poll=each_poll)
-    kept.load(Question(targets, GatePolicy(), False, {}))
+    kept.load(Question(targets, GatePolicy(), pin_versions, {}))
     return kept
 
 
@@ -511,17 +513,20 @@ def test_gate_whose_pins_the_next_poke_would_not_know_fails(store: Store) -> Non
     targets = Targets.parse([f"s3://b/{number}" for number in range(40_000)])
     pins = [S3Object(obj.bucket, obj.key, secrets.token_urlsafe(24)) for obj in targets.objects]
     with pytest.raises(InvalidArgument, match="40,000 keys are too many"):
-        bound(store, targets, each_poll=True).save(Checkpoint({}, {}, pins))
+        bound(store, targets, each_poll=True, pin_versions=True).save(Checkpoint({}, {}, pins))
+    marks = {number.to_bytes(16, "big"): ObjectState.COMPLETED for number in range(50_000)}
+    with pytest.raises(InvalidArgument, match="50,000 keys are too many"):
+        bound(store, PATTERNS, each_poll=True, pin_versions=True).save(Checkpoint({}, marks))
     assert store.values == {}
     # A gate that does not go on needs them no more: nothing takes the place of its verdict.
-    bound(store, targets, each_poll=True).save(Checkpoint({}, {}, pins), waits=False)
+    bound(store, targets, each_poll=True, pin_versions=True).save(Checkpoint({}, {}, pins), waits=False)
 
 
 def test_gate_without_pins_never_fails_for_them() -> None:
     """Where not even what is done fits, nothing is kept, and nothing is said of versions."""
     done = [S3Object("b", f"k{number}") for number in range(2000)]
     known = Checkpoint({ObjectState.COMPLETED: done[::3]})
-    assert to_text(known, Targets(objects=tuple(done)), 100, all_pinned=True) == ""
+    assert to_text(known, Targets(objects=tuple(done)), 100, whole=True) == ""
 
 
 def test_waited_time_counts_from_the_first_process(s3: S3Server, store: Store) -> None:
