@@ -11,6 +11,7 @@ Public names are in these modules, and no other; importing this package imports 
 - Errors: :mod:`.errors`, :mod:`.failures`.
 - What tasks that wait store and send: :mod:`.triggers.replication`, :mod:`.triggers.inventory`,
   :mod:`.replication.targets`, :mod:`.tasks.endings`.
+- For tests of DAGs: :mod:`.testing`, :mod:`.testing.records`.
 - Arguments that several share: :mod:`.sensors.base`, :mod:`.triggers.base`, :mod:`.tasks.connection`.
 """
 

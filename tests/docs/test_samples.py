@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_string
@@ -17,6 +20,7 @@ from typing import Any
 
 import pytest
 
+import airflow_provider_crr
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.replication.events import FAILED
 from airflow_provider_crr.tasks import metrics
@@ -25,10 +29,14 @@ from local_aws.buckets import ReplicatedPair, versioned_bucket
 from local_aws.inventory.report import deliver, write_report
 from local_aws.inventory.scan import scan
 from tests.docs.pages import Sample, samples, words
+from tests.testing.test_pytest_plugin import plugin_arguments
 
 #: Whether Airflow hands the exception to the callbacks of a task that failed.
 hands_exceptions = tuple(map(int, version("apache-airflow").split(".")[:2])) >= (3, 1)
-PYTHON, JSON = samples("python"), samples("json")
+JSON = samples("json")
+#: Tests, which are run, and DAG files.
+TESTS = [sample for sample in samples("python") if ":caption: test_" in sample.options]
+PYTHON = [sample for sample in samples("python") if sample not in TESTS]
 
 
 def named(found: list[Sample]) -> pytest.MarkDecorator:
@@ -40,6 +48,28 @@ def test_python_sample_builds_a_dag(load_dags: Callable[[str], dict[str, Any]], 
     """Airflow reads a sample as a DAG file, and finds one DAG that has tasks."""
     (dag,) = load_dags(sample.text).values()
     assert dag.tasks
+
+
+def test_tests_of_dags_pass(load_dags: Callable[[str], dict[str, Any]], airflow_home: Path) -> None:
+    """The tests that the pages show pass, in a pytest of their own, beside the DAG files that the pages show."""
+    files = [sample for sample in samples("python") if ":caption: " in sample.options]
+    written = [airflow_home / sample.options.partition(":caption: ")[2].strip() for sample in files]
+    for path, sample in zip(written, files, strict=True):
+        path.write_text(sample.text)
+    try:
+        ran = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugin_arguments(), "."],
+            cwd=airflow_home,
+            env={**os.environ, "PYTHONPATH": str(Path(airflow_provider_crr.__file__).parents[1])},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        for path in written:
+            path.unlink()
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert f"{''.join(sample.text for sample in TESTS).count('def test_')} passed" in ran.stdout
 
 
 def validate(service: str, shape: str, value: Any) -> None:

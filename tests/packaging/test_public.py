@@ -42,6 +42,8 @@ PUBLIC: dict[str, set[str]] = {
     "tasks.asset_events": {"gate_event", "Rules", "summary_event"},
     "tasks.connection": {"HookOperator"},
     "tasks.endings": set(),  # what triggers send, described as a whole
+    "testing": {"fake_s3", "fake_inventory"},
+    "testing.records": {"FakeS3", "FakeInventory"},
     "triggers.base": {"PollingTrigger"},
     "triggers.inventory": {"S3InventoryTrigger"},
     "triggers.inventory_report": {"S3InventoryReportTrigger"},
