@@ -30,6 +30,7 @@ def get_provider_info() -> dict[str, Any]:
         "sensors": [_modules(name, "sensors.replication", "sensors.inventory")],
         "triggers": [_modules(name, "triggers.replication", "triggers.inventory", "triggers.inventory_report")],
         "operators": [_modules(name, "operators.deletion", "operators.inventory")],
+        "notifications": ["airflow_provider_crr.notifications.replication.ReplicationNotifier"],
         # Read by Airflow 3.2 and later; before, there is `python -m airflow_provider_crr.cli`.
         "cli": ["airflow_provider_crr.cli.definition.get_crr_commands"],
         "extra-links": [

@@ -14,7 +14,7 @@ import airflow_provider_crr
 
 ROOT = Path(airflow_provider_crr.__file__).parent
 #: The modules that speak Airflow.
-FACES = ("hooks", "sensors", "triggers", "operators", "links", "plugins", "cli", "failures")
+FACES = ("hooks", "sensors", "triggers", "operators", "notifications", "links", "plugins", "cli", "failures")
 #: Modules beside them that speak Airflow, too, or pytest.
 SPEAKING = {f"airflow_provider_crr.tasks.{name}" for name in ("connection", "deferral", "threads")} | {
     f"airflow_provider_crr.testing.{name}" for name in ("standing_in", "pytest_plugin")
@@ -23,6 +23,7 @@ SPEAKING = {f"airflow_provider_crr.tasks.{name}" for name in ("connection", "def
 PURE = [
     "airflow_provider_crr",
     "airflow_provider_crr.tasks.asset_events",
+    "airflow_provider_crr.tasks.notice",
     "airflow_provider_crr.errors",
     "airflow_provider_crr.provider_info",
     "airflow_provider_crr.replication.status",

@@ -27,6 +27,7 @@ PUBLIC: dict[str, set[str]] = {
         *("Summary", "Volume", "PrefixStatuses", "OtherPrefixes", "OldestPending", "AgeBand"),
         *("MAX_PREFIXES", "MAX_FAILED_SAMPLE", "AGE_BANDS"),
     },
+    "notifications.replication": {"ReplicationNotifier"},
     "operators.deletion": {"S3DeleteReplicatedObjectsOperator"},
     "operators.inventory": {"S3InventorySummaryOperator"},
     "replication.events": {ALL},
