@@ -213,7 +213,8 @@ class Airflow:
 
     def messages(self, dag_id: str, run_id: str, task_id: str) -> list[str]:
         """Return what the provider has logged in a task so far, on a worker or in the triggerer."""
-        lines = chain.from_iterable(self.logged(dag_id, run_id, task_id).values())
+        found = chain.from_iterable(self.logged(dag_id, run_id, task_id).values())
+        lines = sorted(found, key=lambda line: str(line.get("timestamp")))
         return [str(line["event"]) for line in lines if "airflow_provider_crr" in str(line.get("logger"))]
 
     def logged(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> dict[str, list[dict[str, Any]]]:

@@ -69,7 +69,7 @@ def _descriptions_of_aws() -> Iterator[None]:
 def _own_way_to_s3() -> Iterator[None]:
     """What triggers of one process share is shared within a test, as if each test was a process."""
     yield
-    if shared := sys.modules.get("airflow_provider_crr.hooks.shared"):
+    if shared := sys.modules.get("airflow_provider_crr.hooks.sharing.shared_hook"):
         shared._REGISTRY._renew()
     if asker := sys.modules.get("airflow_provider_crr.lookup.shared_asker"):
         asker._close_all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 from itertools import chain
 from threading import Event
@@ -16,6 +17,7 @@ from airflow_provider_crr.replication.listed_objects import ListedObjects
 from airflow_provider_crr.replication.named_objects import NamedObjects
 from airflow_provider_crr.replication.rules import ReadOnce
 from airflow_provider_crr.replication.source import Later, Source, Steps
+from airflow_provider_crr.replication.spending import Spending
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.replication.verdict import Tally, Verdict
@@ -35,6 +37,7 @@ class Collector:
     :param source: where to ask.
     :param pin_versions: whether to wait for the version that answers first, even if its key is overwritten later.
     :param clock: returns the current time, UTC.
+    :param spending: how many HEADs may be sent, and were.
     """
 
     def __init__(
@@ -45,8 +48,10 @@ class Collector:
         *,
         pin_versions: bool,
         clock: Callable[[], datetime],
+        spending: Spending,
     ) -> None:
-        self.head_requests = 0
+        self._spending = spending
+        self._count = len(targets.objects)
         self._patterns = targets.patterns
         self._named = NamedObjects(targets.objects)
         self._listed = ListedObjects(targets.patterns, source, pin_versions=pin_versions, clock=clock)
@@ -72,7 +77,7 @@ class Collector:
         for bucket in sorted(missing - self._checked_buckets):
             self._source.check_bucket(bucket)
             self._checked_buckets.add(bucket)
-        for answer in collect.without_match():
+        for answer in () if tally.partial else collect.without_match():  # what was not listed yet is not missing
             tally.add(answer, self._policy.judge(answer, tally.now))
         tally.add_finished(collect.finished)
         return collect
@@ -89,13 +94,14 @@ class Collector:
 
     def verdict(self, collect: Collect) -> Verdict:
         """Return what a collect means."""
-        return collect.tally.verdict(self._explain, self._rules.cover)
+        verdict = collect.tally.verdict(self._explain, self._rules.cover)
+        return replace(verdict, total=max(verdict.total, self._count))
 
     def recall(self, known: Checkpoint) -> None:
         """Go on from what is known of earlier polls."""
         self._named.recall(known)
         self._listed.done = known.listed
-        self.head_requests = known.head_requests
+        self._spending.recall(known)
 
     def known(self, started_at: datetime) -> Checkpoint:
         """
@@ -103,7 +109,9 @@ class Collector:
 
         :param started_at: when the gate was first asked, UTC.
         """
-        return Checkpoint(self._named.done, self._listed.done, self._named.open, self.head_requests, started_at)
+        known = Checkpoint(self._named.done, self._listed.done, self._named.open, started_at=started_at)
+        self._spending.note(known)
+        return known
 
     def _tally(self) -> Tally:
         return Tally(self._clock(), listed=bool(self._patterns))
@@ -123,14 +131,15 @@ class Collector:
         done: set[S3Object] = set()
         pinned: dict[S3Object, S3Object] = {}
         try:
-            with closing(self._answers(collect.counted(objects), stop)) as answers:
+            allowed = self._spending.allowed(objects, tally)
+            with closing(self._answers(collect.counted(allowed), stop)) as answers:
                 for answer in answers:
                     if not isinstance(answer, ObjectReplication):
                         yield answer
                         continue
                     obj = answer.object
                     answered += 1
-                    self.head_requests += 1
+                    self._spending.answered += 1
                     outcome = self._policy.judge(answer, tally.now, listed=tally.listed, covered=self._rules.cover)
                     if answer.state in _GONE and self._patterns and obj.version_id is None:
                         outcome = Outcome.WAIT  # deleted since it was listed; the next listing tells what matches

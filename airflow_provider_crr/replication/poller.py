@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from threading import Event
 from typing import Any
 
-from airflow_provider_crr.replication.checkpoint.store import Kept
-from airflow_provider_crr.replication.checkpoint.value import Question
+from airflow_provider_crr.replication.checkpoint.value import Question, Record
 from airflow_provider_crr.replication.collector import Collector
 from airflow_provider_crr.replication.gate import GatePolicy, Outcome
 from airflow_provider_crr.replication.pause import Pause
 from airflow_provider_crr.replication.source import Source, Steps, run
+from airflow_provider_crr.replication.spending import Spending
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.replication.verdict import Verdict
 from airflow_provider_crr.s3.deadline import each_until
@@ -53,6 +53,8 @@ class Watch:
     :param pin_versions: whether to wait for the version that answers first, even if its key is overwritten later.
     :param started_at: when the gate was first asked, UTC; None for now.
     :param kept: the record of what is done; None for no record.
+    :param max_head_requests: most HEADs that may be sent, with those of earlier processes that the record knows; None
+        for any number. With fewer than it needs the gate does not open.
     :param clock: returns the current time, UTC.
     :param pause: waits for some seconds, or until an event is set. None waits by the machine's clock, and does not
         wait if another clock is given.
@@ -66,7 +68,8 @@ class Watch:
         *,
         pin_versions: bool = False,
         started_at: datetime | None = None,
-        kept: Kept | None = None,
+        kept: Record | None = None,
+        max_head_requests: int | None = None,
         clock: Callable[[], datetime] = _now,
         pause: Callable[[float, Event | None], None] | None = None,
     ) -> None:
@@ -75,17 +78,21 @@ class Watch:
         self._policy = policy
         self._source = source
         self._pin_versions = pin_versions
-        self._collector = Collector(targets, policy, source, pin_versions=pin_versions, clock=clock)
         self._clock = clock
         self._pauses = pause
         self._started_at = started_at or clock()
+        self._spending = Spending(max_head_requests)
+        self._collector = Collector(
+            targets, policy, source, pin_versions=pin_versions, clock=clock, spending=self._spending
+        )
+        self._cost: str | None = None
         self._kept = kept
         self._recalled = False
 
     @property
     def head_requests(self) -> int:
         """How many answers have come; those of earlier processes count, too, where they are known."""
-        return self._collector.head_requests
+        return self._spending.answered
 
     def poll(self, stop: Event | None = None) -> bool:
         """Sweep once, beginning with what was kept, and keep what is done; return whether the gate is decided."""
@@ -102,12 +109,14 @@ class Watch:
         return each_until(stop, self._polled(stop))
 
     def _polled(self, stop: Event | None) -> Steps[bool]:
+        self._spending.begin(self._waited())
         self._recall()
         try:
             self.verdict = yield from self._swept(stop)
         except BaseException:
             self._keep(waits=False)
             raise
+        self._cost = self._spending.line(self._waited())
         outcome = self.verdict.outcome
         if outcome is not Outcome.DONE:
             self._keep(waits=outcome is Outcome.WAIT)
@@ -119,6 +128,14 @@ class Watch:
         """Return why the gate can never open; None if it is open, or the last sweep does not say."""
         verdict = self.verdict
         return verdict.failure() if verdict and verdict.outcome not in (Outcome.DONE, Outcome.WAIT) else None
+
+    def used_up(self) -> str | None:
+        """Return why no further poll can ask for anything; None if one can."""
+        return self._spending.used_up()
+
+    def cost(self) -> str | None:
+        """Return what the wait has cost so far; None if that was said in an earlier poll of the same hour."""
+        return self._cost
 
     def progress(self) -> str:
         """Return one line about the last sweep."""
@@ -133,8 +150,7 @@ class Watch:
 
     def value(self) -> dict[str, Any]:
         """Return the summary that goes to XCom."""
-        waited = (self._clock() - self._started_at).total_seconds()
-        evidence = {"head_requests": self.head_requests, "waited_seconds": round(waited, 3)}
+        evidence = {"head_requests": self.head_requests, "waited_seconds": round(self._waited(), 3)}
         return {**self.verdict.summary(), **evidence} if self.verdict else evidence
 
     def sweep(self, stop: Event | None = None) -> Verdict:
@@ -162,6 +178,9 @@ class Watch:
             if collect.confirms(before):
                 return collector.verdict(before)  # it has a sample of the answers
         return replace(collector.verdict(collect), outcome=Outcome.WAIT, note="what the patterns match still changes")
+
+    def _waited(self) -> float:
+        return (self._clock() - self._started_at).total_seconds()
 
     def _pause(self, stop: Event | None) -> Steps[None]:
         if self._pauses is not None:

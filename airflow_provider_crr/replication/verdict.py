@@ -98,6 +98,7 @@ class Tally:
 
     :param now: the time of the sweep.
     :param listed: whether patterns matched the objects, rather than that they were named.
+    :param partial: whether there are objects that were not asked for, because no more HEADs may be sent.
     """
 
     now: datetime
@@ -107,6 +108,7 @@ class Tally:
     samples: dict[Outcome, list[ObjectReplication]] = field(default_factory=dict)
     oldest_pending: datetime | None = None
     listed: bool = False
+    partial: bool = False
 
     def add(self, answer: ObjectReplication, outcome: Outcome) -> None:
         """Count one answer."""
@@ -127,9 +129,11 @@ class Tally:
 
     @property
     def outcome(self) -> Outcome:
-        """FAIL if any answer fails, DONE only if there were answers and all are done."""
+        """FAIL if any answer fails, DONE only if all was asked for, there were answers, and all are done."""
         if self.outcomes[Outcome.FAIL]:
             return Outcome.FAIL
+        if self.partial:
+            return Outcome.WAIT
         total = self.outcomes.total()
         return Outcome.DONE if total and self.outcomes[Outcome.DONE] == total else Outcome.WAIT
 
@@ -157,6 +161,7 @@ class Tally:
             deciding={state.value: self.deciding[state] for state in ObjectState if self.deciding[state]},
             oldest_pending_seconds=((self.now - self.oldest_pending).total_seconds() if self.oldest_pending else None),
             sample=tuple(sample),
+            note="not all were asked for" if self.partial else "",
             deciders=deciders,
         )
 

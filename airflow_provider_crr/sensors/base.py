@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,11 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.links.console import S3ConsoleLink, partition_of
+from airflow_provider_crr.s3.deadline import Deadline
 from airflow_provider_crr.tasks import endings
 from airflow_provider_crr.tasks.compat import AirflowSensorTimeout, AirflowSkipException
 from airflow_provider_crr.tasks.deferral import WaitingOperator, seconds_to_notice
+from airflow_provider_crr.tasks.intervals import Intervals, countable, instance_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -23,15 +26,20 @@ class PollingSensor(WaitingOperator, BaseSensorOperator):
     """
     A sensor whose poke and trigger poll the same thing, and end the same way.
 
-    :param deferrable: wait in the triggerer rather than on a worker.
+    :param deferrable: wait in the triggerer rather than on a worker. The worker looks once before, for a minute at
+        most: what is decided then is not deferred.
     :param kwargs: those of :class:`~airflow_provider_crr.tasks.connection.HookOperator`, and of every sensor.
     :raises InvalidArgument: for arguments that can never work.
     """
 
+    #: Most seconds that the worker looks before the triggerer goes on.
+    FIRST_LOOK = 60.0
     operator_extra_links = (S3ConsoleLink(),)
     ui_color = "#dcedf7"
     _started_at: datetime | None = None
     _began_here = 0.0
+    _instance = ""
+    _decided = False
     _ends = 0.0  # by time.monotonic
 
     @abstractmethod
@@ -44,30 +52,32 @@ class PollingSensor(WaitingOperator, BaseSensorOperator):
         return {"region_name": region_name, "aws_partition": partition_of(region_name), **self._where()}
 
     def execute(self, context: Context) -> Any:
-        """Wait on the worker, or hand the waiting to the triggerer."""
+        """Poke until it is decided, or hand the waiting to the triggerer if the first poke does not decide it."""
         self._poller = self._unasked = self._started_at = None
+        self._decided = False
         self._began_here = time.monotonic()
+        self._instance = instance_of(context.get("ti"), otherwise=self.task_id)
         with self._never_failing():
             self._coerce_arguments(context)
+            if self.deferrable:
+                self._prepare_to_defer()
         S3ConsoleLink.remember(context, self._linked)
-        if self.deferrable:
-            with self._never_failing():
-                self._defer(
-                    timeout=self.timeout,
-                    poke_interval=self.poke_interval,
-                    exponential_backoff=self.exponential_backoff,
-                    max_wait=self.max_wait.total_seconds() if self.max_wait else None,
-                    silent_fail=self.silent_fail,
-                )
         try:
             return super().execute(context)
         except (AirflowSensorTimeout, AirflowSkipException) as error:
-            if error.__cause__ is not None:  # a failure that soft_fail skips
+            if self._decided or error.__cause__ is not None:  # by what was asked, not by the time
                 raise
             message = self._time_is_up(context, self.timeout)
             # After a deferral, Airflow skips for a timeout under never_fail; so does a poke.
             skipped = self.never_fail or isinstance(error, AirflowSkipException)
             raise (AirflowSkipException if skipped else AirflowSensorTimeout)(message) from error
+
+    def _prepare_to_defer(self) -> None:
+        """
+        Make ready what the trigger will need; a subclass may refuse here what cannot be stored.
+
+        :raises InvalidArgument: before S3 is asked, so that whether a task fails does not depend on what S3 says.
+        """
 
     def poke(self, context: Context) -> PokeReturnValue:
         """
@@ -79,6 +89,7 @@ class PollingSensor(WaitingOperator, BaseSensorOperator):
         while True:
             event = self._poll_in_time(context)
             if event is not None:
+                self._decided = True
                 return PokeReturnValue(is_done=True, xcom_value=self._conclude(context, event))
             wait = self._wait_here()
             if wait is None:
@@ -92,11 +103,43 @@ class PollingSensor(WaitingOperator, BaseSensorOperator):
             self._started_at = first or now
             self._ends = time.monotonic() + self.timeout - (now - self._started_at).total_seconds()
         least = endings.LEAST if self.timeout else endings.LATE  # without a timeout it polls once
-        return self._poll(context, started_at=self._started_at, ends=self._ends, least=least)
+        return self._poll(context, started_at=self._started_at, ends=self._ends, least=least, look=self._look())
+
+    def _look(self) -> Deadline | None:
+        """Return until when the worker looks before the triggerer goes on; None if the task will have ended by then."""
+        most = self.FIRST_LOOK
+        if self.execution_timeout:  # which would end the task; what follows the look takes time, too
+            here = time.monotonic() - self._began_here
+            most = min(most, max(0.0, self.execution_timeout.total_seconds() / 2 - here))
+        return Deadline(most) if self.deferrable and time.monotonic() + most < self._ends else None
+
+    def _hand_over(self, started_at: datetime) -> None:
+        """Defer: the worker's look was the first poll."""
+        now = time.time()
+        max_wait = self.max_wait.total_seconds() if self.max_wait else None
+        intervals = Intervals(
+            poke_interval=self.poke_interval,
+            exponential_backoff=self.exponential_backoff,
+            max_wait=max_wait,
+            timeout=self.timeout,
+            started_at=started_at,
+            dag_id=self.dag_id,
+            task_id=self.task_id,
+            instance=self._instance,
+        )
+        self._defer(
+            timeout=self.timeout,
+            started_at=started_at,
+            poke_interval=self.poke_interval,
+            exponential_backoff=self.exponential_backoff,
+            max_wait=max_wait,
+            silent_fail=self.silent_fail,
+            next_poke=now + intervals.first(now - started_at.timestamp()),
+        )
 
     def _wait_here(self) -> float | None:
         """Return the seconds to the next poll of this process; None if Airflow is to run another, or the time is up."""
-        if not self.reschedule or self._started_at is None:
+        if not self.reschedule or self.deferrable or self._started_at is None:
             return None
         waited = (datetime.now(UTC) - self._started_at).total_seconds()
         if waited > self.timeout:
@@ -108,7 +151,14 @@ class PollingSensor(WaitingOperator, BaseSensorOperator):
                 return None
         return float(wait) if wait < seconds_to_notice() else None
 
-    def _get_next_poke_interval(self, *args: Any, **kwargs: Any) -> float:
-        """Return the seconds until Airflow runs another poke, also after an error that silent_fail passes over."""
-        wait = super()._get_next_poke_interval(*args, **kwargs)
+    def _get_next_poke_interval(self, started_at: Any, run_duration: Callable[[], float], poke_count: int) -> float:
+        """
+        Return the seconds until Airflow runs another poke, also after an error that silent_fail passes over.
+
+        A deferrable task defers here, where Airflow's own loop has judged the first poke, its errors and its time.
+        """
+        if self.deferrable:
+            with self._never_failing():
+                self._hand_over(self._started_at or datetime.now(UTC))
+        wait = super()._get_next_poke_interval(started_at, run_duration, countable(poke_count))
         return max(wait, seconds_to_notice()) if self.reschedule else wait

@@ -62,7 +62,7 @@ class S3InventorySensor(PollingSensor):
 
     def _make_poller(self, started_at: datetime, context: Context) -> ReportArrival:
         hook = self._hook(S3ReplicationHook)
-        return report_arrival(hook, str(InventoryLocation.parse(self.inventory)), self._after())
+        return report_arrival(hook.get_conn, str(InventoryLocation.parse(self.inventory)), self._after())
 
     def _make_trigger(self, **kwargs: Any) -> S3InventoryTrigger:
         after = self._after()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -12,15 +13,18 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_crr import failures
 from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
+from airflow_provider_crr.replication.checkpoint.handover import Handover
 from airflow_provider_crr.replication.checkpoint.store import Kept
+from airflow_provider_crr.replication.checkpoint.value import Record
 from airflow_provider_crr.replication.gate import GatePolicy
 from airflow_provider_crr.replication.poller import Watch
 from airflow_provider_crr.replication.rules import ReadOnce
+from airflow_provider_crr.replication.targets import MAX_STORED
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.s3.patterns import literal_prefix
 from airflow_provider_crr.sensors.base import PollingSensor
 from airflow_provider_crr.tasks import pollers
-from airflow_provider_crr.tasks.arguments import TARGET_FIELDS, TargetArguments, seconds
+from airflow_provider_crr.tasks.arguments import TARGET_FIELDS, TargetArguments, positive, seconds
 from airflow_provider_crr.tasks.asset_events import gate_event
 from airflow_provider_crr.tasks.connection import HOOK_FIELDS
 from airflow_provider_crr.tasks.lineage import Flow, at_hand, gate_flow
@@ -43,7 +47,8 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
     pattern lists the object, it is asked for again once it was overwritten. From Airflow 3.3 on, pokes of
     ``mode="reschedule"`` and retries do not ask again for what was done before them. A task that a user clears asks
     again for all but named versions and unchanged listed objects. Before 3.3 each of these asks for all objects. So
-    does a deferrable task in every release, when it is retried or cleared and when its triggerer was restarted.
+    does a deferrable task in every release, when it is retried or cleared. Its triggerer does not ask for what the
+    worker found done, as far as that fits beside the targets; nor does one that takes over from it.
 
     Returns (XCom) ``{"total", "statuses": {state: objects}, "head_requests", "waited_seconds",
     "oldest_pending_seconds", "sample": [{"uri", "status", "reason"}]}``. It is pushed before a failure, too, then with
@@ -72,6 +77,10 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
     :param pin_versions: wait for the version that answers first, even if the key is overwritten meanwhile. With
         ``mode="reschedule"`` this needs Airflow 3.3. A task that a user clears, and each run that asks for all objects
         again, as described above, takes the version that is current then.
+    :param max_head_requests: most HEADs that the gate sends, which cost about $0.40 a million; None for any number. A
+        gate that has sent them and is not decided ends as one whose ``timeout`` is over. Retries of a client are not
+        counted, nor are listings. They count for one try. From Airflow 3.3 on, what earlier tries of a gate that is not
+        deferrable are known to have sent counts, too. Before 3.3 they count for each poke of ``mode="reschedule"``.
     :param max_requests_per_second: most HEAD requests in a second; None for no limit. S3 allows 5,500 a second
         and prefix, of which replication itself uses up to five an object.
     :param kwargs: those of :class:`~airflow_provider_crr.sensors.base.PollingSensor`, and of every sensor.
@@ -97,6 +106,7 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
         on_replica: str | None = None,
         max_pending_age: timedelta | float | None = None,
         pin_versions: bool = False,
+        max_head_requests: int | None = None,
         max_requests_per_second: float | None = 1000,
         **kwargs: Any,
     ) -> None:
@@ -111,6 +121,9 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
         self.on_replica = on_replica
         self.max_pending_age = max_pending_age
         self.pin_versions = pin_versions
+        self.max_head_requests = positive(max_head_requests, "max_head_requests")
+        self._stored_targets: dict[str, Any] | None = None
+        self._handover = Handover()
         if pin_versions and self.reschedule and not self.deferrable and not has_task_state_store():
             raise InvalidArgument(
                 "pin_versions with mode='reschedule' needs Airflow 3.3: before, pokes know nothing of each other",
@@ -143,10 +156,15 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
         literal = literal_prefix(obj.key) if self.wildcard_match else obj.key
         return {"bucket": obj.bucket, "key": literal[: literal.rfind("/") + 1]}
 
+    def _prepare_to_defer(self) -> None:
+        self._stored_targets, self._handover = self._targets().to_stored(), Handover()
+
     def _make_poller(self, started_at: datetime, context: Context) -> Watch:
         store: Any = context.get("task_state_store")
-        kept = None
-        if store is not None:
+        kept: Record | None = None
+        if self.deferrable:
+            kept = self._handover
+        elif store is not None:
             kept = Kept(store, _round(context), each_poll=self.reschedule, later=self._when_stored)
         return pollers.gate(
             self._hook(S3ReplicationHook),
@@ -156,6 +174,7 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
             started_at=started_at,
             ti=context.get("ti"),
             kept=kept,
+            max_head_requests=self.max_head_requests,
         )
 
     def _when_stored(self, do: Callable[[], None]) -> None:
@@ -165,8 +184,14 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
         self.on_success_callback = [*others, lambda context: do()]
 
     def _make_trigger(self, **kwargs: Any) -> S3ReplicationTrigger:
+        if self._stored_targets is None:
+            self._prepare_to_defer()
+        targets: Any = self._stored_targets
         return S3ReplicationTrigger(
-            targets=self._targets().to_stored(),
+            targets=targets,
+            known=self._handover.to_stored(MAX_STORED - len(json.dumps(targets))),
+            **self._handover.counts,
+            max_head_requests=self.max_head_requests,
             policy=asdict(self._policy()),
             pin_versions=self.pin_versions,
             form=S3ReplicationTrigger.FORM,

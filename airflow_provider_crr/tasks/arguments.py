@@ -109,6 +109,17 @@ def number(value: int, name: str, most: int | None = None) -> int:
     return value
 
 
+def positive(value: int | None, name: str) -> int | None:
+    """
+    Return the value if it is None or a whole number above 0.
+
+    :raises InvalidArgument: if it is not.
+    """
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise InvalidArgument(f"{name} is {value!r}", remedy="Give a whole number above 0, or None for no limit")
+    return value
+
+
 def connection(value: object) -> str:
     """
     Return the id of an Airflow connection.

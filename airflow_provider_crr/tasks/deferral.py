@@ -39,9 +39,9 @@ class WaitingOperator(HookOperator):
     An operator, or a sensor, that polls until something is decided.
 
     A subclass says what it polls, on the worker and in the triggerer, which error it raises, and what its events tell.
-    Its ``execute`` brings the arguments to their types. Then it hands the waiting to the triggerer with :meth:`_defer`,
-    or calls :meth:`_poll` again and again, and :meth:`_conclude` with the event that this returns. A wait whose time is
-    up raises ``AirflowSensorTimeout``, whatever the subclass is.
+    Its ``execute`` brings the arguments to their types. Then it calls :meth:`_poll`, and :meth:`_conclude` with the
+    event that this returns. If there is none, it polls again and again, or hands the waiting to the triggerer with
+    :meth:`_defer`. A wait whose time is up raises ``AirflowSensorTimeout``, whatever the subclass is.
 
     :param deferrable: wait in the triggerer rather than on a worker.
     :param kwargs: those of :class:`~airflow_provider_crr.tasks.connection.HookOperator`.
@@ -91,43 +91,50 @@ class WaitingOperator(HookOperator):
     def _flow(self, value: Any = None) -> Flow:
         """Return what OpenLineage is told; ``value`` is given of a wait that ended well."""
 
-    def _defer(self, *, timeout: float, **how: Any) -> None:
+    def _defer(self, *, timeout: float, started_at: datetime | None = None, **how: Any) -> None:
         """
         Hand the waiting to the triggerer.
 
         :param timeout: seconds until it gives up.
+        :param started_at: when the task first asked, UTC, from when the timeout counts; None for now.
         :param how: ``poke_interval`` and other kwargs of PollingTrigger that say how to poll.
         """
-        now, hold = time.time(), seconds_to_notice()
+        began = started_at.timestamp() if started_at else time.time()
         trigger = self._make_trigger(
-            hook=hook_arguments(self, for_trigger=True), started_at=now, deadline=now + timeout, **how
+            hook=hook_arguments(self, for_trigger=True), started_at=began, deadline=began + timeout, **how
         )
-        trigger.not_before = time.time() + hold  # counted from now: a long list has taken a while to pack
-        self.defer(
-            trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=max(timeout, hold)) + _GRACE
-        )
+        now, hold = time.time(), seconds_to_notice()
+        trigger.not_before = now + hold  # counted from now: a long list has taken a while to pack
+        left = max(began + timeout - now, hold)
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=left) + _GRACE)
 
-    def _poll(self, context: Context, *, started_at: datetime, ends: float, least: float) -> dict[str, Any] | None:
+    def _poll(
+        self, context: Context, *, started_at: datetime, ends: float, least: float, look: Deadline | None = None
+    ) -> dict[str, Any] | None:
         """
         Poll once on the worker; return the event if that decided the wait.
 
         :param started_at: when the task first asked, UTC.
         :param ends: when its time is up, by ``time.monotonic``.
         :param least: seconds that the poll may take in any case.
+        :param look: until when this process asks, if another one goes on then; its end is no error.
         :raises CrrError: if it could not ask, and that lasts.
         """
         self._unasked = None
         if self._poller is None:
             self._coerce_arguments(context)
-        stop = _until(ends, endings.LATE)
+        stop = look or _until(ends, endings.LATE)
         try:
             if self._poller is None:
                 with until(stop):
                     self._poller = self._make_poller(started_at, context)
-            stop = _until(ends, least)
+            stop = look or _until(ends, least)
             with until(stop):
                 decided = self._poller.poll(stop)
         except errors.CrrError as error:
+            if stop is look and stop.is_set():
+                self.log.info("not all is asked for yet, and the triggerer goes on: %s", error.message)
+                return None
             if not stop.is_set() and not endings.goes_on(error, silent_fail=self.silent_fail):
                 raise
             self._unasked = error
@@ -135,7 +142,7 @@ class WaitingOperator(HookOperator):
             return None
         metrics.polled(context.get("ti"), self._poller.value())
         endings.tell(self._poller, self.log)
-        return endings.ended(self._poller) if decided else None
+        return endings.after(self._poller, decided=decided)
 
     def _time_is_up(self, context: Context, timeout: float) -> str:
         """Leave the evidence of a wait on the worker whose time is up; return the message that says so."""

@@ -8,7 +8,7 @@ and deferrable runs end alike. Events are built here and nowhere else.
 from __future__ import annotations
 
 from threading import Event
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from airflow_provider_crr.errors import CrrError
 
@@ -51,6 +51,17 @@ class Poller(Protocol):
         """Return what goes to XCom, as far as it is known; never empty of a wait that ended well."""
 
 
+@runtime_checkable
+class Spender(Protocol):
+    """A poller whose polls cost something."""
+
+    def used_up(self) -> str | None:
+        """Return why no further poll can ask for anything; None if one can."""
+
+    def cost(self) -> str | None:
+        """Return what the wait has cost so far, if the log is to say so now."""
+
+
 def tell(poller: Poller, log: Any) -> None:
     """
     Write to a log what the last poll showed.
@@ -59,6 +70,9 @@ def tell(poller: Poller, log: Any) -> None:
     :param log: the logger of the task or the trigger.
     """
     log.info(poller.progress())
+    cost = poller.cost() if isinstance(poller, Spender) else None
+    if cost:
+        log.info(cost)
     for warning in poller.warnings():
         log.warning(warning)
 
@@ -81,6 +95,21 @@ def ended(poller: Poller) -> dict[str, Any]:
     """
     why = poller.failure()
     return done(poller.progress(), poller.value()) if why is None else failed(why, poller.value())
+
+
+def after(poller: Poller, *, decided: bool) -> dict[str, Any] | None:
+    """
+    Return the event that a poll leads to; None if another poll follows.
+
+    :param poller: what was polled.
+    :param decided: what its poll returned.
+    """
+    if decided:
+        return ended(poller)
+    used_up = poller.used_up() if isinstance(poller, Spender) else None
+    if not used_up:
+        return None
+    return {"status": TIMEOUT, "message": f"{used_up}: {poller.progress()}", "value": poller.value()}
 
 
 def timed_out(poller: Poller | None, waited: str, unasked: CrrError | None = None) -> dict[str, Any]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow_provider_crr.hooks.replication import S3ReplicationHook
-    from airflow_provider_crr.hooks.shared import SharedHook
+    from airflow_provider_crr.hooks.sharing.shared_hook import SharedHook
     from airflow_provider_crr.inventory.arrival import ReportArrival
-    from airflow_provider_crr.replication.checkpoint.store import Kept
+    from airflow_provider_crr.replication.checkpoint.value import Record
     from airflow_provider_crr.replication.gate import GatePolicy
     from airflow_provider_crr.replication.poller import Watch
     from airflow_provider_crr.replication.targets import Targets
@@ -23,7 +24,8 @@ def gate(
     pin_versions: bool,
     started_at: datetime,
     ti: Any,
-    kept: Kept | None = None,
+    kept: Record | None = None,
+    max_head_requests: int | None = None,
 ) -> Watch:
     """
     Return a gate that asks through a hook. The hook's client is made here, because that may take longer than a poll.
@@ -35,19 +37,28 @@ def gate(
     :param started_at: when the gate was first asked, UTC.
     :param ti: task instance for whose metrics answers are counted, None if it is not known.
     :param kept: the record of what is done; None for no record.
+    :param max_head_requests: most HEADs that the gate may send; None for any number.
     """
     from airflow_provider_crr.replication.poller import Watch
     from airflow_provider_crr.tasks.metrics import Metered
 
     hook.get_conn()
-    return Watch(targets, policy, Metered(hook, ti), pin_versions=pin_versions, started_at=started_at, kept=kept)
+    return Watch(
+        targets,
+        policy,
+        Metered(hook, ti),
+        pin_versions=pin_versions,
+        started_at=started_at,
+        kept=kept,
+        max_head_requests=max_head_requests,
+    )
 
 
-def report_arrival(hook: S3ReplicationHook | SharedHook, inventory: str, newer_than: datetime | None) -> ReportArrival:
+def report_arrival(get_conn: Callable[[], Any], inventory: str, newer_than: datetime | None) -> ReportArrival:
     """
-    Return the wait for a report that a hook can see.
+    Return the wait for a report.
 
-    :param hook: the hook.
+    :param get_conn: returns the boto3 client; called at each poll.
     :param inventory: folder of the inventory configuration, an S3 URI.
     :param newer_than: only reports that S3 began after this moment count; None for any.
     """
@@ -55,7 +66,7 @@ def report_arrival(hook: S3ReplicationHook | SharedHook, inventory: str, newer_t
     from airflow_provider_crr.inventory.report import newest_manifest_uri, read_manifest
 
     def find(after: datetime | None) -> str | None:
-        client = hook.get_conn()
+        client = get_conn()
         uri = newest_manifest_uri(client, inventory, newer_than=after)
         if uri is not None:
             read_manifest(client, uri)  # a manifest that does not match its checksum is not a delivered report

@@ -14,7 +14,7 @@ from threading import Lock, local
 from typing import Any
 
 from airflow_provider_crr.errors import LookupFailed
-from airflow_provider_crr.hooks import shared
+from airflow_provider_crr.hooks.sharing import shared_hook
 from airflow_provider_crr.testing.documents import Answer
 from airflow_provider_crr.testing.objects import Layer
 from airflow_provider_crr.testing.service import Service
@@ -48,14 +48,14 @@ def standing_in(layer: Layer, *, patient: bool) -> Iterator[None]:
     :param patient: whether sensors and triggers really wait between two looks.
     """
     with ExitStack() as stack:
-        stack.callback(shared.begin_anew)
+        stack.callback(shared_hook.begin_anew)
         if not _LAYERS:
             stack.enter_context(_between_boto3_and_the_network())
         _LAYERS.append(layer)
         stack.callback(_LAYERS.remove, layer)
         if not patient:
             stack.enter_context(no_waiting())
-        shared.begin_anew()
+        shared_hook.begin_anew()
         yield
 
 

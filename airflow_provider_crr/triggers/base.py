@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, datetime
 from threading import Event
 from typing import Any, ClassVar
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_crr.errors import CrrError
-from airflow_provider_crr.hooks.content import connection_key
-from airflow_provider_crr.hooks.shared import SharedHook, shared_hook
+from airflow_provider_crr.hooks.sharing.content import connection_key
+from airflow_provider_crr.hooks.sharing.lazy_hook import LazyHook
 from airflow_provider_crr.replication.source import Steps
 from airflow_provider_crr.s3.deadline import Deadline
 from airflow_provider_crr.tasks import endings, metrics
+from airflow_provider_crr.tasks.intervals import Intervals, instance_of
 from airflow_provider_crr.tasks.threads import in_thread, in_turns
 from airflow_provider_crr.text import humanize
 
@@ -38,15 +40,18 @@ class PollingTrigger(BaseTrigger):
     Poll until it is decided or the time is up, then send one event of :mod:`airflow_provider_crr.tasks.endings`.
 
     The kwargs are stored in Airflow's database while the task waits. So they are plain JSON, bounded in size, and a
-    promise: a later release reads what an earlier one stored. A restarted triggerer begins anew with them.
+    promise: a later release reads what an earlier one stored. A restarted triggerer begins with them again.
 
     :param hook: keyword arguments of the provider's hook.
-    :param poke_interval: seconds between the end of a poll and the next.
+    :param poke_interval: seconds between the end of a poll and the next; up to a twentieth less or more, so that tasks
+        that began together do not all poll in the same second.
     :param started_at: when the task first asked, seconds since the epoch.
     :param deadline: when it gives up, seconds since the epoch.
     :param not_before: no event is sent before this moment, seconds since the epoch.
-    :param exponential_backoff: double the interval after each poll.
-    :param max_wait: longest interval in seconds, None for no bound.
+    :param next_poke: when the first poll is due, seconds since the epoch; 0 for at once. It may come a little later,
+        because many triggers begin when a triggerer does.
+    :param exponential_backoff: double the interval from poll to poll, as Airflow's sensors do.
+    :param max_wait: longest interval in seconds that this leads to, None for no bound.
     :param silent_fail: log every error that keeps S3 from being asked, and go on, even if it does not pass by itself.
     :param form: ``FORM`` of the release that stored the kwargs; 0 if that release did not store it.
     :param question: the kwargs of the subclass, which say what to poll.
@@ -55,7 +60,7 @@ class PollingTrigger(BaseTrigger):
     #: Increased when stored kwargs change their meaning: a subclass reads them by the ``form`` that came with them.
     FORM: ClassVar[int] = 0
     #: Kwargs that later releases added, with their defaults.
-    ADDED: ClassVar[Mapping[str, Any]] = {"form": 0}
+    ADDED: ClassVar[Mapping[str, Any]] = {"form": 0, "next_poke": 0}
 
     def __init__(
         self,
@@ -65,6 +70,7 @@ class PollingTrigger(BaseTrigger):
         started_at: float,
         deadline: float,
         not_before: float = 0,
+        next_poke: float = 0,
         exponential_backoff: bool = False,
         max_wait: float | None = None,
         silent_fail: bool = False,
@@ -77,11 +83,12 @@ class PollingTrigger(BaseTrigger):
         self.started_at = started_at
         self.deadline = deadline
         self.not_before = not_before
+        self.next_poke = next_poke
         self.exponential_backoff = exponential_backoff
         self.max_wait = max_wait
         self.silent_fail = silent_fail
         self.question = question
-        self._hook: SharedHook | None = None
+        self._way = LazyHook(hook)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the kwargs that are stored."""
@@ -92,6 +99,7 @@ class PollingTrigger(BaseTrigger):
             "started_at": self.started_at,
             "deadline": self.deadline,
             "not_before": self.not_before,
+            "next_poke": self.next_poke,
             "exponential_backoff": self.exponential_backoff,
             "max_wait": self.max_wait,
             "silent_fail": self.silent_fail,
@@ -101,12 +109,7 @@ class PollingTrigger(BaseTrigger):
 
     @abstractmethod
     def poller(self) -> endings.Poller:
-        """Return what to poll, by :meth:`_connected`; called in one of the threads that poll."""
-
-    def _connected(self) -> SharedHook:
-        """Return this trigger's hook. What it asks through is shared with other triggers."""
-        self._hook = shared_hook(self.hook)
-        return self._hook
+        """Return what to poll, by the hook of :attr:`_way`; called in one of the threads that poll."""
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Send how the wait ended."""
@@ -121,26 +124,40 @@ class PollingTrigger(BaseTrigger):
     async def _hold(self) -> None:
         await asyncio.sleep(max(0.0, self.not_before - time.time()))
 
-    def _current(self, poller: endings.Poller | None) -> endings.Poller:
+    async def _current(self, poller: endings.Poller | None, key: str, stop: Deadline) -> endings.Poller:
         """Return the poller, or a new one if the connection was edited: what was said elsewhere does not count."""
-        if poller is not None and (self._hook is None or not self._hook.has_moved()):
-            return poller
         if poller is not None:
+            if not self._way.may_have_moved or not await in_thread(self._way.has_moved, key=key, stop=stop):
+                return poller
             self.log.info("the connection was edited; the wait begins anew with what it says now")
-        return self.poller()
+        before, self._way = self._way, LazyHook(self.hook)
+        try:
+            return await in_thread(self.poller, key=key, stop=stop)
+        except BaseException:
+            self._way = before  # so that it is seen again that it has moved
+            raise
 
-    def _polled(self, poller: endings.Poller, stop: Event) -> Steps[dict[str, Any] | None]:
-        steps = getattr(poller, "steps", None)  # else it is polled in one step
-        decided = poller.poll(stop) if steps is None else (yield from steps(stop))
+    async def _poll(self, poller: endings.Poller, key: str, stop: Deadline) -> dict[str, Any] | None:
+        steps: Callable[[Event], Steps[bool]] | None = getattr(poller, "steps", None)
+        if steps is None:
+            return await in_thread(lambda: self._told(poller, poller.poll(stop)), key=key, stop=stop)
+
+        def polled() -> Steps[dict[str, Any] | None]:
+            return self._told(poller, (yield from steps(stop)))
+
+        return await in_turns(polled(), key=key, stop=stop)
+
+    def _told(self, poller: endings.Poller, decided: bool) -> dict[str, Any] | None:
         metrics.polled(self.task_instance, poller.value())
-        return endings.ended(poller) if decided else None
+        return endings.after(poller, decided=decided)
 
     def _stop(self, least: float) -> Deadline:
         return Deadline(max(least, self.deadline - time.time()))
 
     async def _wait(self) -> dict[str, Any]:
         poller: endings.Poller | None = None
-        interval = self.poke_interval
+        intervals = self._intervals()
+        await asyncio.sleep(self._until_first_poll(intervals))
         key = connection_key(self.hook)
         least = endings.LEAST if self.deadline > time.time() else endings.LATE
         while True:
@@ -148,10 +165,9 @@ class PollingTrigger(BaseTrigger):
             # A poll ends before Airflow's own timeout, which has no evidence to show.
             stop = self._stop(endings.LATE)
             try:
-                if poller is None or (self._hook is not None and self._hook.may_have_moved):
-                    poller = await in_thread(self._current, poller, key=key, stop=stop)
+                poller = await self._current(poller, key, stop)
                 stop = self._stop(least)
-                decided = await in_turns(self._polled(poller, stop), key=key, stop=stop)
+                decided = await self._poll(poller, key, stop)
             except CrrError as error:
                 late = not stop.left()
                 if not late and not endings.goes_on(error, silent_fail=self.silent_fail):
@@ -165,6 +181,23 @@ class PollingTrigger(BaseTrigger):
             left = self.deadline - time.time()
             if left <= 0 or not stop.left():  # the clock may have been set back
                 return endings.timed_out(poller, humanize.age(self.deadline - self.started_at), unasked)
-            await asyncio.sleep(min(interval, left))
-            if self.exponential_backoff:
-                interval = min(interval * 2, self.max_wait or interval * 2)
+            await asyncio.sleep(min(intervals.next(time.time() - self.started_at), left))
+
+    def _intervals(self) -> Intervals:
+        ti: Any = self.task_instance
+        return Intervals(
+            poke_interval=self.poke_interval,
+            exponential_backoff=self.exponential_backoff,
+            max_wait=self.max_wait,
+            timeout=self.deadline - self.started_at,
+            started_at=datetime.fromtimestamp(self.started_at, UTC),
+            dag_id=getattr(ti, "dag_id", ""),
+            task_id=getattr(ti, "task_id", ""),
+            instance=instance_of(ti, f"{self.started_at}{self.question}"),
+        )
+
+    def _until_first_poll(self, intervals: Intervals) -> float:
+        """Return the seconds until it is due; none if the task was stored by a release whose triggers poll at once."""
+        now = time.time()
+        due = max(self.next_poke - now, intervals.begin()) if self.next_poke else 0.0
+        return max(0.0, min(due, self.deadline - now))

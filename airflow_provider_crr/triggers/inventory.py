@@ -24,9 +24,9 @@ class S3InventoryTrigger(PollingTrigger):
 
     def poller(self) -> ReportArrival:
         """Return the wait for a report."""
-        after = self.question["newer_than"]
+        after, way = self.question["newer_than"], self._way
         return report_arrival(
-            self._connected(),
+            lambda: way.get().get_conn(),
             self.question["inventory"],
             datetime.fromisoformat(after) if after else None,
         )

@@ -13,8 +13,8 @@ from typing import Any
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from airflow_provider_crr.errors import InvalidArgument
-from airflow_provider_crr.hooks.content import connection_key
-from airflow_provider_crr.hooks.shared import SharedHook, shared_hook
+from airflow_provider_crr.hooks.sharing.content import connection_key
+from airflow_provider_crr.hooks.sharing.lazy_hook import LazyHook
 from airflow_provider_crr.inventory.delivery import NEWEST, Announced, both, report_event
 from airflow_provider_crr.inventory.location import InventoryLocation
 from airflow_provider_crr.s3.objects import text
@@ -91,7 +91,7 @@ class S3InventoryReportTrigger(BaseEventTrigger):
         self._hook_arguments = hook_arguments(self, for_trigger=True)
         for name in HOOK_FIELDS:  # in one spelling, so that equal watchers are stored alike
             setattr(self, name, self._hook_arguments[name])
-        self._hook: SharedHook | None = None
+        self._way = LazyHook(self._hook_arguments)
         self._unstored: Announced | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -163,9 +163,9 @@ class S3InventoryReportTrigger(BaseEventTrigger):
     def _look(self, known: list[str]) -> list[str]:
         from airflow_provider_crr.inventory.report import complete_manifest_uris
 
-        if self._hook is None or self._hook.has_moved():
-            self._hook = shared_hook(self._hook_arguments)
-        client = self._hook.get_conn()
+        if self._way.has_moved():
+            self._way = LazyHook(self._hook_arguments)
+        client = self._way.get().get_conn()
         return complete_manifest_uris(client, self.inventory, at_most=NEWEST, known=set(known))
 
     async def _news(self, delivered: list[str]) -> list[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
+from airflow_provider_crr.replication.checkpoint.handover import Handover
 from airflow_provider_crr.replication.gate import UNSAID, GatePolicy
 from airflow_provider_crr.replication.poller import Watch
 from airflow_provider_crr.replication.targets import Targets
@@ -24,11 +25,24 @@ class S3ReplicationTrigger(PollingTrigger):
     :param targets: what to wait for, as :meth:`.Targets.to_stored` returns it.
     :param policy: the fields of :class:`~airflow_provider_crr.replication.gate.GatePolicy`.
     :param pin_versions: wait for the version that answers first.
+    :param known: what the worker found done, compressed, with the question that it belongs to. It is not asked for
+        again, also when a triggerer takes over from another. With the targets it takes no more than the latter alone
+        may. None if nothing is known.
+    :param head_requests: HEADs that were answered on the worker.
+    :param unanswered: HEADs that the worker sent, too, and whose answer did not come.
+    :param max_head_requests: most HEADs that may be sent, those of the worker included; None for any number.
     :param form: how the policy was stored. Form 0 wrote out the defaults; those that are None today are read as None.
     :param kwargs: those of :class:`~airflow_provider_crr.triggers.base.PollingTrigger`.
     """
 
     FORM = 1
+    ADDED: ClassVar[Mapping[str, Any]] = {
+        **PollingTrigger.ADDED,
+        "known": None,
+        "head_requests": 0,
+        "unanswered": 0,
+        "max_head_requests": None,
+    }
 
     def __init__(
         self,
@@ -36,21 +50,38 @@ class S3ReplicationTrigger(PollingTrigger):
         targets: dict[str, Any],
         policy: dict[str, Any],
         pin_versions: bool = False,
+        known: dict[str, Any] | None = None,
+        head_requests: int = 0,
+        unanswered: int = 0,
+        max_head_requests: int | None = None,
         form: int = 0,
         **kwargs: Any,
     ) -> None:
-        said = _policy(policy, form)
-        super().__init__(targets=targets, policy=said, pin_versions=pin_versions, form=form, **kwargs)
+        super().__init__(
+            targets=targets,
+            policy=_policy(policy, form),
+            pin_versions=pin_versions,
+            known=known,
+            head_requests=head_requests,
+            unanswered=unanswered,
+            max_head_requests=max_head_requests,
+            form=form,
+            **kwargs,
+        )
+        self._handover = Handover(known, head_requests=head_requests, unanswered=unanswered)
 
     def poller(self) -> Watch:
-        """Return the gate."""
+        """Return the gate. What an earlier one has sent counts, if the connection was edited meanwhile."""
+        self._handover = Handover(self.question["known"], **self._handover.counts)
         return pollers.gate(
-            self._connected(),
+            self._way.get(),
             Targets.from_stored(self.question["targets"]),
             GatePolicy(**self.question["policy"]),
             pin_versions=self.question["pin_versions"],
             started_at=datetime.fromtimestamp(self.started_at, UTC),
             ti=self.task_instance,
+            kept=self._handover,
+            max_head_requests=self.question["max_head_requests"],
         )
 
 

@@ -9,6 +9,7 @@ import pytest
 from airflow.exceptions import AirflowFailException
 
 from airflow_provider_crr import errors
+from airflow_provider_crr.hooks.sharing import refused
 from airflow_provider_crr.operators.deletion import S3DeleteReplicatedObjectsOperator
 from airflow_provider_crr.sensors.inventory import S3InventorySensor
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor
@@ -30,6 +31,12 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
         monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
         server.default = lambda bucket, key, version: stored("COMPLETED")
         yield server
+
+
+@pytest.fixture(autouse=True)
+def _short_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A triggerer remembers a refusal for a shorter time here, and the tests take less."""
+    monkeypatch.setattr(refused, "REFUSED_FOR", 0.5)
 
 
 def waits(run_task: Any, task_class: type = S3ReplicationSensor, **arguments: Any) -> list[Any]:

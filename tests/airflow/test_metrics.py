@@ -187,13 +187,23 @@ def test_gate_sends_what_each_poke_found(run: Run, task_id: str) -> None:
 
 
 def test_deferred_gate_sends_from_the_trigger_and_ends_on_the_worker(run: Run) -> None:
-    """A trigger sends what each sweep found; the task that resumes sends how long the wait was."""
+    """Worker and trigger send what each of their sweeps found; the task that resumes sends how long the wait was."""
     # dag.test() tells its triggers no task, so that these come without tags.
-    from_triggers = run.sent.of(None)
-    assert values(from_triggers, "gate.lookups") == [2, 1, 1, 1]
-    assert values(from_triggers, "gate.pending") == [1, 1, 0, 0]
-    assert values(from_triggers, "gate.failed") == [0, 0, 0, 1]
-    assert [metric.name for metric in run.sent.of("defer")] == ["gate.waited"]
+    from_triggers, on_workers = run.sent.of(None), run.sent.of("defer")
+    assert values(on_workers, "gate.lookups") == [2]
+    assert values(from_triggers, "gate.lookups") == [1, 1]
+    assert values(on_workers, "gate.pending") == [1]
+    assert values(from_triggers, "gate.pending") == [1, 0]
+    assert values(from_triggers, "gate.objects") == [2, 2]
+    assert [metric.name for metric in on_workers].count("gate.waited") == 1
+    assert on_workers[-1].name == "gate.waited"
+
+
+def test_gate_that_is_decided_by_its_look_sends_all_from_the_worker(run: Run) -> None:
+    """A deferrable gate that does not defer sends what a poke sends."""
+    found = run.sent.of("shut")
+    assert values(found, "gate.lookups") == values(found, "gate.failed") == [1]
+    assert found[-1].name == "gate.waited"
 
 
 @pytest.mark.parametrize(("task_id", "outcome"), [("shut", endings.FAILED), ("late", endings.TIMEOUT)])

@@ -19,8 +19,9 @@ from airflow_provider_crr.sensors.base import PollingSensor
 from airflow_provider_crr.sensors.inventory import S3InventorySensor
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor
 from airflow_provider_crr.tasks import endings
-from airflow_provider_crr.tasks.compat import AirflowSensorTimeout, TaskDeferred
+from airflow_provider_crr.tasks.compat import AirflowSensorTimeout
 from airflow_provider_crr.triggers.inventory_report import S3InventoryReportTrigger
+from tests.support.deferring import deferral
 from tests.support.polling import until
 from tests.support.s3_server import S3Server, stored
 from tests.support.stopwatch import Stopwatch
@@ -140,9 +141,7 @@ def test_what_came_before_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def triggered(sensor: PollingSensor) -> Any:
-    with pytest.raises(TaskDeferred) as caught:
-        sensor.execute({"ti": Instance()})
-    return caught.value.trigger
+    return deferral(sensor, Instance()).trigger
 
 
 @pytest.mark.parametrize("kind", SENSORS)

@@ -15,8 +15,9 @@ from airflow_provider_crr.errors import BucketNotFound
 from airflow_provider_crr.sensors.inventory import S3InventorySensor
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor
 from airflow_provider_crr.tasks import endings
-from airflow_provider_crr.tasks.compat import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
+from airflow_provider_crr.tasks.compat import AirflowSensorTimeout, AirflowSkipException
 from airflow_provider_crr.triggers.replication import S3ReplicationTrigger
+from tests.support.deferring import deferral
 from tests.support.s3_server import Request, S3Server, stored
 
 REPORT = "s3://b/landing/daily/"
@@ -151,9 +152,7 @@ def test_error_that_is_passed_over_does_not_bring_the_next_look_near(s3: S3Serve
 
 
 def deferred(**arguments: Any) -> Any:
-    with pytest.raises(TaskDeferred) as caught:
-        gate(deferrable=True, **arguments).execute({"ti": Instance()})
-    return caught.value.trigger
+    return deferral(gate(deferrable=True, **arguments), Instance()).trigger
 
 
 def test_event_is_held_back_from_the_end_of_the_deferring(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ from airflow_provider_crr.tasks.compat import AirflowSensorTimeout, AirflowSkipE
 from airflow_provider_crr.triggers.base import PollingTrigger
 from airflow_provider_crr.triggers.inventory import S3InventoryTrigger
 from airflow_provider_crr.triggers.replication import S3ReplicationTrigger
+from tests.support.deferring import deferral
 from tests.support.s3_server import Answer, S3Server, stored
 from tests.support.task_context import Context
 
@@ -51,9 +52,7 @@ def sensor(**arguments: Any) -> S3ReplicationSensor:
 
 
 def deferred(**arguments: Any) -> TaskDeferred:
-    with pytest.raises(TaskDeferred) as caught:
-        sensor(deferrable=True, **arguments).execute({"ti": Instance()})
-    return caught.value
+    return deferral(sensor(deferrable=True, **arguments), Instance())
 
 
 def events(trigger: PollingTrigger) -> list[dict[str, Any]]:
@@ -88,6 +87,11 @@ def restarted(trigger: S3ReplicationTrigger) -> S3ReplicationTrigger:
         ({"max_pending_age": float("inf")}, "max_pending_age"),
         ({"max_requests_per_second": 0}, "max_requests_per_second"),
         ({"max_requests_per_second": "5"}, "max_requests_per_second"),
+        ({"max_head_requests": 0}, "max_head_requests"),
+        ({"max_head_requests": -1}, "max_head_requests"),
+        ({"max_head_requests": True}, "max_head_requests"),
+        ({"max_head_requests": 1.5}, "max_head_requests"),
+        ({"max_head_requests": "{{ params.most }}"}, "max_head_requests"),
         ({"deferrable": True, "botocore_config": {"read_timeout": object()}}, "botocore_config"),
         ({"bucket_key": Path("/k")}, "bucket_key"),
         ({"deferrable": True, "botocore_config": object()}, "botocore_config"),
@@ -145,7 +149,7 @@ def test_deadline_is_one_across_restarts(s3: S3Server) -> None:
     """A trigger that is restarted gives up when the first one would have: the deadline is stored, not the timeout."""
     s3.answers["b", "k"] = stored("PENDING")
     found = deferred(timeout=0.5, poke_interval=0.1)
-    assert found.timeout == timedelta(seconds=30.5)
+    assert timedelta(seconds=30) < found.timeout <= timedelta(seconds=30.5)
     deadline = found.trigger.deadline
     while time.time() < deadline:
         time.sleep(0.05)

@@ -15,7 +15,7 @@ import pytest
 from airflow_provider_crr.cli.definition import get_crr_commands
 from airflow_provider_crr.errors import InvalidArgument, LookupFailed
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
-from airflow_provider_crr.hooks.shared import shared_hook
+from airflow_provider_crr.hooks.sharing.shared_hook import shared_hook
 from airflow_provider_crr.operators.deletion import S3DeleteReplicatedObjectsOperator
 from airflow_provider_crr.replication.source import run as go_through
 from airflow_provider_crr.replication.status import ObjectState

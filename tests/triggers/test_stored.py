@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_crr.sensors.base import PollingSensor
 from airflow_provider_crr.sensors.inventory import S3InventorySensor
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor
 from airflow_provider_crr.tasks.compat import TaskDeferred
 from airflow_provider_crr.triggers.replication import S3ReplicationTrigger
+from tests.support.deferring import deferral
 from tests.support.s3_server import Listed, S3Server, stored
 
 PATH = "airflow_provider_crr.triggers.replication.S3ReplicationTrigger"
@@ -55,15 +57,17 @@ def ended(kwargs: dict[str, Any]) -> str:
     return str(event["status"])
 
 
-def deferred(sensor: type = S3ReplicationSensor, **arguments: Any) -> tuple[str, dict[str, Any]]:
-    """Return what is stored of a sensor that defers."""
+class Instance:
+    """A task instance to which XComs may be pushed."""
 
-    class Instance:
-        def xcom_push(self, **_: Any) -> None: ...
+    def xcom_push(self, **_: Any) -> None: ...
 
-    with pytest.raises(TaskDeferred) as caught:
-        sensor(task_id="gate", deferrable=True, **arguments).execute({"ti": Instance()})
-    path, kwargs = caught.value.trigger.serialize()
+
+def deferred(sensor: type[PollingSensor] = S3ReplicationSensor, **arguments: Any) -> tuple[str, dict[str, Any]]:
+    """Return what is stored of a sensor whose look found out nothing."""
+    task = sensor(task_id="gate", deferrable=True, **arguments)
+    trigger: Any = deferral(task, Instance()).trigger
+    path, kwargs = trigger.serialize()
     return path, json.loads(json.dumps(kwargs))
 
 
@@ -111,6 +115,53 @@ def test_trigger_of_before_is_stored_as_one_of_today() -> None:
         assert again["policy"].get("on_replica") == {"fail": "fail"}.get(kwargs["policy"]["on_replica"])
         assert S3ReplicationTrigger(**again).serialize() == (path, again)
         assert {**again, "policy": None, "form": None} == {**kwargs, "policy": None, "form": None}
+
+
+def test_trigger_of_before_polls_at_once_and_as_often_as_it_likes(s3: S3Server) -> None:
+    """Without the kwargs of the worker's look a trigger does not wait for its first poll, and asks for everything."""
+    now = time.time()
+    s3.default = lambda bucket, key, version: stored("PENDING")
+    trigger = S3ReplicationTrigger(**{**OBJECTS, "started_at": now, "deadline": now + 600, "poke_interval": 600})
+
+    async def run() -> None:
+        running = asyncio.ensure_future(anext(trigger.run()))
+        while len(s3.heads()) < 2:
+            assert time.time() < now + 60
+            await asyncio.sleep(0.01)
+        running.cancel()
+
+    asyncio.run(run())
+
+
+def test_kwargs_of_the_look_are_read_again(s3: S3Server) -> None:
+    """What the worker found, has sent and may send is stored, and a fixed point."""
+    s3.default = lambda bucket, key, version: stored("COMPLETED" if key == "a" else "PENDING")
+    task = S3ReplicationSensor(
+        task_id="gate", bucket_key=["s3://landing/a", "s3://landing/b"], deferrable=True, max_head_requests=10
+    )
+    with pytest.raises(TaskDeferred) as caught:
+        task.execute({"ti": Instance()})  # type: ignore[arg-type, typeddict-item]
+    path, kwargs = caught.value.trigger.serialize()
+    kwargs = json.loads(json.dumps(kwargs))
+    assert (kwargs["head_requests"], kwargs["max_head_requests"]) == (2, 10)
+    assert set(kwargs["known"]) == {"schema", "question", "digest", "text"}
+    assert kwargs["next_poke"] > kwargs["started_at"]
+    assert S3ReplicationTrigger(**kwargs).serialize() == (path, kwargs)
+
+
+def test_another_poller_of_a_trigger_knows_what_was_sent(s3: S3Server) -> None:
+    """Where the connection is edited while a trigger waits, what it has sent by then counts against its limit."""
+    s3.default = lambda bucket, key, version: stored("PENDING")
+    now = time.time()
+    kwargs = {**OBJECTS, "started_at": now, "deadline": now + 600, "head_requests": 1, "unanswered": 1}
+    trigger = S3ReplicationTrigger(**{**kwargs, "max_head_requests": 5})
+    first = trigger.poller()
+    assert not first.poll()
+    assert first.used_up() is None
+    second = trigger.poller()
+    assert not second.poll()
+    assert (second.used_up() or "").startswith("5 HEADs were sent, of which 1 were not answered")
+    assert len(s3.heads()) == 3
 
 
 def test_kwargs_that_came_later_are_stored_only_where_they_say_something() -> None:

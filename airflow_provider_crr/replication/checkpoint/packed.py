@@ -11,7 +11,8 @@ import base64
 import json
 import logging
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from hashlib import blake2b
 from itertools import islice
 from typing import Any
 
@@ -22,11 +23,19 @@ from airflow_provider_crr.replication.status import ObjectState
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.s3.patterns import matches
+from airflow_provider_crr.text.legible import told
 
 log = logging.getLogger(__name__)
 
 
-def to_text(checkpoint: Checkpoint, targets: Targets, limit: int, *, all_pinned: bool = False) -> str:
+def to_text(
+    checkpoint: Checkpoint,
+    targets: Targets,
+    limit: int,
+    *,
+    all_pinned: bool = False,
+    unfit_level: int = logging.WARNING,
+) -> str:
     """
     Return the text of what fits into a number of characters; "" if that is nothing.
 
@@ -34,6 +43,7 @@ def to_text(checkpoint: Checkpoint, targets: Targets, limit: int, *, all_pinned:
     :param targets: what the gate waits for.
     :param limit: most characters. Listed objects that do not fit are left out, and asked for again.
     :param all_pinned: whether the pinned versions must be in it; else they are left out if they do not fit.
+    :param unfit_level: the level at which the log says that more requests will be sent, because something does not fit.
     :raises InvalidArgument: if they must, and do not fit.
     """
     place = {obj: index for index, obj in enumerate(in_order(targets.objects))}
@@ -59,11 +69,12 @@ def to_text(checkpoint: Checkpoint, targets: Targets, limit: int, *, all_pinned:
     else:
         log.warning("the versions of %s keys are too many to keep: a retry takes the current ones", len(pinned))
     if room < 0:
-        log.warning("what is known takes more than %s characters to keep: the next process asks anew", limit)
+        log.log(unfit_level, "what is known takes more than %s characters to keep: the next process asks anew", limit)
         return ""
     fit = room * 4 // 5 // MARK
     if fit < len(checkpoint.listed):
-        log.warning(
+        log.log(
+            unfit_level,
             "only %s of %s objects that are done can be kept: the next process asks for the others again",
             f"{fit:,}",
             f"{len(checkpoint.listed):,}",
@@ -129,3 +140,22 @@ def _done(name: str, done_states: frozenset[ObjectState]) -> ObjectState:
 
 def _encoded(data: bytes | bytearray) -> str:
     return base64.b85encode(data).decode()
+
+
+#: The text of a gate of which nothing is known.
+NOTHING = to_text(Checkpoint(), Targets(), 1000)
+
+
+def digest(about: Mapping[str, Any], text: str) -> str:
+    """
+    Return what shows whether a text is whole, and the one that was stored with some other values.
+
+    :param about: the other values, plain JSON.
+    :param text: the text.
+    """
+    return blake2b(json.dumps([about, text], sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def short(error: Exception) -> str:
+    """Return in a few words why something stored cannot be used, or not be stored."""
+    return f"{type(error).__name__}: {told(error)[:200]}"

@@ -6,18 +6,15 @@ If the store fails, or the record cannot be read, the gate asks anew: that neith
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from hashlib import blake2b
 from typing import Any, Protocol
 
-from airflow_provider_crr.replication.checkpoint.packed import from_text, to_text
+from airflow_provider_crr.replication.checkpoint.packed import NOTHING, digest, from_text, short, to_text
 from airflow_provider_crr.replication.checkpoint.value import Checkpoint, Question
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.text import humanize
-from airflow_provider_crr.text.legible import told
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +28,6 @@ KEY = "crr_checkpoint"
 MAX_PART = 60_000
 MAX_PARTS = 16
 MAX_TEXT = MAX_PART * MAX_PARTS
-
-_NOTHING = to_text(Checkpoint(), Targets(), MAX_TEXT)
 
 
 class Store(Protocol):
@@ -73,7 +68,7 @@ class Kept:
         self._later = later
         self._targets = Targets()
         self._question = ""
-        self._text = _NOTHING  # what the next process would read; "" if that is not known
+        self._text = NOTHING  # what the next process would read; "" if that is not known
         self._count = MAX_PARTS  # of values that there may be
 
     def load(self, question: Question) -> Checkpoint | None:
@@ -90,7 +85,7 @@ class Kept:
                 return None
             return self._known(question, head, self._whole(head))
         except Exception as error:  # of the store, or of whatever it holds
-            log.warning("cannot read what was kept of earlier polls, asking anew: %s", _short(error))
+            log.warning("cannot read what was kept of earlier polls, asking anew: %s", short(error))
             return None
 
     def save(self, known: Checkpoint, *, waits: bool = True) -> None:
@@ -111,6 +106,8 @@ class Kept:
             "round": self._round,
             "started_at": known.started_at.isoformat() if known.started_at else None,
             "head_requests": known.head_requests,
+            "unanswered": known.unanswered,
+            "hours_told": known.hours_told,
             "parts": len(parts),
         }
         self._text, self._count = "", max(self._count, len(parts))
@@ -122,7 +119,7 @@ class Kept:
             self._store.set(KEY, {**head, "digest": _digest(head, text), "text": parts[0]})
             self._text = text
         except Exception as error:
-            log.warning("cannot keep what is finished, the next process may ask anew: %s", _short(error))
+            log.warning("cannot keep what is finished, the next process may ask anew: %s", short(error))
 
     def forget(self) -> None:
         """Delete the record, as soon as no other try can need it."""
@@ -136,8 +133,8 @@ class Kept:
             for number in range(self._count):
                 self._store.delete(_key(number))
         except Exception as error:
-            log.warning("cannot delete what was kept of earlier polls: %s", _short(error))
-        self._text, self._count = _NOTHING, 0
+            log.warning("cannot delete what was kept of earlier polls: %s", short(error))
+        self._text, self._count = NOTHING, 0
 
     def _whole(self, head: Any) -> str:
         if head["schema"] != SCHEMA:
@@ -158,6 +155,7 @@ class Kept:
         known = from_text(text, question.targets, question.done_states())
         if head["round"] == self._round:
             known.head_requests = head["head_requests"]
+            known.unanswered, known.hours_told = head.get("unanswered", 0), head.get("hours_told")
             known.started_at = datetime.fromisoformat(head["started_at"]) if head["started_at"] else None
             self._text = text
         else:
@@ -174,13 +172,8 @@ def _split(text: str) -> list[str]:
 
 
 def _digest(head: dict[str, Any], text: str) -> str:
-    about = {name: value for name, value in head.items() if name not in ("digest", "text")}
-    return blake2b(json.dumps([about, text], sort_keys=True).encode(), digest_size=16).hexdigest()
+    return digest({name: value for name, value in head.items() if name not in ("digest", "text")}, text)
 
 
 def _key(number: int) -> str:
     return f"{KEY}_{number}" if number else KEY
-
-
-def _short(error: Exception) -> str:
-    return f"{type(error).__name__}: {told(error)[:200]}"

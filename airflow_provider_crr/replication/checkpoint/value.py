@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Protocol
 
 from airflow_provider_crr.replication.gate import GatePolicy, Outcome
 from airflow_provider_crr.replication.packed_objects import in_order
@@ -58,14 +58,16 @@ class Checkpoint:
     """
     What is known of a gate's objects.
 
-    Its text (:mod:`.packed`) has neither ``head_requests`` nor ``started_at``.
+    Its text (:mod:`.packed`) has the first three only.
 
     :param done: state -> explicit targets that are done, or the versions that were pinned for them. The text always
         has the targets as the user named them.
     :param listed: fingerprints of listed objects that are done -> their state.
     :param pinned: unfinished objects with the version that is waited for. The text leaves out targets among them.
-    :param head_requests: HEADs sent so far.
+    :param head_requests: answers to HEADs so far.
     :param started_at: when it was first asked, UTC; None for now.
+    :param unanswered: HEADs that were sent, too, or may have been, and whose answer did not come.
+    :param hours_told: after how many hours of the wait the log last said what it has cost; None if that is not known.
     """
 
     done: dict[ObjectState, list[S3Object]] = field(default_factory=dict)
@@ -73,6 +75,8 @@ class Checkpoint:
     pinned: list[S3Object] = field(default_factory=list)
     head_requests: int = 0
     started_at: datetime | None = None
+    unanswered: int = 0
+    hours_told: int | None = None
 
     def lasting(self, *, pin_versions: bool) -> Checkpoint:
         """
@@ -83,3 +87,25 @@ class Checkpoint:
         """
         named = {state: [obj for obj in objects if obj.version_id] for state, objects in self.done.items()}
         return Checkpoint(named, {} if pin_versions else dict(self.listed))
+
+
+class Record(Protocol):
+    """Where a gate's next process finds what this one knows."""
+
+    def load(self, question: Question) -> Checkpoint | None:
+        """
+        Return what is known of a question; :meth:`save` is for the same question from then on.
+
+        :return: None if nothing is known, or it cannot be read.
+        """
+
+    def save(self, known: Checkpoint, *, waits: bool = True) -> None:
+        """
+        Keep what is known.
+
+        :param known: what is known.
+        :param waits: whether the gate waits for another poll.
+        """
+
+    def forget(self) -> None:
+        """Drop what is kept: the gate is open."""

@@ -17,9 +17,9 @@ from typing import Any
 from weakref import WeakValueDictionary, ref
 
 from airflow_provider_crr.errors import CrrError
-from airflow_provider_crr.hooks import refused
-from airflow_provider_crr.hooks.content import Content, connection_key, content_of, without_pace
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
+from airflow_provider_crr.hooks.sharing import refused
+from airflow_provider_crr.hooks.sharing.content import Content, connection_key, content_of, without_pace
 from airflow_provider_crr.replication.rules import ReadOnce, ReplicationRule
 from airflow_provider_crr.replication.source import Later
 from airflow_provider_crr.replication.status import ObjectReplication
@@ -160,12 +160,12 @@ class _Connection:
                 raise
 
     def _made(self) -> _Way:
+        _REGISTRY.freeze()  # before the hook, too: what is frozen in a circle is never released
         hook = S3ReplicationHook(**self._arguments)
         content = content_of(hook.conn_config)
         self._note(content)
         found = self._ways.get(content)
         if found is None:
-            _REGISTRY.freeze()
             found = self._ways[content] = _Way(self, hook, content)
         return found
 
