@@ -136,14 +136,16 @@ def _subject(context: Any) -> Subject:
     elif deadline := context.get("deadline"):
         happened = f"missed its deadline of {_of(deadline, 'deadline_time')}"
     run = f"{run_id}{tried}" if run_id else ""
-    return Subject(name, happened, run, str(_of(ti, "log_url") or _url_of_run(dag_id, run_id)))
+    return Subject(name, happened, run, str(_of(ti, "log_url") or _url(dag_id, run_id, ti)))
 
 
-def _url_of_run(dag_id: Any, run_id: Any) -> str:
-    base = conf.get("api", "base_url", fallback="") or ""
-    if not (base and dag_id and run_id):
+def _url(dag_id: Any, run_id: Any, ti: Any) -> str:
+    """Return where the log is, or the run; in some releases a task instance does not say, as under ``dag.test()``."""
+    if not (dag_id and run_id):
         return ""
-    return f"{base.rstrip('/')}/dags/{quote(str(dag_id))}/runs/{quote(str(run_id), safe='')}"
+    base = conf.get("api", "base_url", fallback=None) or "http://localhost:8080"  # as Airflow has it
+    run = f"{base.rstrip('/')}/dags/{quote(str(dag_id))}/runs/{quote(str(run_id))}"
+    return f"{run}/tasks/{quote(str(_of(ti, 'task_id')))}" if ti is not None else run
 
 
 def _of(what: Any, name: str) -> Any:
