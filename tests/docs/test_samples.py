@@ -22,6 +22,7 @@ import pytest
 
 import airflow_provider_crr
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
+from airflow_provider_crr.provider_info import get_provider_info
 from airflow_provider_crr.replication.events import FAILED
 from airflow_provider_crr.tasks import metrics
 from local_aws import LocalAws
@@ -78,6 +79,12 @@ def validate(service: str, shape: str, value: Any) -> None:
     from botocore.validate import validate_parameters
 
     validate_parameters(value, ServiceModel(Loader().load_service_model(service, "service-2")).shape_for(shape))
+
+
+def test_every_option_is_on_the_page() -> None:
+    """What can be configured is on its page, with its default."""
+    for name, option in get_provider_info()["config"]["crr"]["options"].items():
+        assert f"{name} - {option['default']}".strip() in words("configuration")
 
 
 @named(JSON)
