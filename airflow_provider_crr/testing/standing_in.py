@@ -25,7 +25,7 @@ _LAYERS: list[Layer] = []
 _SERVICE = Service(_LAYERS)
 _ANSWERING = Lock()
 _NUMBERS = itertools.count(1)
-#: The parameters of the request that a thread is about to send.
+#: The parameters of the requests that a thread is about to send, by their names.
 _thread = local()
 #: No profile, no file, no machine is asked for credentials.
 _ENVIRONMENT = {
@@ -69,9 +69,10 @@ def _between_boto3_and_the_network() -> Iterator[None]:
     from botocore.httpsession import URLLib3Session
 
     from airflow_provider_crr.lookup import choice
+    from airflow_provider_crr.lookup.crt import asker
 
     # Sessions, and the clients made by them, begin with these handlers.
-    ours = [("before-parameter-build.s3", _note), ("before-send", _answer)]
+    ours: list[Any] = [("before-parameter-build.s3", _note), ("before-send", _answer)]
     environment: Any = {**_ENVIRONMENT, "AWS_DEFAULT_REGION": os.environ.get("AWS_DEFAULT_REGION", _REGION)}
     with (
         patch.object(handlers, "BUILTIN_HANDLERS", [*handlers.BUILTIN_HANDLERS, *ours]),
@@ -79,6 +80,7 @@ def _between_boto3_and_the_network() -> Iterator[None]:
         patch.object(URLLib3Session, "send", _refuse),
         patch.object(AwsGenericHook, "get_session", _session(AwsGenericHook.get_session)),
         patch.object(choice, "why_not_crt", lambda client: "fake_s3 answers in the place of S3"),
+        patch.object(asker, "Runtime", _refuse_runtime),  # of a hook that was used before
         patch.dict(os.environ, environment),
     ):
         for name in _UNSET:
@@ -100,8 +102,8 @@ def _session(by_connection: Any) -> Any:
     return get_session
 
 
-def _note(params: Any, **_: Any) -> None:
-    _thread.params = params
+def _note(params: Any, model: Any, **_: Any) -> None:
+    setattr(_thread, model.name, params)  # by the name, for one request may need another one first
 
 
 def _answer(request: Any, event_name: str, **_: Any) -> Any:
@@ -118,7 +120,7 @@ def _answer(request: Any, event_name: str, **_: Any) -> Any:
             "fake_s3 does not answer aiobotocore", remedy="Let other tasks of the DAG not defer in this test"
         )
     with _ANSWERING:
-        answer = _SERVICE.answer(operation, _thread.params)
+        answer = _SERVICE.answer(operation, getattr(_thread, operation))
     return _received(request, answer)
 
 
@@ -178,7 +180,15 @@ class _Wire:
 
 
 def _refuse(self: Any, request: Any) -> Any:
-    raise LookupFailed(
-        f"{request.method} {request.url.partition('?')[0]} would leave the process",
+    raise _leaving(f"{request.method} {request.url.partition('?')[0]}")
+
+
+def _refuse_runtime(client: Any) -> Any:
+    raise _leaving(f"HEAD {client.meta.endpoint_url}")
+
+
+def _leaving(request: str) -> LookupFailed:
+    return LookupFailed(
+        f"{request} would leave the process",
         remedy="fake_s3 answers clients of S3 that are made within it; give other services a double of their own",
     )

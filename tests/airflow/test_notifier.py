@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import structlog
 from airflow.sdk import DAG
 
 from airflow_provider_crr.errors import InvalidArgument
@@ -202,3 +203,17 @@ def test_deadline_alert_is_told_from_a_triggerer(tmp_path: Path) -> None:
     ]
     assert "Run: manual__1" in all_told(tmp_path / "told")[0]["text"]
     assert "context" in inspect.signature(ReplicationNotifier).parameters
+
+
+def test_deadline_alert_is_told_from_an_executor(tmp_path: Path) -> None:
+    """A callback that Airflow runs in a process of its own is told in the same way."""
+    callbacks = pytest.importorskip("airflow.sdk.execution_time.callback_supervisor")
+    path = tmp_path / "told"
+    kwargs = {
+        "notifiers": [{"path": f"{Told.__module__}.Told", "kwargs": {"path": str(path)}}],
+        "context": {"dag_run": {"dag_id": "orders", "dag_run_id": "r"}, "deadline": {"deadline_time": "noon"}},
+    }
+    name = f"{ReplicationNotifier.__module__}.{ReplicationNotifier.__name__}"
+    log = structlog.get_logger()
+    assert callbacks.execute_callback(name, kwargs, None, None, log) == (True, None)
+    assert [each["title"] for each in all_told(path)] == ["orders missed its deadline of noon"]

@@ -16,12 +16,13 @@ from airflow_provider_crr.cli.definition import get_crr_commands
 from airflow_provider_crr.errors import InvalidArgument, LookupFailed
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.hooks.sharing.shared_hook import shared_hook
+from airflow_provider_crr.lookup.crt import asker as crt_asker
 from airflow_provider_crr.operators.deletion import S3DeleteReplicatedObjectsOperator
 from airflow_provider_crr.replication.source import run as go_through
 from airflow_provider_crr.replication.status import ObjectState
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor
-from airflow_provider_crr.testing import fake_s3
+from airflow_provider_crr.testing import fake_s3, standing_in
 from tests.support.stopwatch import Stopwatch
 from tests.testing.conftest import Ended
 
@@ -241,6 +242,27 @@ def test_what_is_not_answered_is_refused() -> None:
         within = boto3.client("s3")
     with pytest.raises(LookupFailed, match="which has ended"):
         within.head_object(Bucket="b", Key="k")
+
+
+def test_hook_from_before_does_not_lead_out_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hook that chose the AWS Common Runtime before the double began asks nobody while it lasts."""
+    monkeypatch.setenv("AIRFLOW_CONN_BEFORE", json.dumps({"conn_type": "aws", "login": "a", "password": "b"}))
+    hook = S3ReplicationHook(aws_conn_id="before", region_name="eu-west-1")
+    _ = hook._lookup
+    uris = [URI, f"{URI}2"]
+    with monkeypatch.context() as patch:
+        patch.setattr(crt_asker, "Runtime", lambda client: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            next(hook.get_replication_statuses(uris))
+    with fake_s3({URI: "COMPLETED"}), pytest.raises(LookupFailed, match="would leave the process"):
+        next(hook.get_replication_statuses(uris))
+
+
+def test_asynchronous_clients_are_refused_by_name() -> None:
+    """Aiobotocore takes other answers than boto3: its requests end with an error that says so, not with a riddle."""
+    request = type("AioAWSPreparedRequest", (), {"__module__": "aiobotocore.awsrequest"})()
+    with fake_s3({URI: "COMPLETED"}), pytest.raises(LookupFailed, match="does not answer aiobotocore"):
+        standing_in._answer(request, "before-send.s3.HeadObject")
 
 
 def test_gates_share_nothing_across_the_ends_of_a_double() -> None:

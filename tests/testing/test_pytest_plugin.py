@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -35,6 +37,14 @@ def test_second(fake_s3):
 """
 #: The plugin, where the installed project does not have the entry point yet.
 PLUGIN = "airflow_provider_crr.testing.pytest_plugin"
+
+
+def test_project_declares_the_plugin() -> None:
+    """Pytest finds the plugin by the entry point that the project declares."""
+    root = Path(airflow_provider_crr.__file__).parents[1]
+    points = tomllib.loads((root / "pyproject.toml").read_text())["project"]["entry-points"]["pytest11"]
+    assert [*points.values()] == [PLUGIN]
+    assert {"fake_s3", "fake_inventory"} <= vars(import_module(PLUGIN)).keys()
 
 
 def plugin_arguments() -> list[str]:
