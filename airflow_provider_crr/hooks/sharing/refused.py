@@ -35,7 +35,7 @@ class Refused:
 
     def note(self, error: Exception) -> None:
         """Remember a refusal."""
-        self._error, self._until = error.with_traceback(None), clock() + REFUSED_FOR
+        self._error, self._until = again(error) if isinstance(error, CrrError) else error, clock() + REFUSED_FOR
 
 
 def renew_patiently(credentials: Any) -> None:

@@ -47,7 +47,7 @@ class SharedHook:
         self.max_requests_per_second = max_requests_per_second
         self._way = way
         self._lookup = way.asker.lookup(max_requests_per_second)
-        self._rules = ReadOnce(self.get_replication_rules)
+        self._rules = ReadOnce(way.hook.get_replication_rules)  # for this gate, not for as long as the hook
 
     def get_conn(self) -> Any:
         """Return the boto3 client, which others use, too."""
@@ -189,6 +189,7 @@ class _Registry:
     """The connections of this process."""
 
     def __init__(self) -> None:
+        self._frozen = False
         self._renew()
         os.register_at_fork(after_in_child=self._renew)
 
@@ -197,7 +198,6 @@ class _Registry:
         self._connections: WeakValueDictionary[str, _Connection] = WeakValueDictionary()
         #: Those that were refused lately, which nobody else holds.
         self._refused: list[_Connection] = []
-        self._frozen = False
 
     def connection(self, arguments: Mapping[str, Any]) -> _Connection:
         """Return the connection with these arguments."""
