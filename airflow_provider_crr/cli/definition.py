@@ -34,11 +34,21 @@ ARG_OBJECTS = _arg(
     "objects",
     nargs="+",
     metavar="OBJECT",
-    help=f"{_OBJECT_HELP}.\nA lone - reads objects from standard input, one a line, UTF-8: URIs, where all after the\n"
+    help=f"{_OBJECT_HELP}.\n"
+    "With *, ? or [ in its key it is a pattern, and with a / at its end a folder: everything below it. Quote both.\n"
+    "A lone - reads objects from standard input, one a line, UTF-8: URIs, where all after the\n"
     "bucket is the key, or JSON with bucket, key and version_id, such as a line that --json wrote. A byte-order\n"
     "mark and lines that all end in CR LF, are taken, too",
 )
+ARG_LITERAL = _arg("--literal", action="store_true", help="Take *, ?, [ and a / at the end as parts of keys")
+ARG_ONLY = _arg(
+    "--only", metavar="STATES", help="Show only these states, such as pending,failed; the counts are of all"
+)
 ARG_OBJECT = _arg("object", metavar="OBJECT", help=_OBJECT_HELP)
+ARG_DAG = _arg("dag_id", metavar="DAG", help="Id of the DAG")
+ARG_TASK = _arg("task_id", metavar="TASK", help="Id of the gate's task")
+ARG_RUN = _arg("run_id", metavar="RUN", help="Id of the DAG run, as `airflow dags list-runs` has it")
+ARG_MAP_INDEX = _arg("--map-index", type=int, metavar="N", help="Map index of the gate, if its task is mapped")
 ARG_MAX_REQUESTS = _arg(
     "--max-requests-per-second",
     type=float,
@@ -67,8 +77,16 @@ The exit code is what a gate with default settings would do:
   0  open: every object is COMPLETED or REPLICA
   1  not known: S3 could not be asked, as without credentials, or there is no such bucket
   2  not known: wrong arguments, or no object was named
-  3  wait: some object is PENDING, MISSING or UNKNOWN, as where nobody answers
+  3  wait: some object is PENDING, MISSING or UNKNOWN, as where nobody answers; or nothing matches a pattern
   4  fail: some object is DELETED, FORBIDDEN, UNREADABLE, or FAILED or without status (NONE) where nothing retries it
+"""
+_EXIT_CODES_OF_A_GATE = """\
+The exit code is what the gate would do now:
+  0  open
+  1  not known: S3 could not be asked, or what the gate asks cannot be read here
+  2  not known: there is no such gate, or Airflow has not kept all that it asks
+  3  wait
+  4  fail
 """
 _SUMMARY_EXIT_CODES = """\
 Exit code: 0 whatever the report says; 1 if it cannot be read or trusted; 2 for wrong arguments.
@@ -79,9 +97,9 @@ CRR_COMMANDS = (
         name="status",
         help="Ask S3 for the replication status of objects",
         description="Ask S3 for the replication status of objects, by one HEAD each. Objects of the command line are\n"
-        "shown in their order, those of standard input as S3 answers.",
+        "shown in their order, those of standard input and of patterns as S3 answers.",
         func=lazy_load_command("airflow_provider_crr.cli.status.status"),
-        args=(ARG_OBJECTS, ARG_VERSION_ID, ARG_JSON_LINES, ARG_MAX_REQUESTS, *_COMMON),
+        args=(ARG_OBJECTS, ARG_VERSION_ID, ARG_LITERAL, ARG_ONLY, ARG_JSON_LINES, ARG_MAX_REQUESTS, *_COMMON),
         epilog=_GATE_EXIT_CODES,
     ),
     ActionCommand(
@@ -90,8 +108,18 @@ CRR_COMMANDS = (
         description="Say what the replication status of an object means for a gate, which rule covers the object or\n"
         "why none does, where its replica goes, and what to do.",
         func=lazy_load_command("airflow_provider_crr.cli.explain.explain"),
-        args=(ARG_OBJECT, ARG_VERSION_ID, ARG_JSON_DOCUMENT, *_COMMON),
+        args=(ARG_OBJECT, ARG_VERSION_ID, ARG_LITERAL, ARG_JSON_DOCUMENT, *_COMMON),
         epilog=_GATE_EXIT_CODES,
+    ),
+    ActionCommand(
+        name="gate",
+        help="Ask again what a gate of a DAG run asks, and say what it would decide",
+        description="Ask S3 again what a task of S3ReplicationSensor asks in a DAG run: for the same objects and\n"
+        "patterns, by the same connection and policy, and say what it would decide. All is asked for, also what is\n"
+        "done. It needs Airflow's database and, unless the gate is deferred, the DAG's file. It changes nothing.",
+        func=lazy_load_command("airflow_provider_crr.cli.gate.gate"),
+        args=(ARG_DAG, ARG_TASK, ARG_RUN, ARG_MAP_INDEX, ARG_ONLY, ARG_JSON_LINES, ARG_VERBOSE),
+        epilog=_EXIT_CODES_OF_A_GATE,
     ),
     ActionCommand(
         name="summarize",

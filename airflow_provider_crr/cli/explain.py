@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import Namespace
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,9 +10,10 @@ from typing import Any, TextIO
 
 from airflow_provider_crr.cli.objects import ask, connect, parse
 from airflow_provider_crr.cli.process import ExitCode, command, exit_code, to_json
-from airflow_provider_crr.cli.status import entry
-from airflow_provider_crr.errors import BucketNotFound, LookupFailed
+from airflow_provider_crr.cli.rows import entry
+from airflow_provider_crr.errors import BucketNotFound, InvalidArgument, LookupFailed
 from airflow_provider_crr.replication.gate import GatePolicy, Outcome
+from airflow_provider_crr.replication.hints import Look, looks_like
 from airflow_provider_crr.replication.reasons import REASONS
 from airflow_provider_crr.replication.rules import ReadOnce, ReplicationRule, destinations
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
@@ -51,6 +53,8 @@ def explain(args: Namespace, out: TextIO) -> ExitCode:
     (answer,) = ask(hook, [obj])
     if answer.state is ObjectState.MISSING:
         hook.check_bucket(obj.bucket)
+        if not args.literal:
+            _refuse_pattern(answer)
     tally, read = Tally(datetime.now(UTC)), ReadOnce(hook.get_replication_rules)
     tally.add(answer, GatePolicy().judge(answer, tally.now, covered=read.cover))
     (named,) = tally.verdict(read.why_no_status, read.cover).sample
@@ -71,6 +75,19 @@ def explain(args: Namespace, out: TextIO) -> ExitCode:
         explained |= _covered(rules, answer)
     print(to_json(explained, indent=2) if args.json else _text(explained, answer, tally), file=out)
     return exit_code(tally.outcome)
+
+
+def _refuse_pattern(answer: ObjectReplication) -> None:
+    """Say what to do with a pattern, or a folder, of whose name there is no object."""
+    look = looks_like(answer.object)
+    if look not in (Look.PATTERN, Look.FOLDER):
+        return
+    raise InvalidArgument(
+        f"explain takes one object, there is none of this name, and it looks like a {look}",
+        uri=answer.uri,
+        remedy=f"List what is in it: airflow crr status {shlex.quote(answer.uri)} --only failed,none. If it is a key,"
+        " add --literal",
+    )
 
 
 def _covered(rules: Sequence[ReplicationRule], answer: ObjectReplication) -> dict[str, Any]:

@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
+from typing import TextIO
 
 from airflow_provider_crr.errors import InvalidArgument
-from airflow_provider_crr.s3.objects import is_s3_uri
+from airflow_provider_crr.replication.hints import Look
+from airflow_provider_crr.replication.hints import looks_like as looks_of_key
+from airflow_provider_crr.s3.objects import S3Object, is_s3_uri
+from airflow_provider_crr.s3.patterns import first_special
 from airflow_provider_crr.text.legible import shortened
 
 #: What a line may be, for messages.
@@ -78,6 +83,47 @@ def looks_like(text: str) -> str:
     if is_s3_uri(text) or text.startswith("{"):
         return ""
     return next((name for form, name in _LOOKS if form.match(text)), "")
+
+
+class Lookalikes:
+    """
+    Says of which lines it is probably a mistake that they are keys: of each kind once, and at the end how many more.
+
+    :param stream: where it is said.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._counts: Counter[Look] = Counter()
+
+    def note(self, obj: S3Object, number: int) -> None:
+        """
+        Look at one line.
+
+        :param obj: the object that it names.
+        :param number: its number.
+        """
+        look = looks_of_key(obj)
+        if look is None:
+            return
+        self._counts[look] += 1
+        if self._counts[look] == 1:
+            said = _LOOKALIKES[look].format(special=first_special(obj.key))
+            self._stream.write(f"line {number} of standard input: {shortened(str(obj), _QUOTED)}: {said}\n")
+
+    def end(self) -> None:
+        """Say how many lines are like those that were named."""
+        for look, count in self._counts.items():
+            if count > 1:
+                self._stream.write(f"{count - 1:,} more lines look like a {look}, and are taken as keys, too\n")
+
+
+_LOOKALIKES = {
+    Look.PATTERN: "lines are keys, so {special} is part of it. Give a pattern as an argument",
+    Look.FOLDER: "lines are keys, so this is the marker of a folder. Give a folder as an argument",
+    Look.VERSION: 'lines are keys, so ?versionId= is part of it. Name a version in JSON: {{"bucket": ..., "key": ...,'
+    ' "version_id": ...}}',
+}
 
 
 def _text(number: int, line: bytes) -> str:

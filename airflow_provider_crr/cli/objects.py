@@ -8,12 +8,15 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from airflow_provider_crr.cli.lists import lines, refused
+from airflow_provider_crr.cli.lists import Lookalikes, lines, refused
 from airflow_provider_crr.errors import InvalidArgument, LookupFailed
+from airflow_provider_crr.replication.hints import looks_like
 from airflow_provider_crr.replication.status import ObjectReplication
-from airflow_provider_crr.s3.objects import S3Object
+from airflow_provider_crr.s3.objects import S3Object, is_s3_uri, split
+from airflow_provider_crr.s3.patterns import below, first_special
+from airflow_provider_crr.text.legible import legible
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -76,12 +79,25 @@ def _from_json(text: str) -> S3Object:
     return S3Object.parse({name: value[name] for name in names})
 
 
-def named(texts: Sequence[str], version_id: str | None = None) -> Iterable[S3Object]:
+class Named(NamedTuple):
     """
-    Return the objects that a command line names. Standard input is read while the result is iterated over.
+    What a command line names.
+
+    :param objects: the objects; a list unless standard input is read, which happens while they are iterated over.
+    :param patterns: the patterns; the key of each is the pattern.
+    """
+
+    objects: Iterable[S3Object]
+    patterns: tuple[S3Object, ...] = ()
+
+
+def named(texts: Sequence[str], version_id: str | None = None, *, literal: bool = False) -> Named:
+    """
+    Return what a command line names.
 
     :param texts: the arguments, of which one may be :data:`STDIN`.
     :param version_id: the version, if there is one object.
+    :param literal: whether all arguments are keys, also those that look like patterns or folders.
     :raises InvalidArgument: if a text names no object, which for standard input shows while it is read, or if a version
         is given for several objects.
     """
@@ -89,11 +105,27 @@ def named(texts: Sequence[str], version_id: str | None = None) -> Iterable[S3Obj
         raise InvalidArgument(
             "--version-id is for one object", remedy="Write s3://bucket/key?versionId=ID for each instead"
         )
-    if STDIN not in texts:
-        return [parse(text, version_id) for text in texts]
     if texts.count(STDIN) > 1:
         raise InvalidArgument("standard input can be read once", remedy="Give - once")
-    return _with_stdin(texts)
+    patterns = {} if literal else {text: pattern for text in texts if (pattern := _pattern(text, version_id))}
+    keys = [text for text in texts if text not in patterns]
+    objects = _with_stdin(keys) if STDIN in keys else [parse(text, version_id) for text in keys]
+    return Named(objects, tuple(dict.fromkeys(patterns.values())))
+
+
+def _pattern(text: str, version_id: str | None) -> S3Object | None:
+    """Return the pattern that an argument is; None if it is something else. JSON names one object, whatever its key."""
+    uri = text.removeprefix(_BYTE_ORDER_MARK)
+    if version_id is not None or not is_s3_uri(uri):
+        return None
+    bucket, key = split(uri)
+    if not key and uri.endswith("/"):
+        return S3Object(bucket, below(""))
+    obj = parse(uri)
+    look = looks_like(obj)
+    if look is not None and obj.key.endswith("/"):
+        return S3Object(obj.bucket, below(obj.key))
+    return obj if obj.version_id is None and first_special(obj.key) else None
 
 
 def _with_stdin(texts: Sequence[str]) -> Iterator[S3Object]:
@@ -104,12 +136,16 @@ def _with_stdin(texts: Sequence[str]) -> Iterator[S3Object]:
 
 
 def _lines() -> Iterator[S3Object]:
+    alike = Lookalikes(sys.stderr)
     for number, text in lines(sys.stdin.buffer):
         try:
             obj = parse(text, listed=True)
         except InvalidArgument as error:
             raise refused(text, error, number) from error
+        if is_s3_uri(text):
+            alike.note(obj, number)
         yield obj
+    alike.end()
 
 
 def connect(args: Namespace, **more: Any) -> S3ReplicationHook:
@@ -120,21 +156,36 @@ def connect(args: Namespace, **more: Any) -> S3ReplicationHook:
     :param more: other arguments of the hook.
     :raises CrrError: if the connection cannot be used.
     """
-    from airflow_provider_crr.hooks.replication import S3ReplicationHook
-
-    # Airflow's own `connections test` sets it, too. Without it, connections in Airflow's database are not found.
-    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
-    hook = S3ReplicationHook(
+    return connected(
         aws_conn_id=args.conn_id,
         region_name=args.region,
         expected_bucket_owner=args.expected_bucket_owner,
         requester_pays=args.requester_pays,
         **more,
     )
+
+
+def connected(**arguments: Any) -> S3ReplicationHook:
+    """
+    Return a hook that is connected.
+
+    :param arguments: those of the hook.
+    :raises CrrError: if the connection cannot be used.
+    """
+    from airflow_provider_crr.hooks.replication import S3ReplicationHook
+
+    use_database()
+    hook = S3ReplicationHook(**arguments)
     hook.get_conn()
-    if args.conn_id and not hook.conn_config:
-        sys.stderr.write(f"connection {args.conn_id!r} is not defined: boto3 looks for credentials by itself\n")
+    if hook.aws_conn_id and not hook.conn_config:
+        name = legible(repr(hook.aws_conn_id))
+        sys.stderr.write(f"connection {name} is not defined: boto3 looks for credentials by itself\n")
     return hook
+
+
+def use_database() -> None:
+    """Let Airflow look for connections and variables in its database, too, as its own `connections test` does."""
+    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
 
 
 def ask(hook: S3ReplicationHook, objects: Iterable[S3Object]) -> Iterator[ObjectReplication]:

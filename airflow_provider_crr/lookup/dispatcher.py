@@ -12,7 +12,6 @@ from airflow_provider_crr.errors import CrrError, LookupFailed
 from airflow_provider_crr.lookup.asker import PATIENCE, Asker, NotAsked
 from airflow_provider_crr.lookup.boto3_asker import S3Client
 from airflow_provider_crr.lookup.choice import choose_asker
-from airflow_provider_crr.lookup.crt.session import REFUSED_FOR
 from airflow_provider_crr.lookup.inquiry import Inquiry
 from airflow_provider_crr.lookup.shared_pace import SharedPace
 from airflow_provider_crr.lookup.turns import Turns
@@ -50,8 +49,6 @@ class Dispatcher:
         #: The questions that are under way, by identity, and whose they are.
         self._owners: dict[int, tuple[S3Object, Inquiry]] = {}
         self._busy_at = time.monotonic()
-        #: Why no asker could be opened, and until when that is believed.
-        self._refusal: tuple[CrrError, float] | None = None
 
     def idle_for(self) -> float:
         """Return the seconds since it last had anything to do."""
@@ -108,14 +105,7 @@ class Dispatcher:
             asker.ask(obj)
 
     def _open(self) -> Asker:
-        if self._refusal and time.monotonic() < self._refusal[1]:
-            raise self._refusal[0]
-        try:
-            self.asker = choose_asker(self._client, leaves_some=True)(self._pace)
-        except CrrError as error:
-            self._refusal = error, time.monotonic() + REFUSED_FOR
-            raise
-        self._refusal = None
+        self.asker = choose_asker(self._client, leaves_some=True)(self._pace)
         self._turns.limit = self.asker.limit
         return self.asker
 

@@ -16,6 +16,7 @@ from airflow_provider_crr.replication.status import ObjectState
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.s3.objects import is_of_one_bucket
 from airflow_provider_crr.tasks import evidence
+from airflow_provider_crr.tasks.advice import log_hints, warn_when_parsed
 from airflow_provider_crr.tasks.arguments import TARGET_FIELDS, TargetArguments, one_of
 from airflow_provider_crr.tasks.connection import HOOK_FIELDS, HookOperator
 from airflow_provider_crr.tasks.lineage import MAX_PLACES, Flow, at_hand, deletion_flow
@@ -49,8 +50,9 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
     ``dry_run``, ``deleted`` is what would have been deleted. ``already_gone`` counts versions, named or listed, that
     were not there any more.
 
-    :param bucket_key: a key, an ``s3://`` URI, a ``{"bucket", "key", "version_id"}`` mapping, or a list of them;
-        templated. With the bucket in the URI or mapping, leave ``bucket_name`` out.
+    :param bucket_key: a key, an ``s3://`` URI, a ``{"bucket", "key", "version_id"}`` mapping, Airflow's
+        ``ObjectStoragePath`` or ``Asset``, or a list of them; templated. A path or an asset must be in S3, and
+        its URI is taken. With the bucket in the URI or mapping, leave ``bucket_name`` out.
     :param bucket_name: bucket of the keys that name none; templated.
     :param wildcard_match: whether the keys are Unix shell-style patterns.
     :param version_id: version of the one key that ``bucket_key`` names; templated.
@@ -92,13 +94,14 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
         self.on_refused = one_of(on_refused, "on_refused", ("fail", "report"))
         self._remember()
         if self._names_are_known():
-            self._targets()
+            warn_when_parsed(self, self._targets())
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Look up, delete what is COMPLETED, report both."""
         self._coerce_arguments(context)
         hook = self._hook(S3ReplicationHook)
         targets = self._targets()
+        log_hints(self)
         for bucket in sorted({obj.bucket for obj in (*targets.objects, *targets.patterns)}):
             hook.check_bucket(bucket)
         client = hook.get_conn()

@@ -38,6 +38,7 @@ class Collector:
     :param pin_versions: whether to wait for the version that answers first, even if its key is overwritten later.
     :param clock: returns the current time, UTC.
     :param spending: how many HEADs may be sent, and were.
+    :param told: called with each answer and what it means, as it comes; None for nobody.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Collector:
         pin_versions: bool,
         clock: Callable[[], datetime],
         spending: Spending,
+        told: Callable[[ObjectReplication, Outcome], None] | None = None,
     ) -> None:
         self._spending = spending
         self._count = len(targets.objects)
@@ -59,6 +61,7 @@ class Collector:
         self._source = source
         self._pin_versions = pin_versions
         self._clock = clock
+        self._told = told or (lambda answer, outcome: None)
         self._checked_buckets: set[str] = set()
         self._rules = self._read_anew()
 
@@ -78,7 +81,9 @@ class Collector:
             self._source.check_bucket(bucket)
             self._checked_buckets.add(bucket)
         for answer in () if tally.partial else collect.without_match():  # what was not listed yet is not missing
-            tally.add(answer, self._policy.judge(answer, tally.now))
+            outcome = self._policy.judge(answer, tally.now)
+            tally.add(answer, outcome)
+            self._told(answer, outcome)
         tally.add_finished(collect.finished)
         return collect
 
@@ -145,6 +150,7 @@ class Collector:
                     if answer.state in _GONE and self._patterns and obj.version_id is None:
                         outcome = Outcome.WAIT  # deleted since it was listed; the next listing tells what matches
                     tally.add(answer, outcome)
+                    self._told(answer, outcome)
                     if answer.state is ObjectState.MISSING:
                         missing.add(obj.bucket)
                     if outcome is not Outcome.DONE:

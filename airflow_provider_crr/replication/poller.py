@@ -14,6 +14,7 @@ from airflow_provider_crr.replication.gate import GatePolicy, Outcome
 from airflow_provider_crr.replication.pause import Pause
 from airflow_provider_crr.replication.source import Source, Steps, run
 from airflow_provider_crr.replication.spending import Spending
+from airflow_provider_crr.replication.status import ObjectReplication
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.replication.verdict import Verdict
 from airflow_provider_crr.s3.deadline import each_until
@@ -58,6 +59,7 @@ class Watch:
     :param clock: returns the current time, UTC.
     :param pause: waits for some seconds, or until an event is set. None waits by the machine's clock, and does not
         wait if another clock is given.
+    :param told: called with each answer and what it means, as it comes; None for nobody.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Watch:
         max_head_requests: int | None = None,
         clock: Callable[[], datetime] = _now,
         pause: Callable[[float, Event | None], None] | None = None,
+        told: Callable[[ObjectReplication, Outcome], None] | None = None,
     ) -> None:
         self.verdict: Verdict | None = None
         self._targets = targets
@@ -83,7 +86,7 @@ class Watch:
         self._started_at = started_at or clock()
         self._spending = Spending(max_head_requests)
         self._collector = Collector(
-            targets, policy, source, pin_versions=pin_versions, clock=clock, spending=self._spending
+            targets, policy, source, pin_versions=pin_versions, clock=clock, spending=self._spending, told=told
         )
         self._cost: str | None = None
         self._kept = kept

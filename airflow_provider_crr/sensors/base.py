@@ -14,6 +14,7 @@ from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.links.console import S3ConsoleLink, partition_of
 from airflow_provider_crr.s3.deadline import Deadline
 from airflow_provider_crr.tasks import endings
+from airflow_provider_crr.tasks.advice import log_at_first
 from airflow_provider_crr.tasks.compat import AirflowSensorTimeout, AirflowSkipException
 from airflow_provider_crr.tasks.deferral import WaitingOperator, seconds_to_notice
 from airflow_provider_crr.tasks.intervals import Intervals, countable, instance_of
@@ -62,6 +63,7 @@ class PollingSensor(WaitingOperator, BaseSensorOperator):
             if self.deferrable:
                 self._prepare_to_defer()
         S3ConsoleLink.remember(context, self._linked)
+        log_at_first(self, context)
         try:
             return super().execute(context)
         except (AirflowSensorTimeout, AirflowSkipException) as error:

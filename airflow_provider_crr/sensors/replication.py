@@ -24,6 +24,7 @@ from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.s3.patterns import literal_prefix
 from airflow_provider_crr.sensors.base import PollingSensor
 from airflow_provider_crr.tasks import pollers
+from airflow_provider_crr.tasks.advice import warn_when_parsed
 from airflow_provider_crr.tasks.arguments import TARGET_FIELDS, TargetArguments, positive, seconds
 from airflow_provider_crr.tasks.asset_events import gate_event
 from airflow_provider_crr.tasks.connection import HOOK_FIELDS
@@ -57,8 +58,9 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
     The events of its ``outlets`` tell the same counts, and where the replicas are, as
     :func:`~airflow_provider_crr.tasks.asset_events.gate_event` describes.
 
-    :param bucket_key: a key, an ``s3://`` URI, a ``{"bucket", "key", "version_id"}`` mapping, or a list of them;
-        templated. With the bucket in the URI or mapping, leave ``bucket_name`` out.
+    :param bucket_key: a key, an ``s3://`` URI, a ``{"bucket", "key", "version_id"}`` mapping, Airflow's
+        ``ObjectStoragePath`` or ``Asset``, or a list of them; templated. A path or an asset must be in S3, and
+        its URI is taken. With the bucket in the URI or mapping, leave ``bucket_name`` out.
     :param bucket_name: bucket of the keys that name none, or the ARN of an access point; templated.
     :param wildcard_match: whether the keys are Unix shell-style patterns; each must match at least one object.
     :param version_id: version of the one key that ``bucket_key`` names; templated. None means whatever is current, but
@@ -133,6 +135,7 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
         self._remember()
         if self._names_are_known():
             targets = self._targets()
+            warn_when_parsed(self, targets)
             if self.deferrable:
                 targets.to_stored()
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.replication.targets import Targets
+from airflow_provider_crr.tasks.storage_paths import as_text
 
 #: Templated fields that name objects.
 TARGET_FIELDS = ("bucket_key", "bucket_name", "version_id")
@@ -20,6 +21,9 @@ class TargetArguments:
     bucket_name: str | None
     wildcard_match: bool
     version_id: str | None
+    aws_conn_id: str | None
+    #: Connections of the paths that were given as keys.
+    _conn_ids: frozenset[str] = frozenset()
     #: Returns an argument in its type; :class:`~airflow_provider_crr.tasks.templated.Templated` has it.
     _read: Callable[[str], Any]
 
@@ -32,19 +36,32 @@ class TargetArguments:
     def bucket_key(self, value: Any) -> None:
         # It is read several times, and each time in full. Rendered to native objects, the Jinja filters map, select and
         # unique are iterators, which yield their elements only once.
-        self._bucket_key = list(value) if isinstance(value, Iterator) else value
+        self._bucket_key, conn_ids = as_text(list(value) if isinstance(value, Iterator) else value)
+        self._conn_ids |= conn_ids
 
     def _names_are_known(self) -> bool:
         """Return whether the names are known when the DAG is parsed."""
         return all(is_known(self, field) for field in TARGET_FIELDS)
 
     def _targets(self) -> Targets:
+        keys, conn_ids = as_text(self._read("bucket_key"))
+        self._refuse_other_connections(self._conn_ids | conn_ids)
         return Targets.parse(
-            self._read("bucket_key"),
+            keys,
             bucket_name=self._read("bucket_name"),
             wildcard_match=self.wildcard_match,
             version_id=self._read("version_id"),
         )
+
+    def _refuse_other_connections(self, conn_ids: frozenset[str]) -> None:
+        """Refuse a path of another connection: by this task's, the same name may be another bucket."""
+        others = () if is_template(self.aws_conn_id) else sorted(conn_ids - {self.aws_conn_id})
+        for conn_id in others:
+            raise InvalidArgument(
+                f"bucket_key holds an ObjectStoragePath of the connection {conn_id!r}, and aws_conn_id is"
+                f" {self.aws_conn_id!r}",
+                remedy=f"Give aws_conn_id={conn_id!r}, or a path without a connection",
+            )
 
 
 def is_known(task: Any, name: str) -> bool:

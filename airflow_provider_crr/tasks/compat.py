@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from airflow.dag_processing.dagbag import DagBag as DagBag
     from airflow.sdk.configuration import conf as conf
     from airflow.sdk.exceptions import (
         AirflowException as AirflowException,
@@ -40,6 +41,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "AirflowSensorTimeout": _ERRORS,
     "AirflowSkipException": _ERRORS,
     "TaskDeferred": _ERRORS,
+    "DagBag": ("airflow.dag_processing.dagbag", "airflow.models.dagbag"),
     "AirflowPlugin": ("airflow.sdk.plugins_manager", "airflow.plugins_manager"),
     "Stats": ("airflow.sdk.observability.stats", "airflow.observability.stats", "airflow.stats"),
     "conf": ("airflow.sdk.configuration", "airflow.configuration"),

@@ -9,6 +9,7 @@ from typing import Any
 from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.tasks.rendered_values import BY_DATA, Unfit, Value, names_nothing, shown
+from airflow_provider_crr.tasks.storage_paths import is_place
 
 #: How to write the argument.
 HOW_TO_NAME_KEYS = (
@@ -35,7 +36,7 @@ def _key(value: Value) -> Any:
     now = value.now
     if value.is_nothing:
         raise _unfit_keys(f"bucket_key holds {shown(now)}: an S3 object needs a key")
-    if isinstance(now, S3Object):
+    if isinstance(now, S3Object) or is_place(now):
         return now
     if isinstance(now, str):
         if names_nothing(value):

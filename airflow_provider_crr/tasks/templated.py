@@ -61,7 +61,7 @@ class Templated:
         # None may be what an earlier rendering has left of a template.
         before = self._written
         written = {name: value for name, value in now.items() if value is not None or not is_template(before.get(name))}
-        self._written = {**self._written, **written, **dict.fromkeys(_given_by_data(self), BY_DATA)}
+        self._written = {**self._written, **written, **dict.fromkeys(given_by_data(self), BY_DATA)}
         render(parent, template_fields, context, jinja_env, seen_oids)
         self._render_what_is_left(template_fields, context, jinja_env)
 
@@ -87,7 +87,7 @@ class _Rendering:
         return "".join(map(str, self._environment.from_string(template).generate(self._context)))
 
 
-def _given_by_data(task: Any) -> set[str]:
+def given_by_data(task: Any) -> set[str]:
     """Return the names of the arguments that other tasks gave to this one, if it was expanded from a mapped task."""
     if not is_expanded(task):
         return set()

@@ -13,7 +13,7 @@ import pytest
 import airflow_provider_crr
 from airflow_provider_crr import errors, failures
 from airflow_provider_crr.inventory.engines.duckdb_sql import DEFECTS
-from airflow_provider_crr.replication import rules
+from airflow_provider_crr.replication import hints, rules
 from airflow_provider_crr.replication.reasons import REASONS, UNCOVERED
 from airflow_provider_crr.s3 import stores
 from tests.docs.pages import words
@@ -90,6 +90,12 @@ def test_every_reason_of_another_store_is_on_the_page(store: Any) -> None:
         texts.append(UNCOVERED.format(store.doer, "…"))
     for text in texts:
         assert re.split(r"[.,:;](?: |$)| [(]", text)[0] in PAGE
+
+
+@pytest.mark.parametrize("text", hints.TEXTS)
+def test_every_hint_about_a_key_is_on_the_page(text: Any) -> None:
+    """What a key or a pattern is warned of for is there, by its own words."""
+    assert all(part.strip(" '") in PAGE for part in re.split(r"\{[^}]*\}", text.partition(". ")[0].replace("*", "")))
 
 
 @pytest.mark.parametrize("code", DEFECTS)

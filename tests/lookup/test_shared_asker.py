@@ -9,17 +9,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
-from unittest.mock import Mock
 from weakref import ref
 
 import pytest
-from botocore.exceptions import CredentialRetrievalError, ParamValidationError
+from botocore.exceptions import ParamValidationError
 
 from airflow_provider_crr.errors import InvalidArgument, LookupFailed
 from airflow_provider_crr.lookup import choice
-from airflow_provider_crr.lookup.crt import session
 from airflow_provider_crr.lookup.shared_asker import SharedAsker
 from airflow_provider_crr.lookup.shared_lookup import WINDOW
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
@@ -186,50 +183,6 @@ def test_what_cannot_be_asked_ends_only_its_own_lookup(server: S3Server, shared:
         with pytest.raises(InvalidArgument):
             bad.result()
         assert len(good.result()) == 200
-
-
-def test_refused_credentials_are_asked_for_seldom(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hundred lookups whose credentials are refused ask their source a few times, each fails; later all go on."""
-    client = server.client()
-    asked, refused = [0], [True]
-    right = client._get_credentials()
-
-    class Source:
-        refresh_needed = staticmethod(lambda: False)
-        token, method = None, "test"
-
-        def get_frozen_credentials(self) -> Any:
-            asked[0] += 1
-            if refused[0]:
-                raise CredentialRetrievalError(provider="test", error_msg="refused")
-            return right.get_frozen_credentials()
-
-    source = Source()
-    for name in ("access_key", "secret_key"):
-        setattr(Source, name, property(partial(lambda name, self: getattr(self.get_frozen_credentials(), name), name)))
-    client._request_signer._credentials = source
-    monkeypatch.setattr(client, "_get_credentials", Mock(return_value=source), raising=False)
-    monkeypatch.setattr(session, "REFUSED_FOR", 0.5)
-    shared = SharedAsker(client)
-    try:
-        for _ in range(100):
-            with pytest.raises(LookupFailed, match="refused"):
-                answers(shared.lookup(None), objects(3))
-        assert asked[0] < 20
-        refused[0] = False
-
-        def goes_on() -> bool:
-            try:
-                return len(answers(shared.lookup(None), objects(3))) == 3
-            except LookupFailed:
-                return False
-
-        deadline = time.monotonic() + 60
-        while not goes_on():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-    finally:
-        shared.close()
 
 
 def test_a_stopped_lookup_gives_what_came(server: S3Server, shared: SharedAsker) -> None:

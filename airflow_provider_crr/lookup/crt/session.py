@@ -32,8 +32,6 @@ from airflow_provider_crr.s3.objects import S3Object
 #: Seconds for which the credentials and the time of a signature are used again. botocore renews credentials minutes
 #: before they expire, and S3 accepts a signature for 15 minutes.
 _SIGNING_AGE = 1.0
-#: Seconds for which a source of credentials that refused is not asked again: many lookups may want the same ones.
-REFUSED_FOR = 10.0
 #: Seconds that a fork waits for the threads of past lookups to end.
 _JOIN = 2.0
 
@@ -58,8 +56,6 @@ class Runtime:
         self._frozen: Any = None
         self._provider: Any = None
         self._signed_at = float("-inf")
-        #: Why there are no credentials, and until when that is believed.
-        self._refusal: tuple[Exception, float] | None = None
         self._signing: dict[tuple[str, str], Any] = {}
         self._loop = io.EventLoopGroup(1)
         self._bootstrap = io.ClientBootstrap(self._loop, io.DefaultHostResolver(self._loop))
@@ -96,7 +92,8 @@ class Runtime:
         if now - self._signed_at <= _SIGNING_AGE:
             return
         try:
-            frozen = self._renewed()
+            renew(self._credentials)
+            frozen = self._credentials.get_frozen_credentials()
         except Exception as error:
             note_connection(self._client, error)
             raise_not_asked(error, str(obj), "look up")
@@ -107,19 +104,6 @@ class Runtime:
             )
         self._signing.clear()
         self._signed_at = now
-
-    def _renewed(self) -> Any:
-        """Return the credentials, renewed if need be; whoever refused them just now is not asked again."""
-        if self._refusal and time.monotonic() < self._refusal[1]:
-            raise self._refusal[0]
-        try:
-            renew(self._credentials)
-            frozen = self._credentials.get_frozen_credentials()
-        except Exception as error:
-            self._refusal = error, time.monotonic() + REFUSED_FOR
-            raise
-        self._refusal = None
-        return frozen
 
     def refuses(self, endpoint: Endpoint) -> bool:
         """Return whether only boto3 gets a connection there."""
