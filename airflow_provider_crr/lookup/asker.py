@@ -22,7 +22,8 @@ PATIENCE = 0.1
 
 class NotAsked(NamedTuple):
     """
-    An object that could not be asked for, so that nothing is known of it.
+    An object that could not be asked for, so that nothing is known of it. No HEAD was sent for it, but for one that
+    was to be sent again.
 
     :param object: the object.
     :param error: why: somebody other than S3 refused, or no request can be made of it.

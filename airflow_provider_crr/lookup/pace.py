@@ -37,6 +37,27 @@ class Pace(Protocol):
         """Take note of an answer about a bucket, by its status code."""
 
 
+class CountedPace:
+    """
+    A pace that counts what left, or was about to.
+
+    :param pace: the pace.
+    """
+
+    def __init__(self, pace: Pace) -> None:
+        self.claimed = 0
+        self.delay = pace.delay
+        self.answered = pace.answered
+        self._pace = pace
+        self._lock = Lock()
+
+    def claim(self, bucket: str) -> float:
+        """Count one request to a bucket, and return the seconds after which it may leave."""
+        with self._lock:
+            self.claimed += 1
+        return self._pace.claim(bucket)
+
+
 class OnePace:
     """
     One limit for all buckets together.

@@ -17,8 +17,8 @@ class Spending:
     """
     The HEADs of one gate.
 
-    What was handed to the lookup counts as sent, whether or not its answer came. What the clients send again by
-    themselves is not known here, and not counted.
+    What was handed to the lookup counts as sent, whether or not its answer came, but for what the lookup says was not
+    sent. What the clients send again by themselves is not known here, and not counted.
 
     :param most: how many may be sent; None for any number.
     :param prices: what they cost.
@@ -59,6 +59,10 @@ class Spending:
                 return
             self._sent += 1
             yield obj
+
+    def give_back(self, count: int) -> None:
+        """Take away HEADs that were allowed and certainly not sent."""
+        self._sent -= min(count, self._sent - self.answered)
 
     def used_up(self) -> str | None:
         """Return that no more may be sent, as a message says it; None if more may be."""
