@@ -308,9 +308,7 @@ def test_look_that_is_cut_counts_what_was_sent(s3: S3Server, monkeypatch: pytest
     """A sweep that ends early has read far ahead of what its pace let leave; that is not counted."""
     monkeypatch.setattr(PollingSensor, "FIRST_LOOK", 1.0)
     s3.default = lambda bucket, key, version: stored("PENDING")
-    _, kwargs = deferred(
-        gate(bucket_key=[f"s3://b/{number}" for number in range(5000)], max_requests_per_second=50)
-    )
+    _, kwargs = deferred(gate(bucket_key=[f"s3://b/{number}" for number in range(5000)], max_requests_per_second=50))
     spent = kwargs
     if shared:
         asked(s3)
