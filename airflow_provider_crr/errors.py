@@ -20,7 +20,7 @@ class CrrError(Exception):
     Base of every error of this provider.
 
     Its text is always legible, bounded, and without the name and password of a URL. One that ends a lookup says by
-    :attr:`not_sent` about how many of the objects that the lookup has read no HEAD was sent for certain.
+    ``not_sent`` about how many of the objects that the lookup has read no HEAD was sent for certain.
 
     :param message: what is wrong, one sentence without a full stop.
     :param uri: the S3 URI that it is about, or None.

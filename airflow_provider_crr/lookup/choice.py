@@ -99,7 +99,7 @@ def choose_asker(client: S3Client, *, leaves_some: bool = False) -> Callable[[Pa
     reason = why_not_crt(client)
     if reason:
         log.debug("Asking S3 through boto3: %s", reason)
-        return lambda pace: BotoAsker(client, pace)
+        return lambda pace: BotoAsker(client, pace, leaves_some=leaves_some)
     from airflow_provider_crr.lookup.crt.asker import CrtAsker
 
     log.debug("Asking S3 through the AWS Common Runtime")

@@ -45,6 +45,8 @@ class Inquiry:
         self.questions = Questions()
         self.buckets: set[str] = set()
         self.is_in_line = False
+        #: How many of its questions are under way.
+        self.under_way = 0
         self._new: deque[list[S3Object]] = deque()
         self._answers: deque[Answer] = deque()
         self._expected = 1
@@ -53,6 +55,10 @@ class Inquiry:
         self._settled = Event()
         self._call: Callable[[], None] | None = None
         self._lock = Lock()
+
+    def sends_again(self) -> None:
+        """Take note of a request beyond the first for an object: the next question leaves later."""
+        self.pacer.claim()
 
     def put(self, objects: list[S3Object]) -> None:
         """Put questions; called in the lookup's thread."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from airflow_provider_crr.replication.checkpoint.value import Checkpoint
 from airflow_provider_crr.replication.verdict import Tally
-from airflow_provider_crr.s3 import prices
 from airflow_provider_crr.s3.objects import S3Object
+from airflow_provider_crr.s3.prices import Prices
 from airflow_provider_crr.text import humanize
 
 _HOUR = 3600.0
@@ -21,10 +21,12 @@ class Spending:
     sent. What the clients send again by themselves is not known here, and not counted.
 
     :param most: how many may be sent; None for any number.
+    :param prices: what they cost.
     """
 
-    def __init__(self, most: int | None) -> None:
+    def __init__(self, most: int | None, prices: Prices) -> None:
         self.answered = 0
+        self._prices = prices
         self._most = most
         self._sent = 0
         #: Hours of the wait for which the cost was told, or that were over when this process began.
@@ -82,7 +84,7 @@ class Spending:
         self._told = hours
         return (
             f"in {humanize.age(waited)} this wait has sent {humanize.count(self._sent)} HEADs,"
-            f" {prices.of_heads(self._sent)} in us-east-1"
+            f" {self._prices.of_heads(self._sent)}"
         )
 
     def recall(self, known: Checkpoint) -> None:
