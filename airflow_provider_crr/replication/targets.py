@@ -19,6 +19,9 @@ from airflow_provider_crr.s3.objects import S3Object
 #: Longest stored form of a list of objects, in characters. Airflow encrypts a trigger's kwargs, which adds a third, and
 #: MySQL's column for them ends at 65,535 bytes. The rest is for the other kwargs.
 MAX_STORED = 45_000
+#: Patterns that are stored one by one, as earlier releases read them. Airflow 3.0 wraps each of them into some 40
+#: characters more; so more of them are stored as one text.
+_FEW = 20
 
 #: Texts of iterables that are no lists, such as ``<generator object do_map at 0x7f...>`` and ``dict_keys(['a'])``.
 _OF_ITERABLE = re.compile(r"<.+ at 0x[0-9a-f]+>|(?:dict_(?:keys|values|items)|frozenset|deque)\([\[{].*\)", re.S)
@@ -92,7 +95,8 @@ class Targets:
 
         :raises InvalidArgument: if it is longer than :data:`MAX_STORED` even compressed.
         """
-        stored = {"objects": pack(self.objects), "patterns": [pattern.to_dict() for pattern in self.patterns]}
+        few = [pattern.to_dict() for pattern in self.patterns] if len(self.patterns) <= _FEW else None
+        stored = {"objects": pack(self.objects), "patterns": pack(self.patterns) if few is None else few}
         size = len(json.dumps(stored))
         if size > MAX_STORED:
             raise InvalidArgument(
@@ -111,8 +115,9 @@ class Targets:
         :raises InvalidArgument: if it is something else.
         """
         try:
-            patterns = tuple(S3Object.parse(pattern) for pattern in stored["patterns"])
-            targets = cls(tuple(unpack(stored["objects"])), patterns)
+            patterns = stored["patterns"]
+            named = unpack(patterns) if isinstance(patterns, str) else map(S3Object.parse, patterns)
+            targets = cls(tuple(unpack(stored["objects"])), tuple(named))
             if not (targets.objects or targets.patterns):
                 raise ValueError("it names nothing")
         except Exception as error:  # malformed in whichever way: base 85, LZMA, JSON, types

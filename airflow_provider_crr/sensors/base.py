@@ -117,26 +117,27 @@ class PollingSensor(WaitingOperator, BaseSensorOperator):
 
     def _hand_over(self, started_at: datetime) -> None:
         """Defer: the worker's look was the first poll."""
-        now = time.time()
-        max_wait = self.max_wait.total_seconds() if self.max_wait else None
-        intervals = Intervals(
-            poke_interval=self.poke_interval,
-            exponential_backoff=self.exponential_backoff,
-            max_wait=max_wait,
-            timeout=self.timeout,
-            started_at=started_at,
-            dag_id=self.dag_id,
-            task_id=self.task_id,
-            instance=self._instance,
-        )
+        now, intervals = time.time(), self._intervals(started_at)
         self._defer(
             timeout=self.timeout,
             started_at=started_at,
             poke_interval=self.poke_interval,
             exponential_backoff=self.exponential_backoff,
-            max_wait=max_wait,
+            max_wait=intervals.max_wait,
             silent_fail=self.silent_fail,
             next_poke=now + intervals.first(now - started_at.timestamp()),
+        )
+
+    def _intervals(self, started_at: datetime) -> Intervals:
+        return Intervals(
+            poke_interval=self.poke_interval,
+            exponential_backoff=self.exponential_backoff,
+            max_wait=self.max_wait.total_seconds() if self.max_wait else None,
+            timeout=self.timeout,
+            started_at=started_at,
+            dag_id=self.dag_id,
+            task_id=self.task_id,
+            instance=self._instance,
         )
 
     def _wait_here(self) -> float | None:
@@ -146,12 +147,12 @@ class PollingSensor(WaitingOperator, BaseSensorOperator):
         waited = (datetime.now(UTC) - self._started_at).total_seconds()
         if waited > self.timeout:
             return None
-        wait = super()._get_next_poke_interval(self._started_at, lambda: waited, 1)
+        wait = self._intervals(self._started_at).by_airflow(waited)
         if self.execution_timeout:  # it is meant for one poke, and must not end the waiting of several
             here = time.monotonic() - self._began_here
             if here + wait > self.execution_timeout.total_seconds() / 2:
                 return None
-        return float(wait) if wait < seconds_to_notice() else None
+        return wait if wait < seconds_to_notice() else None
 
     def _get_next_poke_interval(self, started_at: Any, run_duration: Callable[[], float], poke_count: int) -> float:
         """
@@ -162,5 +163,6 @@ class PollingSensor(WaitingOperator, BaseSensorOperator):
         if self.deferrable:
             with self._never_failing():
                 self._hand_over(self._started_at or datetime.now(UTC))
-        wait = super()._get_next_poke_interval(started_at, run_duration, countable(poke_count))
-        return max(wait, seconds_to_notice()) if self.reschedule else wait
+        if self.reschedule:
+            return max(self._intervals(started_at).by_airflow(run_duration()), seconds_to_notice())
+        return super()._get_next_poke_interval(started_at, run_duration, countable(poke_count))

@@ -19,7 +19,7 @@ from airflow_provider_crr.replication.checkpoint.value import Record
 from airflow_provider_crr.replication.gate import GatePolicy
 from airflow_provider_crr.replication.poller import Watch
 from airflow_provider_crr.replication.rules import ReadOnce
-from airflow_provider_crr.replication.targets import MAX_STORED
+from airflow_provider_crr.replication.targets import MAX_STORED, Targets
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.s3.patterns import literal_prefix
 from airflow_provider_crr.sensors.base import PollingSensor
@@ -125,6 +125,7 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
         self.max_pending_age = max_pending_age
         self.pin_versions = pin_versions
         self.max_head_requests = positive(max_head_requests, "max_head_requests")
+        self._parsed: Targets | None = None
         self._stored_targets: dict[str, Any] | None = None
         self._handover = Handover()
         if pin_versions and self.reschedule and not self.deferrable and not has_task_state_store():
@@ -161,7 +162,8 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
         return {"bucket": obj.bucket, "key": literal[: literal.rfind("/") + 1]}
 
     def _prepare_to_defer(self) -> None:
-        self._stored_targets, self._handover = self._targets().to_stored(), Handover()
+        self._parsed = self._targets()
+        self._stored_targets, self._handover = self._parsed.to_stored(), Handover()
 
     def _make_poller(self, started_at: datetime, context: Context) -> Watch:
         store: Any = context.get("task_state_store")
@@ -172,7 +174,7 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
             kept = Kept(store, _round(context), each_poll=self.reschedule, later=self._when_stored)
         return pollers.gate(
             self._hook(S3ReplicationHook),
-            self._targets(),
+            self._parsed or self._targets(),
             self._policy(),
             pin_versions=self.pin_versions,
             started_at=started_at,

@@ -33,7 +33,8 @@ class Intervals:
 
     :param poke_interval: the sensor's own.
     :param exponential_backoff: whether the interval doubles from poll to poll, with a jitter, as Airflow has it.
-    :param max_wait: longest interval that this may lead to; None for no bound.
+    :param max_wait: longest interval that this may lead to, but for the spread, which may add a twentieth, and a tenth
+        to the first one; None for no bound.
     :param timeout: how long the task waits.
     :param started_at: when it first asked, UTC.
     :param dag_id: the jitter depends on it, on the task's id and on ``started_at``.
@@ -94,7 +95,7 @@ class Intervals:
 
     def begin(self) -> float:
         """Return how long to wait before a poll that is overdue, as after a triggerer's restart."""
-        return self.poke_interval * FIRST_SPREAD * self._share()
+        return self.by_airflow(0) * FIRST_SPREAD * self._share()
 
     def _share(self) -> float:
         """Return a number from 0 to 1 that stays the same for one task instance."""

@@ -55,7 +55,7 @@ class PollingTrigger(BaseTrigger):
     :param next_poke: when the first poll is due, seconds since the epoch; 0 for at once. It may come a little later,
         because many triggers begin when a triggerer does.
     :param exponential_backoff: double the interval from poll to poll, as Airflow's sensors do.
-    :param max_wait: longest interval in seconds that this leads to, None for no bound.
+    :param max_wait: longest interval in seconds that this leads to, but for the twentieth; None for no bound.
     :param silent_fail: log every error that keeps S3 from being asked, and go on, even if it does not pass by itself.
     :param form: ``FORM`` of the release that stored the kwargs; 0 if that release did not store it.
     :param question: the kwargs of the subclass, which say what to poll.
@@ -233,11 +233,13 @@ class PollingTrigger(BaseTrigger):
             started_at=datetime.fromtimestamp(self.started_at, UTC),
             dag_id=getattr(ti, "dag_id", ""),
             task_id=getattr(ti, "task_id", ""),
-            instance=instance_of(ti, f"{self.started_at}{self.question}"),
+            instance=instance_of(ti, "") or f"{self.started_at}{self.question}",
         )
 
     def _until_first_poll(self, intervals: Intervals) -> float:
         """Return the seconds until it is due; none if the task was stored by a release whose triggers poll at once."""
         now = time.time()
-        due = max(self.next_poke - now, intervals.begin()) if self.next_poke else 0.0
+        # Not later than an interval from now: the worker's clock may be ahead of this one.
+        longest = intervals.first(max(0.0, now - self.started_at))
+        due = max(min(self.next_poke - now, longest), intervals.begin()) if self.next_poke else 0.0
         return max(0.0, min(due, self.deadline - now))

@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import pairwise
@@ -16,6 +17,7 @@ import pytest
 from airflow.sdk import BaseSensorOperator
 
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor
+from airflow_provider_crr.tasks.deferral import seconds_to_notice
 from airflow_provider_crr.tasks.intervals import Intervals, countable, instance_of
 from airflow_provider_crr.triggers.base import PollingTrigger
 
@@ -92,6 +94,22 @@ def test_backoff_of_a_long_wait_does_not_break_a_poke() -> None:
     assert [countable(1), countable(5000)] == [1, 1000]
 
 
+def test_backoff_of_nothing_does_not_break_a_rescheduled_poke() -> None:
+    """With poke_interval=0 and exponential_backoff a sensor that was rescheduled for an hour goes on every second."""
+    task = S3ReplicationSensor(
+        task_id="gate",
+        bucket_key="s3://b/k",
+        deferrable=False,
+        mode="reschedule",
+        poke_interval=0,
+        exponential_backoff=True,
+    )
+    began = task._started_at = datetime.now(UTC) - timedelta(hours=1)
+    notice = seconds_to_notice()
+    assert task._wait_here() == (1 if notice > 1 else None)
+    assert task._get_next_poke_interval(began, lambda: 3600, 1) == max(1, notice)
+
+
 def test_polls_of_one_gate_double_their_distance() -> None:
     """Each poll is one step of the doubling, though the spread has it come early or late."""
     for each in some(50):
@@ -126,6 +144,7 @@ def test_polls_of_many_gates_are_spread() -> None:
     assert 0 <= min(overdue) < 0.1
     assert 5.9 < max(overdue) <= 6
     assert [gate.next(100) for gate in some(1000)] == later  # whichever process computes it
+    assert max(replace(gate, max_wait=1.0, exponential_backoff=True).begin() for gate in gates) <= 0.1
 
 
 def test_instance_is_told_by_its_key() -> None:
@@ -188,17 +207,24 @@ def polled(number: int, **kwargs: Any) -> tuple[float, list[float], dict[str, An
 def test_trigger_polls_first_when_it_is_due() -> None:
     """A trigger waits for its first poll, keeps its interval, and one of an earlier release polls at once."""
     now = time.time()
-    _, times, _ = polled(3, next_poke=now + 0.5)
-    assert times[0] >= now + 0.5
+    _, times, _ = polled(3, next_poke=now + 0.4)
+    assert times[0] >= now + 0.4
     assert all(later - earlier >= 0.4 * 0.95 for earlier, later in pairwise(times))
     began, times, _ = polled(1, poke_interval=600)
     assert times[0] - began < 10
 
 
+def test_trigger_polls_first_within_an_interval() -> None:
+    """Where the worker's clock is ahead, or the triggerer's is set back, the first poll is an interval from now."""
+    now = time.time()
+    began, times, _ = polled(1, started_at=now + 3600, next_poke=now + 3600, deadline=now + 7200)
+    assert 0.3 < times[0] - began < 10
+
+
 def test_trigger_polls_first_before_its_deadline() -> None:
     """A first poll that is due after the deadline is made at the deadline, and a late trigger polls at once."""
     now = time.time()
-    began, times, event = polled(2, next_poke=now + 600, deadline=now + 0.5)
+    began, times, event = polled(2, poke_interval=600, next_poke=now + 600, deadline=now + 0.5)
     assert (len(times), event["status"]) == (1, "timeout")
     assert 0.4 < times[0] - began < 10
     began, times, event = polled(2, poke_interval=600, next_poke=now - 600, deadline=now - 1)
