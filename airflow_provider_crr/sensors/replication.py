@@ -78,11 +78,14 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
         or a timedelta; None never. It also ends the waiting of ``on_failed=None`` and ``on_none=None``.
     :param pin_versions: wait for the version that answers first, even if the key is overwritten meanwhile. With
         ``mode="reschedule"`` this needs Airflow 3.3. A task that a user clears, and each run that asks for all objects
-        again, as described above, takes the version that is current then.
+        again, as described above, takes the version that is current then. So does a triggerer for all objects if what
+        the worker has pinned or found done does not fit beside the targets: some 1,000 versions, or 2,200 finished
+        objects of a pattern.
     :param max_head_requests: most HEADs that the gate sends, which cost about $0.40 a million; None for any number. A
         gate that has sent them and is not decided ends as one whose ``timeout`` is over. Retries of a client are not
         counted, nor are listings. They count for one try. From Airflow 3.3 on, what earlier tries of a gate that is not
-        deferrable are known to have sent counts, too. Before 3.3 they count for each poke of ``mode="reschedule"``.
+        deferrable are known to have sent counts, too. Before 3.3, and where its store fails, they count for each poke of
+        ``mode="reschedule"``.
     :param max_requests_per_second: most HEAD requests in a second; None for no limit, ``"configured"`` for 1,000 or
         what :doc:`/configuration` says. S3 allows 5,500 a second and prefix, of which replication itself uses up to
         five an object.
