@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -10,6 +11,7 @@ from airflow_provider_crr.replication.checkpoint.handover import Handover
 from airflow_provider_crr.replication.gate import UNSAID, GatePolicy
 from airflow_provider_crr.replication.poller import Watch
 from airflow_provider_crr.replication.targets import Targets
+from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.tasks import pollers
 from airflow_provider_crr.triggers.base import PollingTrigger, without_defaults
 
@@ -69,6 +71,13 @@ class S3ReplicationTrigger(PollingTrigger):
             **kwargs,
         )
         self._handover = Handover(known, head_requests=head_requests, unanswered=unanswered)
+
+    def polling_key(self) -> Hashable:
+        """Return a key with each bucket that is listed: a LIST holds its thread until S3 answers, a HEAD does not."""
+        listed: set[str] = set()
+        with suppress(Exception):  # of what cannot be read the poller tells
+            listed = {S3Object.parse(pattern).bucket for pattern in self.question["targets"]["patterns"]}
+        return (super().polling_key(), *sorted(listed))
 
     def poller(self) -> Watch:
         """Return the gate. What an earlier one has sent counts, if the connection was edited meanwhile."""
