@@ -50,18 +50,19 @@ class SharedLookup:
         self._pacer = Pacer(limit)
 
     def __call__(
-        self, objects: Iterable[S3Object], *, stop: Event | None = None
+        self, objects: Iterable[S3Object | Later], *, stop: Event | None = None
     ) -> Iterator[ObjectReplication | Later]:
         """
         Yield exactly one answer for each object, in any order, and whatever is to be waited for in between.
 
-        :param objects: what to ask for, of any length; read only a few hundred ahead of the answers.
+        :param objects: what to ask for, of any length; read only a few hundred ahead of the answers. What is to be
+            waited for in between is yielded.
         :param stop: once set, nothing more is asked.
         :raises LookupFailed: if ``stop`` is set before every answer is in, or S3 cannot be asked.
         """
         return each_until(stop, self._answers(objects, stop))
 
-    def _answers(self, objects: Iterable[S3Object], stop: Event | None) -> Generator[ObjectReplication | Later]:
+    def _answers(self, objects: Iterable[S3Object | Later], stop: Event | None) -> Generator[ObjectReplication | Later]:
         refusals = Refusals(self._client)
         process, inquiry = os.getpid(), Inquiry(self._limit, self._pacer)
         remaining, exhausted = iter(objects), False
@@ -79,18 +80,23 @@ class SharedLookup:
                     yield refusals.explain(answer)
                 if refused:
                     break
-                while not exhausted and under_way + len(new) < WINDOW:
+                later: Later | None = None
+                while not exhausted and later is None and under_way + len(new) < WINDOW:
                     check_going_on(stop, process, answered, under_way)
                     obj = next(remaining, None)
                     exhausted = obj is None
-                    if obj is not None:
+                    if isinstance(obj, S3Object):
                         new.append(obj)
+                    else:
+                        later = obj
                 check_going_on(stop, process, answered, under_way)
                 if new:
                     inquiry.put(new)
                     under_way, new = under_way + len(new), []
                     self._shared.tell(inquiry)
-                if under_way:
+                if later is not None:
+                    yield later
+                elif under_way:
                     # Woken when the window is half empty, or by the last answer: a sweep is judged at its end.
                     inquiry.expects(under_way if exhausted else WINDOW // 2)
                     yield inquiry

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from airflow_provider_crr.replication.source import Later
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
 from airflow_provider_crr.replication.verdict import Tally
 from airflow_provider_crr.s3.objects import S3Object
@@ -60,10 +61,10 @@ class Collect:
         """Return whether this began after the last answer of another collect, and shows exactly what that counted."""
         return not self.asked and self.marks == other.marks
 
-    def counted(self, objects: Iterable[S3Object]) -> Iterator[S3Object]:
-        """Yield objects to ask for, and count them."""
+    def counted(self, objects: Iterable[S3Object | Later]) -> Iterator[S3Object | Later]:
+        """Yield objects to ask for, and count them; what is to be waited for in between is passed on."""
         for obj in objects:
-            self.asked += 1
+            self.asked += isinstance(obj, S3Object)
             yield obj
 
     def without_match(self) -> list[ObjectReplication]:

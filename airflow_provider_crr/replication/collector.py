@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import chain
 from threading import Event
+from typing import Any
 
 from airflow_provider_crr.errors import CrrError, LookupFailed
 from airflow_provider_crr.replication.checkpoint.value import Checkpoint
@@ -130,7 +131,7 @@ class Collector:
         judged_by_rules = store_of(answer.server).replicates_existing
         return self._rules.why_no_status(answer) if judged_by_rules else self._source.why_no_status(answer)
 
-    def _ask(self, objects: Iterable[S3Object], collect: Collect, stop: Event | None) -> Steps[set[str]]:
+    def _ask(self, objects: Iterable[S3Object | Later], collect: Collect, stop: Event | None) -> Steps[set[str]]:
         """Ask, note each answer as it comes, and return the buckets of missing objects."""
         tally, began, answered = collect.tally, self._clock(), 0
         missing: set[str] = set()
@@ -174,5 +175,6 @@ class Collector:
             )
         return missing
 
-    def _answers(self, objects: Iterable[S3Object], stop: Event | None) -> Generator[ObjectReplication | Later]:
-        yield from self._source.get_replication_statuses(objects, stop=stop)
+    def _answers(self, objects: Iterable[S3Object | Later], stop: Event | None) -> Generator[ObjectReplication | Later]:
+        asked: Any = objects  # a source whose listing yields something else takes it, too
+        yield from self._source.get_replication_statuses(asked, stop=stop)

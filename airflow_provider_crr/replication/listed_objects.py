@@ -10,8 +10,9 @@ from threading import Event
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication.checkpoint.value import MARK
 from airflow_provider_crr.replication.collect import Collect
-from airflow_provider_crr.replication.source import Source
+from airflow_provider_crr.replication.source import Later, Source
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
+from airflow_provider_crr.s3.listing import ListedObject
 from airflow_provider_crr.s3.objects import S3Object
 
 #: S3 tells in whole seconds when an object was written: within one second the same bytes may be written twice.
@@ -52,9 +53,11 @@ class ListedObjects:
         self._clock = clock
         self._first_answered: dict[bytes, datetime] = {}  # of the young ones, by our clock
 
-    def unfinished(self, collect: Collect, named: Iterable[S3Object], stop: Event | None) -> Iterator[S3Object]:
+    def unfinished(self, collect: Collect, named: Iterable[S3Object], stop: Event | None) -> Iterator[S3Object | Later]:
         """
         List every pattern, count what is done, and yield the rest, each state of a key once.
+
+        Whatever else the source yields among what it lists is passed on.
 
         :param collect: counts what is done, and crosses off the patterns that match.
         :param named: objects that are asked for in any case.
@@ -65,9 +68,12 @@ class ListedObjects:
         seen: set[bytes] | None = set() if len(self._patterns) > 1 else None
         for pattern in self._patterns:
             for listed in self._source.list_matching(pattern):
-                collect.unmatched.pop(pattern, None)
                 if stop is not None and stop.is_set():
                     raise LookupFailed("the listing was stopped", remedy="Ask again: nothing is known of the rest")
+                if not isinstance(listed, ListedObject):
+                    yield listed
+                    continue
+                collect.unmatched.pop(pattern, None)
                 obj = listed.object
                 if (obj.bucket, obj.key) in names:
                     continue

@@ -1,4 +1,4 @@
-"""A pause of some seconds, for which no thread has to sleep."""
+"""Pauses, for which no thread has to sleep."""
 
 from __future__ import annotations
 
@@ -7,6 +7,18 @@ from collections.abc import Callable
 from threading import Event, Lock
 
 from airflow_provider_crr.s3.ticker import TICKER
+
+
+class GoFirst:
+    """A :class:`~airflow_provider_crr.replication.source.Later` that has come already: it only lets others go first."""
+
+    def wait(self, timeout: float) -> bool:
+        """Return at once that it came."""
+        return True
+
+    def then(self, call: Callable[[], None]) -> None:
+        """Have something called at once."""
+        call()
 
 
 class Pause:

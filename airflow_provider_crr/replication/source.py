@@ -65,14 +65,19 @@ class Source(Protocol):
         self, objects: Iterable[S3Object], *, stop: Event | None = None
     ) -> Iterator[ObjectReplication | Later]:
         """
-        Return one answer for each object, in any order.
+        Return one answer for each object, in any order. Among the objects there may be what the own listing yielded.
 
         Between two answers there may be a :class:`Later`: the next one is to be taken when that has come. Once ``stop``
         is set it may be taken at any time; what came until then follows, and then the error of a stopped lookup.
         """
 
-    def list_matching(self, pattern: S3Object) -> Iterator[ListedObject]:
-        """Return the current objects whose keys match a pattern, in key order."""
+    def list_matching(self, pattern: S3Object) -> Iterator[ListedObject | Later]:
+        """
+        Return the current objects whose keys match a pattern, in key order.
+
+        Between two of them there may be a :class:`Later`, as between two answers. It is handed on to
+        :meth:`get_replication_statuses` among the objects, and comes back among the answers.
+        """
 
     def check_bucket(self, bucket_name: str) -> None:
         """Raise BucketNotFound if there is no such bucket."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from airflow_provider_crr.replication.checkpoint.value import Checkpoint
+from airflow_provider_crr.replication.source import Later
 from airflow_provider_crr.replication.verdict import Tally
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.s3.prices import Prices
@@ -46,18 +47,19 @@ class Spending:
         """Whether no more may be sent."""
         return self._most is not None and self._sent >= self._most
 
-    def allowed(self, objects: Iterable[S3Object], tally: Tally) -> Iterator[S3Object]:
+    def allowed(self, objects: Iterable[S3Object | Later], tally: Tally) -> Iterator[S3Object | Later]:
         """
         Yield objects to ask for, as many as may be.
 
-        :param objects: the objects.
+        :param objects: the objects, and what is to be waited for in between.
         :param tally: marked as partial if there are more of them.
         """
         for obj in objects:
-            if self.is_used_up:
-                tally.partial = True
-                return
-            self._sent += 1
+            if isinstance(obj, S3Object):
+                if self.is_used_up:
+                    tally.partial = True
+                    return
+                self._sent += 1
             yield obj
 
     def give_back(self, count: int) -> None:

@@ -29,8 +29,14 @@ class ListedObject(NamedTuple):
 
 
 def list_matching(client: Any, pattern: S3Object) -> Iterator[ListedObject]:
+    """Return the current objects whose keys match a pattern, in key order; see :func:`list_pages`."""
+    for page in list_pages(client, pattern):
+        yield from page
+
+
+def list_pages(client: Any, pattern: S3Object) -> Iterator[list[ListedObject]]:
     """
-    Return the current objects whose keys match a pattern, in key order.
+    Return the current objects whose keys match a pattern, in key order, after each LIST what that has shown.
 
     :param client: boto3 S3 client.
     :param pattern: the bucket, and the pattern as its key.
@@ -39,9 +45,11 @@ def list_matching(client: Any, pattern: S3Object) -> Iterator[ListedObject]:
     pages = list_objects(client, pattern.bucket, literal_prefix(pattern.key), uri=str(pattern))
     with translated(str(pattern), "list objects", permission="s3:ListBucket"):
         for page in pages:
-            for row in page.rows:
-                if matches(pattern.key, row.key):
-                    yield ListedObject(S3Object(pattern.bucket, row.key), row.etag, row.last_modified)
+            yield [
+                ListedObject(S3Object(pattern.bucket, row.key), row.etag, row.last_modified)
+                for row in page.rows
+                if matches(pattern.key, row.key)
+            ]
 
 
 def list_versions(client: Any, pattern: S3Object, *, exact: bool) -> Iterator[ListedObject]:

@@ -66,7 +66,7 @@ class Metered:
             if answers:
                 _looked_up(self._ti, answers)
 
-    def list_matching(self, pattern: S3Object) -> Iterator[ListedObject]:
+    def list_matching(self, pattern: S3Object) -> Iterator[ListedObject | Later]:
         """Return what the source lists; not counted."""
         return self._source.list_matching(pattern)
 

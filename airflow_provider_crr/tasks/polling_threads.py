@@ -13,6 +13,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Hashable
 from functools import partial
+from itertools import takewhile
 from threading import Condition, Event, Thread
 from typing import Any
 
@@ -22,9 +23,13 @@ from airflow_provider_crr.tasks.turns import State, Turns
 
 log = logging.getLogger(__name__)
 
-#: How many threads there are while there is enough to do, and at most.
+#: How many threads there are while there is enough to do, and at most: those that are held up for long do not count.
 FEWEST, MOST = 2, 12
-#: How many of them one connection may hold at once: one that hangs holds up no other.
+#: Seconds after which a thread counts as held up for long by its step, and how many threads there are at most with
+#: those.
+_LONG, MOST_IN_ALL = 2.0, 64
+#: How many of them one key, such as a connection, may hold at once: one that hangs holds up no other. Only one while
+#: there are more than :data:`MOST`, so that it takes very many that hang to use up all threads.
 MOST_OF_ONE = 3
 #: Seconds for which every thread must be held up by its step until there is another thread.
 _HELD_UP = 0.05
@@ -45,6 +50,8 @@ class PollingThreads:
         #: Those whose connection holds as many threads as it may.
         self._held: dict[Hashable, deque[Turns]] = {}
         self._running: Counter[Hashable] = Counter()
+        #: The threads that take a step, and since when: the first has done so longest.
+        self._since: dict[object, float] = {}
         self._threads = self._idle = 0
         self._taken_at = 0.0
 
@@ -80,9 +87,8 @@ class PollingThreads:
         self.drop(turns)
         with self._changed:
             if turns.state is State.RUNNING and turns.thread is not None:
-                turns.thread = None
                 self._threads -= 1
-                self._free(turns.key)
+                self._free(turns)
                 self._hire()
 
     def tick(self) -> None:
@@ -90,7 +96,7 @@ class PollingThreads:
         with self._changed:
             if not self._queue:
                 TICKER.remove(self)
-            elif not self._idle and self._threads < MOST and time.monotonic() - self._taken_at > _HELD_UP:
+            elif not self._idle and self._may_start() and time.monotonic() - self._taken_at > _HELD_UP:
                 self._start()
 
     def _enqueue(self, turns: Turns) -> None:
@@ -106,6 +112,14 @@ class PollingThreads:
             if self._threads < FEWEST:
                 self._start()
             TICKER.add(self)
+
+    def _may_start(self) -> bool:
+        return self._threads < MOST_IN_ALL and self._threads - self._held_up() < MOST
+
+    def _held_up(self) -> int:
+        """Return how many threads are held up for long."""
+        before = time.monotonic() - _LONG
+        return sum(1 for _ in takewhile(lambda since: since < before, self._since.values()))
 
     def _start(self) -> None:
         try:
@@ -139,24 +153,25 @@ class PollingThreads:
                     return None
             turns.state, turns.thread = State.RUNNING, me
             self._running[turns.key] += 1
-            self._taken_at = time.monotonic()
+            self._taken_at = self._since[me] = time.monotonic()
             return turns
 
     def _first(self) -> Turns | None:
         while self._queue:
             turns = self._queue.popleft()
-            if self._running[turns.key] < MOST_OF_ONE:
+            if self._may_have(turns.key):
                 return turns
             self._held.setdefault(turns.key, deque()).append(turns)
         return None
 
     def _give_back(self, turns: Turns, later: Later | None, me: object) -> bool:
-        """Note that a step ended; return whether the thread stays, because it was not left behind."""
+        """Note that a step ended; return whether the thread stays, as one that is left behind does not."""
         with self._changed:
             stays = turns.thread is me
             if stays:
-                turns.thread = None
-                self._free(turns.key)
+                self._free(turns)
+                if self._threads - self._held_up() > MOST:  # it was held up for long, and others came for it
+                    self._threads, stays = self._threads - 1, False
             if later is None:
                 turns.state = State.ENDED
             elif turns.dropped:
@@ -170,16 +185,23 @@ class PollingThreads:
             if turns.later is later:
                 self._enqueue(turns)
 
-    def _free(self, key: Hashable) -> None:
-        """Let a connection have another thread."""
+    def _may_have(self, key: Hashable) -> bool:
+        """Return whether a key may have another thread."""
+        return self._running[key] < (MOST_OF_ONE if self._threads <= MOST else 1)
+
+    def _free(self, turns: Turns) -> None:
+        """Take a thread from its step, and let the key have another."""
+        key = turns.key
+        del self._since[turns.thread]
+        turns.thread = None
         self._running[key] -= 1
-        if not self._running[key]:
-            del self._running[key]
         held = self._held.get(key)
-        if held:
+        if held and self._may_have(key):
             self._queue.appendleft(held.popleft())  # it came before all that are queued
             if not held:
                 del self._held[key]
+        if not self._running[key]:
+            del self._running[key]
 
 
 #: Those of this process.

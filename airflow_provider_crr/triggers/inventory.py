@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +22,10 @@ class S3InventoryTrigger(PollingTrigger):
 
     def __init__(self, *, inventory: str, newer_than: str | None = None, **kwargs: Any) -> None:
         super().__init__(inventory=inventory, newer_than=newer_than, **kwargs)
+
+    def polling_key(self) -> Hashable:
+        """Return a key with each bucket that is listed: a LIST holds its thread until S3 answers, a HEAD does not."""
+        return (super().polling_key(), *self.question["inventory"].split("/")[2:3])
 
     def poller(self) -> ReportArrival:
         """Return the wait for a report."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -11,6 +12,7 @@ from airflow_provider_crr.replication.checkpoint.handover import Handover
 from airflow_provider_crr.replication.gate import UNSAID, GatePolicy
 from airflow_provider_crr.replication.poller import Watch
 from airflow_provider_crr.replication.targets import Targets
+from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.tasks import pollers
 from airflow_provider_crr.triggers.base import PollingTrigger, without_defaults
 
@@ -72,6 +74,13 @@ class S3ReplicationTrigger(PollingTrigger):
         # Until the first poll is due nobody has polled since the worker's look, when no hour was over.
         hours_told = 0 if self.next_poke > time.time() else None
         self._handover = Handover(known, head_requests=head_requests, unanswered=unanswered, hours_told=hours_told)
+
+    def polling_key(self) -> Hashable:
+        """Return a key with each bucket that is listed: a LIST holds its thread until S3 answers, a HEAD does not."""
+        listed: set[str] = set()
+        with suppress(Exception):  # of what cannot be read the poller tells
+            listed = {S3Object.parse(pattern).bucket for pattern in self.question["targets"]["patterns"]}
+        return (super().polling_key(), *sorted(listed))
 
     def poller(self) -> Watch:
         """

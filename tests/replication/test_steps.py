@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from threading import Event
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from airflow_provider_crr.replication.source import Later
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.s3.guard import current
+from airflow_provider_crr.s3.listing import ListedObject
 from airflow_provider_crr.s3.objects import S3Object
 from tests.replication.histories import Memory
 
@@ -59,7 +59,7 @@ class Source:
             self.closed += 1
 
     def list_matching(self, pattern: S3Object) -> Iterator[Any]:
-        return (SimpleNamespace(object=obj, etag='"e"', last_modified=datetime.now(UTC)) for obj in KEYS)
+        return (ListedObject(obj, '"e"', datetime.now(UTC)) for obj in KEYS)
 
     def whereabouts(self) -> dict[str, Any]:
         return {}

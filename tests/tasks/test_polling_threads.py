@@ -45,6 +45,12 @@ class Coming:
             call()
 
 
+def _come() -> Coming:
+    coming = Coming()
+    coming.come()
+    return coming
+
+
 def pollers() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "crr-poller"]
 
@@ -56,7 +62,8 @@ def _nothing_is_left() -> Iterator[None]:
     yield
     until(lambda: not pollers(), "no thread is left", 60)
     pool = polling_threads.POLLING
-    assert (pool._threads, pool._idle, list(pool._queue), pool._held, pool._running) == (0, 0, [], {}, {})
+    assert (pool._threads, pool._idle, list(pool._queue)) == (0, 0, [])
+    assert (pool._held, pool._running, pool._since) == ({}, {}, {})
 
 
 def run(main: Coroutine[Any, Any, Any]) -> Any:
@@ -124,8 +131,9 @@ def test_connection_that_hangs_holds_up_no_other() -> None:
     assert run(main()) <= polling_threads.MOST_OF_ONE + polling_threads.FEWEST
 
 
-def test_there_are_never_more_than_the_most() -> None:
-    """However many connections hang, there are no more threads than the most; what waits is done afterwards."""
+def test_there_are_never_more_than_the_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many connections need a thread, there are no more than the most; what waits is done afterwards."""
+    monkeypatch.setattr(polling_threads, "_LONG", 60)
     opened = Event()
 
     async def main() -> int:
@@ -138,6 +146,45 @@ def test_there_are_never_more_than_the_most() -> None:
         return found
 
     assert run(main()) == polling_threads.MOST
+
+
+def test_many_connections_that_hang_hold_up_no_other() -> None:
+    """While twenty connections hang, each with several gates, another is served; later the threads are few again."""
+    opened = Event()
+
+    async def main() -> tuple[float, int]:
+        hanging = [asyncio.ensure_future(in_thread(opened.wait, 60, key=number % 20)) for number in range(100)]
+        await held(lambda: len(polling_threads.POLLING._running) == 20)
+        watch = Stopwatch()
+        assert await in_turns(waiting(_come(), "served"), key="answers") == "served"
+        took = watch.seconds()
+        most = len(pollers())
+        opened.set()
+        assert await asyncio.gather(*hanging) == [True] * 100
+        await held(lambda: len(pollers()) <= polling_threads.MOST)
+        return took, most
+
+    took, most = run(main())
+    assert took < 5
+    assert most <= 30, "only the first few connections have more than one thread"
+
+
+def test_there_are_never_more_than_the_most_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many connections hang, and however long, the number of threads has a bound."""
+    monkeypatch.setattr(polling_threads, "_LONG", 0.0)
+    monkeypatch.setattr(polling_threads, "MOST_IN_ALL", 20)
+    opened = Event()
+
+    async def main() -> int:
+        hanging = [asyncio.ensure_future(in_thread(opened.wait, 60, key=number)) for number in range(40)]
+        await held(lambda: len(pollers()) == 20)
+        await asyncio.sleep(0.5)
+        found = len(pollers())
+        opened.set()
+        assert await asyncio.gather(*hanging) == [True] * 40
+        return found
+
+    assert run(main()) == 20
 
 
 def test_first_come_is_first_served() -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from pathlib import Path
 from threading import Event
 from typing import Any
 from weakref import ref
@@ -18,6 +19,8 @@ import pytest
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.hooks.sharing import refused
 from airflow_provider_crr.hooks.sharing import shared_hook as shared_hooks
+from airflow_provider_crr.replication.gate import GatePolicy
+from airflow_provider_crr.replication.pause import GoFirst
 from airflow_provider_crr.replication.poller import Watch
 from airflow_provider_crr.replication.source import Steps
 from airflow_provider_crr.replication.targets import Targets
@@ -27,7 +30,7 @@ from airflow_provider_crr.triggers.inventory import S3InventoryTrigger
 from airflow_provider_crr.triggers.inventory_report import S3InventoryReportTrigger
 from airflow_provider_crr.triggers.replication import S3ReplicationTrigger
 from tests.support.polling import until
-from tests.support.s3_server import S3Server, stored
+from tests.support.s3_server import Listed, Request, S3Server, stored
 from tests.support.stopwatch import Stopwatch
 from tests.support.stuck import StuckServer
 
@@ -311,6 +314,69 @@ def test_hanging_connection_holds_up_no_gate_of_another(s3: S3Server, monkeypatc
         assert took < 10
         assert threads <= polling_threads.MOST
         until(lambda: not [name for name in ours() if name.startswith("crr-")], "polling threads end", 60)
+
+
+def test_connections_whose_credentials_hang_hold_up_no_other(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """While the credentials of four connections never come, a gate of another opens; theirs end at their timeout."""
+    monkeypatch.setattr(endings, "LATE", 1.0)
+    config, ended_by = tmp_path / "config", time.time() + 12
+    config.write_text("[profile hangs]\ncredential_process = sleep 14\nregion=eu-west-1\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    extra = {"profile_name": "hangs", "endpoint_url": s3.endpoint_url}
+    for number in range(4):
+        monkeypatch.setenv(f"AIRFLOW_CONN_H{number}", json.dumps({"conn_type": "aws", "extra": extra}))
+
+    async def main() -> tuple[float, list[dict[str, Any]]]:
+        hanging = asyncio.gather(
+            *(ended(gate("x", conn_id=f"h{number % 4}", deadline=ended_by)) for number in range(12))
+        )
+        await held(lambda: len(ours()) >= polling_threads.MOST)
+        watch = Stopwatch()
+        event = await ended(gate("n"))
+        assert event["status"] == endings.DONE
+        return watch.seconds(), await hanging
+
+    took, events = run(main())
+    assert took < 6
+    assert {event["status"] for event in events} == {endings.TIMEOUT}
+    assert "was not ready within 1 s" in events[0]["message"]
+    until(lambda: not [name for name in ours() if name.startswith("crr-")], "polling threads end", 60)
+
+
+def test_slow_lists_hold_up_no_gate_that_lists_nothing(s3: S3Server) -> None:
+    """While LISTs of a bucket hold as many threads as they may, a gate of named objects of the same bucket opens."""
+    opened = Event()
+
+    def waits(request: Request) -> None:
+        opened.wait(60)
+
+    s3.before_listing = waits
+    s3.listings["b"] = {"p/x": Listed()}
+
+    async def main() -> list[str]:
+        slow = asyncio.gather(*(ended(gate("p/*", pattern=True)) for _ in range(polling_threads.MOST_OF_ONE + 1)))
+        await held(lambda: len(s3.requests) >= polling_threads.MOST_OF_ONE)
+        event = await asyncio.wait_for(ended(gate("n")), 60)
+        assert not slow.done()
+        opened.set()
+        return [each["status"] for each in (event, *await slow)]
+
+    assert set(run(main())) == {endings.DONE}
+
+
+def test_listing_is_read_in_steps(s3: S3Server) -> None:
+    """After each page of a listing others are served, also where nothing of it matches, or all of it is done."""
+    s3.page_size = 10
+    s3.listings["b"] = {f"p/{number}": Listed() for number in range(100)}
+    hook = shared_hooks.shared_hook({"aws_conn_id": "aws_default"})
+    targets = Targets.parse("s3://b/p/*", wildcard_match=True)
+    watch = Watch(targets, GatePolicy(), hook, pin_versions=True)
+    assert watch.poll()
+    assert len([later for later in watch.steps() if isinstance(later, GoFirst)]) >= 10
+    other = Watch(Targets.parse("s3://b/p/*x", wildcard_match=True), GatePolicy(), hook)
+    assert len([later for later in other.steps() if isinstance(later, GoFirst)]) == 10
 
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, asyncio.CancelledError, RuntimeError])

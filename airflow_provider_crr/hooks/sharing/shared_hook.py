@@ -20,11 +20,12 @@ from airflow_provider_crr.errors import CrrError
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.hooks.sharing import refused
 from airflow_provider_crr.hooks.sharing.content import Content, connection_key, content_of, without_pace
+from airflow_provider_crr.replication.pause import GoFirst
 from airflow_provider_crr.replication.rules import ReadOnce, ReplicationRule
 from airflow_provider_crr.replication.source import Later
 from airflow_provider_crr.replication.status import ObjectReplication
 from airflow_provider_crr.s3.guard import current
-from airflow_provider_crr.s3.listing import ListedObject
+from airflow_provider_crr.s3.listing import ListedObject, list_pages
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.s3.ticker import TICK
 
@@ -73,14 +74,16 @@ class SharedHook:
         return self.is_outdated
 
     def get_replication_statuses(
-        self, objects: Iterable[S3Object], *, stop: Event | None = None
+        self, objects: Iterable[S3Object | Later], *, stop: Event | None = None
     ) -> Iterator[ObjectReplication | Later]:
         """Yield one answer for each object, and what is to be waited for in between."""
         return self._lookup(objects, stop=stop)
 
-    def list_matching(self, pattern: S3Object) -> Iterator[ListedObject]:
-        """Yield the current objects whose keys match a pattern, in key order."""
-        return self._way.hook.list_matching(pattern)
+    def list_matching(self, pattern: S3Object) -> Iterator[ListedObject | Later]:
+        """Yield the current objects whose keys match a pattern, in key order; after each LIST others go first."""
+        for page in list_pages(self.get_conn(), pattern):
+            yield from page
+            yield GoFirst()
 
     def check_bucket(self, bucket_name: str) -> None:
         """Make sure that a bucket exists."""
