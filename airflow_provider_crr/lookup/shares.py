@@ -60,7 +60,7 @@ class Shares:
 
 def a_little(total: int) -> int:
     """Return how much a bucket may have that gives no answers, of so much in all."""
-    return max(2, total // 16)
+    return max(3, total // 16)
 
 
 def is_fair(taken: int, by_all: int, total: int, *, is_heard: bool = True) -> bool:

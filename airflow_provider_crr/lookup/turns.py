@@ -95,7 +95,7 @@ class Turns:
         """Take the first lookup of a line away whose own pace lets it ask; None if there is none."""
         line = self._lines[bucket]
         # While the bucket gives no answers, one lookup leaves room for another, whose object may have one.
-        most = None if self._under_way.is_heard(bucket) else self._little // 2
+        most = None if self._under_way.is_heard(bucket) else max(2, self._little // 2)
         for _ in range(len(line)):
             inquiry = line.popleft()
             if not inquiry.questions:  # it has ended
