@@ -84,8 +84,8 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
     :param max_head_requests: most HEADs that the gate sends, which cost about $0.40 a million; None for any number. A
         gate that has sent them and is not decided ends as one whose ``timeout`` is over. Retries of a client are not
         counted, nor are listings. They count for one try. From Airflow 3.3 on, what earlier tries of a gate that is not
-        deferrable are known to have sent counts, too. Before 3.3, and where its store fails, they count for each poke of
-        ``mode="reschedule"``.
+        deferrable are known to have sent counts, too. Before 3.3, and where its store fails, they count for each poke
+        of ``mode="reschedule"``.
     :param max_requests_per_second: most HEAD requests in a second; None for no limit, ``"configured"`` for 1,000 or
         what :doc:`/configuration` says. S3 allows 5,500 a second and prefix, of which replication itself uses up to
         five an object.

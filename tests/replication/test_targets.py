@@ -77,6 +77,16 @@ def test_objects_that_are_missing_from_a_stored_list_are_noticed() -> None:
         Targets.from_stored({"objects": cut, "patterns": []})
 
 
+@pytest.mark.parametrize("number", [20, 21])
+def test_many_patterns_are_stored_as_one_text(number: int) -> None:
+    """Few patterns are stored as earlier releases read them, many as one text; both are read, also the longer list."""
+    patterns = Targets.parse([f"s3://b/{index:03}/*" for index in range(number)], wildcard_match=True)
+    stored = patterns.to_stored()
+    assert isinstance(stored["patterns"], str) == (number > 20)
+    one_by_one = {"objects": "", "patterns": [pattern.to_dict() for pattern in patterns.patterns]}
+    assert Targets.from_stored(stored) == Targets.from_stored(one_by_one) == patterns
+
+
 def test_patterns_are_stored_as_they_are() -> None:
     """Patterns read back from their stored form, and are not expanded."""
     targets = Targets.parse("s3://b/dt=1/*", wildcard_match=True)

@@ -6,10 +6,13 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airflow_provider_crr.hooks.sharing import shared_hook as shared_hooks
+from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.sensors.base import PollingSensor
 from airflow_provider_crr.sensors.inventory import S3InventorySensor
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor
@@ -149,6 +152,21 @@ def test_kwargs_of_the_look_are_read_again(s3: S3Server) -> None:
     assert S3ReplicationTrigger(**kwargs).serialize() == (path, kwargs)
 
 
+def test_trigger_knows_that_no_hour_was_over(s3: S3Server) -> None:
+    """A trigger whose first poll is due after an hour tells that hour's cost; one that takes over does not."""
+    s3.default = lambda bucket, key, version: stored("PENDING")
+    now = time.time()
+    for due, told in ((now + 1, True), (now - 1, False)):
+        kwargs = {**OBJECTS, "started_at": now - 3700, "deadline": now + 600, "next_poke": due, "head_requests": 2}
+        first = S3ReplicationTrigger(**kwargs)
+        gate = first.poller()
+        gate.poll()
+        assert (gate.cost() or "").startswith("in 1h1m this wait has sent 4 HEADs") == told
+        gate = first.poller()  # the connection was edited: no hour is told twice
+        gate.poll()
+        assert gate.cost() is None
+
+
 def test_another_poller_of_a_trigger_knows_what_was_sent(s3: S3Server) -> None:
     """Where the connection is edited while a trigger waits, what it has sent by then counts against its limit."""
     s3.default = lambda bucket, key, version: stored("PENDING")
@@ -172,3 +190,40 @@ def test_kwargs_that_came_later_are_stored_only_where_they_say_something() -> No
     assert set(kwargs["policy"]) < set(before["policy"])
     _, kwargs = deferred(S3InventorySensor, inventory="s3://inventory/landing/daily/")
     assert "form" not in kwargs
+
+
+def test_new_credentials_keep_pins_and_what_is_done(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where a credentials file is written again, the next poll asks only for the rest, in the versions pinned."""
+    credentials = tmp_path / "credentials"
+    credentials.write_text("[default]\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
+    monkeypatch.setattr(shared_hooks, "RECHECK", 0.1)
+    monkeypatch.setattr(shared_hooks._Connection.is_known, "__defaults__", (0.1,))
+    s3.default = lambda bucket, key, version: stored(
+        "PENDING" if key == "a" else "COMPLETED",
+        headers={"x-amz-version-id": version or "w1"},
+    )
+    now = time.time()
+    targets = Targets.parse(["s3://landing/a", "s3://landing/b"]).to_stored()
+    kwargs = {**OBJECTS, "targets": targets, "pin_versions": True, "started_at": now, "deadline": now + 300}
+    trigger = S3ReplicationTrigger(**{**kwargs, "poke_interval": 0.2})
+
+    async def run() -> None:
+        running = asyncio.ensure_future(anext(trigger.run()))
+
+        async def polled(way: Any) -> None:
+            while trigger._way is way or len(s3.heads()) < 3:
+                assert time.time() < now + 120
+                await asyncio.sleep(0.01)
+
+        await polled(None)
+        way = trigger._way
+        credentials.write_text("[default]\n# again\n")
+        s3.requests.clear()
+        await polled(way)
+        running.cancel()
+
+    asyncio.run(run())
+    assert {(request.key, request.version_id) for request in s3.heads()} == {("a", "w1")}
