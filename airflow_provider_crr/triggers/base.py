@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from threading import Event
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_crr.errors import CrrError
+from airflow_provider_crr.errors import CrrError, LookupFailed, from_dict
+from airflow_provider_crr.hooks.sharing import shared_hook
 from airflow_provider_crr.hooks.sharing.content import connection_key
 from airflow_provider_crr.hooks.sharing.lazy_hook import LazyHook
 from airflow_provider_crr.replication.source import Steps
@@ -21,6 +23,8 @@ from airflow_provider_crr.tasks import endings, metrics
 from airflow_provider_crr.tasks.intervals import Intervals, instance_of
 from airflow_provider_crr.tasks.threads import in_thread, in_turns
 from airflow_provider_crr.text import humanize
+
+T = TypeVar("T")
 
 
 def without_defaults(values: Mapping[str, Any], added: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,6 +115,10 @@ class PollingTrigger(BaseTrigger):
     def poller(self) -> endings.Poller:
         """Return what to poll, by the hook of :attr:`_way`; called in one of the threads that poll."""
 
+    def polling_key(self) -> Hashable:
+        """Return what is equal for triggers that share threads: those of one connection, unless they list buckets."""
+        return connection_key(self.hook)
+
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Send how the wait ended."""
         try:
@@ -124,28 +132,58 @@ class PollingTrigger(BaseTrigger):
     async def _hold(self) -> None:
         await asyncio.sleep(max(0.0, self.not_before - time.time()))
 
-    async def _current(self, poller: endings.Poller | None, key: str, stop: Deadline) -> endings.Poller:
+    async def _current(self, poller: endings.Poller | None, key: Hashable) -> endings.Poller:
         """Return the poller, or a new one if the connection was edited: what was said elsewhere does not count."""
         if poller is not None:
-            if not self._way.may_have_moved or not await in_thread(self._way.has_moved, key=key, stop=stop):
+            if not self._way.may_have_moved or not await self._briefly(self._way.has_moved, key):
                 return poller
             self.log.info("the connection was edited; the wait begins anew with what it says now")
         before, self._way = self._way, LazyHook(self.hook)
         try:
-            return await in_thread(self.poller, key=key, stop=stop)
+            return await self._briefly(self.poller, key)
         except BaseException:
             self._way = before  # so that it is seen again that it has moved
             raise
 
-    async def _poll(self, poller: endings.Poller, key: str, stop: Deadline) -> dict[str, Any] | None:
+    async def _briefly(self, function: Callable[[], T], key: Hashable) -> T:
+        """Return what a function returns that reads the connection, or makes a client: it is not waited for long."""
+        stop = Deadline(endings.LATE)
+        try:
+            return await in_thread(function, key=key, stop=stop)
+        except CrrError as error:
+            if stop.left():
+                raise
+            raise LookupFailed(
+                f"the connection was not ready within {endings.LATE:g} s",
+                remedy="Look at where its credentials come from, and at the secrets backend",
+                passing=True,
+            ) from error
+
+    async def _poll(self, poller: endings.Poller, key: Hashable, stop: Deadline) -> dict[str, Any] | None:
+        """Poll once; return the event that it leads to, unless the connection was edited meanwhile."""
         steps: Callable[[Event], Steps[bool]] | None = getattr(poller, "steps", None)
         if steps is None:
-            return await in_thread(lambda: self._told(poller, poller.poll(stop)), key=key, stop=stop)
+            decided = await in_thread(lambda: self._told(poller, poller.poll(stop)), key=key, stop=stop)
+        else:
+            rechecks = asyncio.ensure_future(self._recheck(key))
+            try:
+                decided = await in_turns(self._polled(poller, steps(stop)), key=key, stop=stop)
+            finally:
+                rechecks.cancel()
+        if decided and self._way.may_have_moved:
+            await self._briefly(self._way.check, key)
+        return decided
 
-        def polled() -> Steps[dict[str, Any] | None]:
-            return self._told(poller, (yield from steps(stop)))
+    def _polled(self, poller: endings.Poller, steps: Steps[bool]) -> Steps[dict[str, Any] | None]:
+        return self._told(poller, (yield from self._way.unless_moved(steps)))
 
-        return await in_turns(polled(), key=key, stop=stop)
+    async def _recheck(self, key: Hashable) -> None:
+        """Look again and again whether the connection was edited, so that a long poll ends when it was."""
+        while True:
+            await asyncio.sleep(shared_hook.RECHECK)
+            if self._way.may_have_moved:
+                with suppress(Exception):  # the poll may go on; what it decides is checked at its end
+                    await self._briefly(self._way.has_moved, key)
 
     def _told(self, poller: endings.Poller, decided: bool) -> dict[str, Any] | None:
         metrics.polled(self.task_instance, poller.value())
@@ -158,21 +196,21 @@ class PollingTrigger(BaseTrigger):
         poller: endings.Poller | None = None
         intervals = self._intervals()
         await asyncio.sleep(self._until_first_poll(intervals))
-        key = connection_key(self.hook)
+        key = self.polling_key()
         least = endings.LEAST if self.deadline > time.time() else endings.LATE
         while True:
             unasked: CrrError | None = None
             # A poll ends before Airflow's own timeout, which has no evidence to show.
             stop = self._stop(endings.LATE)
             try:
-                poller = await self._current(poller, key, stop)
+                poller = await self._current(poller, key)
                 stop = self._stop(least)
                 decided = await self._poll(poller, key, stop)
             except CrrError as error:
                 late = not stop.left()
                 if not late and not endings.goes_on(error, silent_fail=self.silent_fail):
                     return endings.could_not_ask(error)
-                unasked = error
+                unasked = from_dict(error.to_dict())  # which holds nothing of what raised it
                 self.log.warning("cannot ask S3, going on: %s", error)
             else:
                 endings.tell(poller, self.log)

@@ -17,6 +17,7 @@ from airflow_provider_crr.hooks.sharing.content import connection_key
 from airflow_provider_crr.hooks.sharing.lazy_hook import LazyHook
 from airflow_provider_crr.inventory.delivery import NEWEST, Announced, both, report_event
 from airflow_provider_crr.inventory.location import InventoryLocation
+from airflow_provider_crr.s3.deadline import Deadline
 from airflow_provider_crr.s3.objects import text
 from airflow_provider_crr.tasks.arguments import moment, seconds
 from airflow_provider_crr.tasks.connection import HOOK_FIELDS, hook_arguments
@@ -25,6 +26,8 @@ from airflow_provider_crr.text.legible import told
 
 #: Longest time between two looks while S3 cannot be asked, in seconds, unless the interval itself is longer.
 _LONGEST_WAIT = 3600.0
+#: Longest time that one look may take, in seconds, with the making of the client.
+_LONGEST_LOOK = 600.0
 
 
 class S3InventoryReportTrigger(BaseEventTrigger):
@@ -123,10 +126,12 @@ class S3InventoryReportTrigger(BaseEventTrigger):
         """Yield the manifests of the newest complete reports after each look; never end, and never raise."""
         looking = cls(**kwargs)
         delivered: list[str] = []
-        wait, key = looking.poke_interval, connection_key(looking._hook_arguments)
+        wait = looking.poke_interval
+        # Of the bucket, too: a bucket whose LIST takes long holds up nobody who asks for something else.
+        key = (connection_key(looking._hook_arguments), InventoryLocation.parse(looking.inventory).bucket)
         while True:
             try:
-                delivered = await in_thread(looking._look, delivered, key=key)
+                delivered = await in_thread(looking._look, delivered, key=key, stop=Deadline(_LONGEST_LOOK))
             except Exception as error:  # if it were raised, Airflow would start the trigger again at once
                 wait = min(2 * wait, max(looking.poke_interval, _LONGEST_WAIT))
                 looking.log.error("cannot look for inventory reports, again in %d seconds: %s", wait, told(error))
@@ -166,7 +171,9 @@ class S3InventoryReportTrigger(BaseEventTrigger):
         if self._way.has_moved():
             self._way = LazyHook(self._hook_arguments)
         client = self._way.get().get_conn()
-        return complete_manifest_uris(client, self.inventory, at_most=NEWEST, known=set(known))
+        found = complete_manifest_uris(client, self.inventory, at_most=NEWEST, known=set(known))
+        self._way.check()
+        return found
 
     async def _news(self, delivered: list[str]) -> list[str]:
         announced = await self._recall()

@@ -59,13 +59,13 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def gate(*keys: str, pattern: bool = False, conn_id: str = "aws_default", **more: Any) -> S3ReplicationTrigger:
     now = time.time()
     targets = Targets.parse([f"s3://b/{key}" for key in keys], wildcard_match=pattern)
+    hook = {"aws_conn_id": conn_id, "max_requests_per_second": 1000}
     return S3ReplicationTrigger(
         targets=targets.to_stored(),
         policy={},
-        hook={"aws_conn_id": conn_id, "max_requests_per_second": 1000},
         started_at=now,
         form=1,
-        **{"poke_interval": 0.2, "deadline": now + 300, **more},
+        **{"poke_interval": 0.2, "deadline": now + 300, "hook": hook, **more},
     )
 
 
@@ -167,6 +167,52 @@ def test_edited_connection_begins_a_gate_anew(monkeypatch: pytest.MonkeyPatch) -
         assert event["status"] == endings.DONE
         assert event["value"]["head_requests"] == len(old.heads()) + len(new.heads()), "all of them are paid for"
         assert len(new.heads(key="2")) == 1
+
+
+def test_edit_amid_a_sweep_ends_it(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long sweep whose connection is edited ends soon, and the gate goes on with what the new endpoint says."""
+    clock = time.monotonic()
+    monkeypatch.setattr(refused, "clock", lambda: clock)
+    monkeypatch.setattr(shared_hooks, "RECHECK", 0.2)  # of the looks while a sweep goes on
+    with S3Server() as new:
+        new.default = lambda bucket, key, version: stored("FAILED")
+
+        async def main() -> tuple[dict[str, Any], int]:
+            nonlocal clock
+            keys = [str(number) for number in range(1000)]
+            hook = {"aws_conn_id": "aws_default", "max_requests_per_second": 50}
+            running = asyncio.ensure_future(ended(gate(*keys, hook=hook)))
+            await held(lambda: len(s3.heads()) > 5)
+            monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", new.airflow_connection_json())
+            clock += 60
+            await held(new.heads)
+            return await running, len(s3.heads())
+
+        event, asked = run(main())
+    assert event["status"] == endings.FAILED
+    assert asked < 900
+
+
+def test_decision_of_an_edited_connection_does_not_count(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gate whose connection was edited while its last answer was awaited does not open on that answer."""
+    clock = time.monotonic()
+    monkeypatch.setattr(refused, "clock", lambda: clock)
+    opened = Event()
+    s3.default = lambda bucket, key, version: stored("COMPLETED", gate=opened)
+    with S3Server() as new:
+        new.default = lambda bucket, key, version: stored("FAILED")
+
+        async def main() -> dict[str, Any]:
+            nonlocal clock
+            running = asyncio.ensure_future(ended(gate("1")))
+            await held(lambda: s3.under_way)
+            monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", new.airflow_connection_json())
+            clock += shared_hooks.RECHECK
+            opened.set()
+            return await running
+
+        event = run(main())
+        assert (event["status"], len(new.heads())) == (endings.FAILED, 1)
 
 
 def test_broken_edit_ends_no_gate_by_what_was_said_before(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:

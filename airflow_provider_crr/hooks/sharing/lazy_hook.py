@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from contextlib import closing
+from typing import Any, TypeVar
 
+from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.hooks.sharing.shared_hook import SharedHook, shared_hook
+from airflow_provider_crr.replication.source import Steps
+
+T = TypeVar("T")
 
 
 class LazyHook:
@@ -36,3 +41,37 @@ class LazyHook:
     def has_moved(self) -> bool:
         """Return whether another hook is to be made, because the connection was edited."""
         return self._hook is not None and self._hook.has_moved()
+
+    def check(self) -> None:
+        """
+        Make sure that what was said by the hook still counts; in a thread that may read Airflow's connections.
+
+        :raises LookupFailed: if the connection was edited; ``passing``.
+        """
+        if self.has_moved():
+            raise _edited()
+
+    def unless_moved(self, steps: Steps[T]) -> Steps[T]:
+        """
+        Go through steps as long as nobody has seen that the connection was edited; the connection is not read for that.
+
+        :raises LookupFailed: if it was edited; ``passing``.
+        """
+        with closing(steps):
+            while True:
+                if self._hook is not None and self._hook.is_outdated:
+                    raise _edited()
+                try:
+                    later = next(steps)
+                except StopIteration as ended:
+                    result: T = ended.value
+                    return result
+                yield later
+
+
+def _edited() -> LookupFailed:
+    return LookupFailed(
+        "the connection was edited while S3 was asked, so the answers do not count",
+        remedy="Everything is asked again by what the connection says now",
+        passing=True,
+    )

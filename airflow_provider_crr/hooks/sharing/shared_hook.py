@@ -44,7 +44,6 @@ class SharedHook:
     """
 
     def __init__(self, way: _Way, max_requests_per_second: float | None) -> None:
-        self.max_requests_per_second = max_requests_per_second
         self._way = way
         self._lookup = way.asker.lookup(max_requests_per_second)
         self._rules = ReadOnce(way.hook.get_replication_rules)  # for this gate, not for as long as the hook
@@ -56,8 +55,12 @@ class SharedHook:
     @property
     def may_have_moved(self) -> bool:
         """Whether :meth:`has_moved` has something to look at, or to say; this does not wait."""
-        connection = self._way.connection
-        return not connection.is_known() or connection.differs(self._way)
+        return not self._way.connection.is_known() or self.is_outdated
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the connection was edited, as far as that was read; this does not wait."""
+        return self._way.connection.differs(self._way)
 
     def has_moved(self) -> bool:
         """
@@ -67,7 +70,7 @@ class SharedHook:
         read, or is gone, has not moved: it may be there again soon.
         """
         self._way.connection.look_again()
-        return self._way.connection.differs(self._way)
+        return self.is_outdated
 
     def get_replication_statuses(
         self, objects: Iterable[S3Object], *, stop: Event | None = None
@@ -227,6 +230,13 @@ class _Registry:
 
 
 _REGISTRY = _Registry()
+
+
+def begin_anew() -> None:
+    """Release what gates share, as if the process began now: what answered them before answers no more."""
+    for way in [way for each in list(_REGISTRY._connections.values()) for way in list(each._ways.values())]:
+        way.asker.close()
+    _REGISTRY._renew()
 
 
 @contextmanager
