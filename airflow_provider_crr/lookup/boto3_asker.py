@@ -135,12 +135,12 @@ class BotoAsker:
         self._pace = pace
         self._closed = Event()
         self._guard = Guard(self._closed, current())
-        client.meta.events.register(_BEFORE_ATTEMPT, self._wait_for_turn)
-        client.meta.events.register(_AFTER_ATTEMPT, self._take_note)
+        for event, handler in ((_BEFORE_ATTEMPT, _wait_for_turn), (_AFTER_ATTEMPT, _take_note)):
+            # Once for each client, and for good: botocore looks for handlers in other threads, without a lock.
+            client.meta.events.register(event, handler, unique_id=f"crr-{event}")
 
-    def _wait_for_turn(self, **_: Any) -> None:
-        if getattr(_thread, "asker", None) is not self:  # a request of somebody else through the same client
-            return
+    def wait_for_turn(self) -> None:
+        """Wait until an attempt of this thread may leave."""
         caller: Caller | None = _thread.caller
         is_again, _thread.is_again = _thread.is_again, True
         if self._closed.wait(self._pace.claim(_thread.bucket)) or (caller is not None and caller.is_over):
@@ -148,9 +148,9 @@ class BotoAsker:
         if is_again and caller is not None:
             caller.sends_again()
 
-    def _take_note(self, response_dict: dict[str, Any] | None, **_: Any) -> None:
-        if response_dict and getattr(_thread, "asker", None) is self:
-            self._pace.answered(_thread.bucket, response_dict["status_code"])
+    def take_note(self, http_status: int) -> None:
+        """Take note of what an attempt of this thread was answered."""
+        self._pace.answered(_thread.bucket, http_status)
 
     def ask(self, obj: S3Object, caller: Caller | None = None) -> None:
         """Send one HEAD."""
@@ -198,9 +198,22 @@ class BotoAsker:
         try:
             self._guard.hang_up()
             self._pool.shutdown(wait=False, cancel_futures=True)
-            self._client.meta.events.unregister(_BEFORE_ATTEMPT, self._wait_for_turn)
-            self._client.meta.events.unregister(_AFTER_ATTEMPT, self._take_note)
             if not wait(list(self._under_way), timeout=FAREWELL).not_done:
                 self._pool.shutdown(wait=True)
         finally:  # also when a signal ends the wait
             self._guard.close()
+
+
+def _asker() -> BotoAsker | None:
+    """Return the asker whose request this thread sends; None for a request of somebody else."""
+    return getattr(_thread, "asker", None)
+
+
+def _wait_for_turn(**_: Any) -> None:
+    if asker := _asker():
+        asker.wait_for_turn()
+
+
+def _take_note(response_dict: dict[str, Any] | None, **_: Any) -> None:
+    if response_dict and (asker := _asker()):
+        asker.take_note(response_dict["status_code"])

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from airflow_provider_crr.lookup.renewal import renew_early
 from airflow_provider_crr.s3.guard import current
 from airflow_provider_crr.s3.redirects import follow_once
 from airflow_provider_crr.s3.uninterruptible import waited
@@ -32,6 +33,7 @@ def end_in_time(client: Any) -> None:
     if known is not None:
         events.unregister(_RETRY_EVENT, unique_id=_RETRIES)
     events.register(_RETRY_EVENT, _retries(known or (lambda **_: None)), unique_id=_RETRIES)
+    renew_early(client._get_credentials())
     events.register_first("before-sign.s3", lambda **_: renew(client._get_credentials()))
     follow_once(client)
 

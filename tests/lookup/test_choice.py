@@ -173,6 +173,17 @@ def test_credentials_are_renewed_during_a_lookup(server: S3Server, way: str, mon
 
 
 @pytest.mark.usefixtures("crt")
+def test_the_handlers_of_a_client_stay_as_they_are(server: S3Server, way: str) -> None:
+    """After its first lookup a client's handlers change no more: other threads look for them, without a lock."""
+    client = server.client()
+    list(choose_lookup(client)([S3Object(f"a{n}", "k") for n in range(5)]))
+    emitter = client.meta.events._emitter
+    known = emitter._lookup_cache  # botocore makes another one whenever a handler comes or goes
+    assert len(list(choose_lookup(client)([S3Object(f"b{n}", "k") for n in range(5)]))) == 5
+    assert emitter._lookup_cache is known
+
+
+@pytest.mark.usefixtures("crt")
 def test_a_bucket_name_that_cannot_be_is_an_argument_error(server: S3Server, way: str) -> None:
     """A bucket name that cannot be is an InvalidArgument that names the object."""
     with pytest.raises(InvalidArgument, match=r"s3://no bucket/k"):

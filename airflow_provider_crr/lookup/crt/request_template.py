@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from threading import local
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -30,6 +31,8 @@ _OF_ONE_REQUEST = {
     "x-amz-date",
     "x-amz-security-token",
 }
+#: The key that a thread prepares a request for, and the request.
+_thread = local()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +77,14 @@ def prepare(client: S3Client, obj: S3Object) -> RequestTemplate | None:
     :param client: a boto3 S3 client.
     :param obj: an object of the bucket; its key and version id are not used.
     """
-    from botocore.awsrequest import AWSResponse
     from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
 
     key, version = uuid4().hex, uuid4().hex
-    caught: list[Any] = []
-    headers: Any = {"x-caught": key}
-
-    def catch(request: Any, **_: Any) -> Any:
-        if key not in request.url:
-            return None  # another request, for the client may be in use elsewhere, too
-        caught.append(request)
-        return AWSResponse(request.url, 200, headers, _NoBody())
-
     with_version = {"VersionId": version} if obj.version_id else {}
-    # As the last handler of the least specific event: if another handler answers, botocore takes that answer.
-    client.meta.events.register_last("before-send", catch)
+    # As the last handler of the least specific event: if another handler answers, botocore takes that answer. Once for
+    # each client, and for good: botocore looks for handlers in other threads, without a lock.
+    client.meta.events.register_last("before-send", _catch, unique_id="crr-template")
+    _thread.key = key
     try:
         answer = client.head_object(Bucket=obj.bucket, Key=key, **with_version)
     except (ClientError, HTTPClientError, ConnectionError):  # of a directory bucket's session, or of a test double
@@ -97,10 +92,22 @@ def prepare(client: S3Client, obj: S3Object) -> RequestTemplate | None:
     except Exception as error:  # also errors of a source of credentials
         raise_not_asked(error, str(obj), "look up")
     finally:
-        client.meta.events.unregister("before-send", catch)
+        _thread.key = None
     if answer["ResponseMetadata"]["HTTPHeaders"].get("x-caught") != key:
         return None
-    return _read(caught[0], key, version)
+    return _read(_thread.request, key, version)
+
+
+def _catch(request: Any, **_: Any) -> Any:
+    """Answer the request that :func:`prepare` makes in this thread, and keep it from being sent."""
+    from botocore.awsrequest import AWSResponse
+
+    key = getattr(_thread, "key", None)
+    if key is None or key not in request.url:
+        return None  # another request
+    _thread.request = request
+    headers: Any = {"x-caught": key}
+    return AWSResponse(request.url, 200, headers, _NoBody())
 
 
 class RequestTemplates:
