@@ -21,7 +21,7 @@ UNIT = tests/tasks tests/s3 tests/replication tests/text tests/inventory/render 
 # The sets of dependencies beside the pins, and what is tested on each; TESTS="tests/lookup" for less.
 PINNED = oldest floors mwaa-3.0.6 mwaa-3.2.1 mwaa-3.3.1
 SETS = $(PINNED) newest
-TESTS ?= tests/tasks tests/text tests/s3 tests/replication tests/hooks tests/sensors tests/triggers tests/lookup tests/inventory tests/local_aws tests/airflow
+TESTS ?= tests/tasks tests/testing tests/text tests/s3 tests/replication tests/hooks tests/sensors tests/triggers tests/lookup tests/inventory tests/local_aws tests/airflow
 
 VENV = .venv
 # MiniStack serves tests and demo from an environment of its own, because it pins botocore.

@@ -19,12 +19,15 @@ class CrrError(Exception):
     """
     Base of every error of this provider.
 
-    Its text is always legible, bounded, and without the name and password of a URL.
+    Its text is always legible, bounded, and without the name and password of a URL. One that ends a lookup says by
+    ``not_sent`` about how many of the objects that the lookup has read no HEAD was sent for certain.
 
     :param message: what is wrong, one sentence without a full stop.
     :param uri: the S3 URI that it is about, or None.
     :param remedy: what to do about it, one sentence, or None.
     """
+
+    not_sent = 0
 
     def __init__(self, message: str, *, uri: str | None = None, remedy: str | None = None) -> None:
         self.message = legible.message(message)

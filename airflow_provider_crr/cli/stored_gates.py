@@ -59,25 +59,17 @@ def stored_gate(dag_id: str, task_id: str, run_id: str, map_index: int | None) -
     from airflow.models.renderedtifields import RenderedTaskInstanceFields
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.trigger import Trigger
-    from sqlalchemy import select
 
     use_database()
     with _database() as session:
         index = _map_index(session, dag_id, task_id, run_id, map_index)
-        state, trigger_id = session.execute(
-            select(TaskInstance.state, TaskInstance.trigger_id).where(
-                *_is(TaskInstance, dag_id, task_id, run_id, index)
-            )
-        ).one()
+        instance = {"dag_id": dag_id, "task_id": task_id, "run_id": run_id, "map_index": index}
+        state, trigger_id = session.query(TaskInstance.state, TaskInstance.trigger_id).filter_by(**instance).one()
         state = None if state is None else str(getattr(state, "value", state))
         trigger = session.get(Trigger, trigger_id) if state == "deferred" and trigger_id is not None else None
         if trigger is not None:
             return _of_trigger(trigger.classpath, _decrypted(trigger), state)
-        fields = session.scalar(
-            select(RenderedTaskInstanceFields.rendered_fields).where(
-                *_is(RenderedTaskInstanceFields, dag_id, task_id, run_id, index)
-            )
-        )
+        fields = session.query(RenderedTaskInstanceFields.rendered_fields).filter_by(**instance).scalar()
         file = _file(session, dag_id, run_id)
     hook, targets, policy, pin_versions = rendered_gate(file, dag_id, task_id, index, fields)
     origin = "its fields were rendered last; policy and options are those of the DAG's file"
@@ -87,36 +79,27 @@ def stored_gate(dag_id: str, task_id: str, run_id: str, map_index: int | None) -
 @contextmanager
 def _database() -> Iterator[Any]:
     from airflow.utils.session import create_session
-    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         with create_session() as session:
             yield session
-    except SQLAlchemyError as error:
+    except Exception as error:
+        if not type(error).__module__.startswith("sqlalchemy."):
+            raise
         raise CrrError(
             f"Airflow's database cannot be asked: {told(getattr(error, 'orig', None) or error)}",
             remedy="Run this where Airflow is configured, such as in the scheduler's container",
         ) from error
 
 
-def _is(model: Any, dag_id: str, task_id: str, run_id: str, map_index: int) -> list[Any]:
-    return [
-        model.dag_id == dag_id,
-        model.task_id == task_id,
-        model.run_id == run_id,
-        model.map_index == map_index,
-    ]
-
-
 def _map_index(session: Any, dag_id: str, task_id: str, run_id: str, wanted: int | None) -> int:
     from airflow.models.taskinstance import TaskInstance
-    from sqlalchemy import select
 
-    of_run = (TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id)
-    found = session.scalars(select(TaskInstance.map_index).where(*of_run, TaskInstance.task_id == task_id)).all()
+    rows = session.query(TaskInstance.map_index).filter_by(dag_id=dag_id, task_id=task_id, run_id=run_id)
+    found = {index for (index,) in rows}
     if not found:
         raise _not_there(session, dag_id, task_id, run_id)
-    if set(found) == {-1}:
+    if found == {-1}:
         if wanted in (None, -1):
             return -1
         raise InvalidArgument(
@@ -136,17 +119,16 @@ def _not_there(session: Any, dag_id: str, task_id: str, run_id: str) -> InvalidA
     from airflow.models.dag import DagModel
     from airflow.models.dagrun import DagRun
     from airflow.models.taskinstance import TaskInstance
-    from sqlalchemy import select
 
-    if session.scalar(select(DagModel.dag_id).where(DagModel.dag_id == dag_id)) is None:
+    if session.get(DagModel, dag_id) is None:
         return InvalidArgument(f"there is no DAG {dag_id!r}", remedy="List them with airflow dags list")
-    runs = select(DagRun.run_id).where(DagRun.dag_id == dag_id)
-    if session.scalar(runs.where(DagRun.run_id == run_id)) is None:
-        latest = session.scalars(runs.order_by(DagRun.id.desc()).limit(_LISTED)).all()
+    runs = session.query(DagRun.run_id).filter_by(dag_id=dag_id)
+    if runs.filter_by(run_id=run_id).first() is None:
+        latest = [name for (name,) in runs.order_by(DagRun.id.desc()).limit(_LISTED)]
         known = f"Its latest runs are {', '.join(latest)}" if latest else "It has no run yet"
         return InvalidArgument(f"DAG {dag_id!r} has no run {run_id!r}", remedy=known)
-    tasks = select(TaskInstance.task_id).where(TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id)
-    names = session.scalars(tasks.distinct().order_by(TaskInstance.task_id).limit(_LISTED)).all()
+    tasks = session.query(TaskInstance.task_id).filter_by(dag_id=dag_id, run_id=run_id).distinct()
+    names = [name for (name,) in tasks.order_by(TaskInstance.task_id).limit(_LISTED)]
     return InvalidArgument(
         f"run {run_id!r} of DAG {dag_id!r} has no task {task_id!r}", remedy=f"Some that it has: {', '.join(names)}"
     )
@@ -155,10 +137,9 @@ def _not_there(session: Any, dag_id: str, task_id: str, run_id: str) -> InvalidA
 def _file(session: Any, dag_id: str, run_id: str) -> DagFile:
     from airflow.models.dag import DagModel
     from airflow.models.dagrun import DagRun
-    from sqlalchemy import select
 
     model = session.get(DagModel, dag_id)
-    version = session.scalar(select(DagRun.bundle_version).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
+    version = session.query(DagRun.bundle_version).filter_by(dag_id=dag_id, run_id=run_id).scalar()
     if model is None:
         return DagFile(None, None, None, None)
     return DagFile(model.bundle_name, version, model.relative_fileloc, model.fileloc)

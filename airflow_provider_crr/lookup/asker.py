@@ -22,7 +22,8 @@ PATIENCE = 0.1
 
 class NotAsked(NamedTuple):
     """
-    An object that could not be asked for, so that nothing is known of it.
+    An object that could not be asked for, so that nothing is known of it. No HEAD was sent for it, but for one that
+    was to be sent again.
 
     :param object: the object.
     :param error: why: somebody other than S3 refused, or no request can be made of it.
@@ -35,6 +36,17 @@ class NotAsked(NamedTuple):
 Answer: TypeAlias = ObjectReplication | NotAsked
 
 
+class Caller(Protocol):
+    """For whom an asker asks, where it asks for many."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody waits for the answers any more, so that nothing is sent again."""
+
+    def sends_again(self) -> None:
+        """Take note of a request beyond the first for an object: it counts in the caller's own limit."""
+
+
 class Asker(Protocol):
     """
     A way of asking S3, at its own pace. :meth:`ask` never waits. Each question gets one answer, in any order.
@@ -45,9 +57,19 @@ class Asker(Protocol):
 
     #: Questions that may be under way at once.
     limit: int
+    #: Of these, questions about a bucket that gives no answers, if it leaves some to others.
+    little: int
 
-    def ask(self, obj: S3Object) -> None:
-        """Send one HEAD, as soon as it may leave."""
+    def ask(self, obj: S3Object, caller: Caller | None = None) -> None:
+        """
+        Send one HEAD, as soon as it may leave.
+
+        :param obj: what to ask for.
+        :param caller: for whom; None where there is only one.
+        """
+
+    def has_room(self, bucket: str) -> bool:
+        """Return whether a question about a bucket could be sent now, as far as connections go."""
 
     def answer(self, timeout: float) -> Answer | None:
         """Return one answer, or None if none came within ``timeout`` seconds, or before :meth:`wake`."""

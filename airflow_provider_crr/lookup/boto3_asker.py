@@ -9,12 +9,13 @@ from queue import Empty, SimpleQueue
 from threading import Event, Semaphore, local
 from typing import Any, TypeAlias
 
-from airflow_provider_crr.lookup.asker import Answer, NotAsked
+from airflow_provider_crr.lookup.asker import Answer, Caller, NotAsked
 from airflow_provider_crr.lookup.client_pairing import pairing_of
 from airflow_provider_crr.lookup.head_answers import NOT_OF_S3, from_whole_head
 from airflow_provider_crr.lookup.held_connections import holding, on_a_fresh_connection
 from airflow_provider_crr.lookup.http_answers import reading_begins, refusal, was_read_whole
 from airflow_provider_crr.lookup.pace import Pace
+from airflow_provider_crr.lookup.shares import Waiting, a_little
 from airflow_provider_crr.lookup.store_headers import sending_begins, were_sent
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, without_answer
 from airflow_provider_crr.s3.client_errors import is_of_others, raise_not_asked
@@ -32,7 +33,7 @@ FAREWELL = 1.0
 #: botocore's events around each attempt to send a HEAD.
 _BEFORE_ATTEMPT = "before-send.s3.HeadObject"
 _AFTER_ATTEMPT = "response-received.s3.HeadObject"
-#: The asker whose request a thread is sending, and the bucket that it is about.
+#: The asker whose request a thread is sending, the bucket that it is about, for whom, and whether one was sent before.
 _thread = local()
 
 
@@ -107,15 +108,25 @@ class BotoAsker:
     :param client: a boto3 S3 client.
     :param pace: says when each attempt may leave, those of boto3's own retries included.
     :param put: what is done with each answer; None if :meth:`answer` is to return it.
+    :param leaves_some: whether no bucket may take all threads, because the questions of others may come.
     """
 
-    def __init__(self, client: S3Client, pace: Pace, put: Callable[[Answer], None] | None = None) -> None:
+    def __init__(
+        self,
+        client: S3Client,
+        pace: Pace,
+        put: Callable[[Answer], None] | None = None,
+        *,
+        leaves_some: bool = False,
+    ) -> None:
         pairing_of(client)
         # With more requests at once than the pool has connections, most would open a new one. There are twice as many
         # threads, because some hold an answer until its connection has shown that nothing follows, while others ask.
         at_once = min(MAX_THREADS, client.meta.config.max_pool_connections)
         self.limit = 2 * at_once
+        self.little = a_little(at_once)
         self._turns = Semaphore(at_once)
+        self._waiting = Waiting(at_once) if leaves_some else None
         self._client = client
         self._answers: SimpleQueue[Answer | None] = SimpleQueue()
         self._put: Callable[[Answer], None] = put or self._answers.put
@@ -130,27 +141,45 @@ class BotoAsker:
     def _wait_for_turn(self, **_: Any) -> None:
         if getattr(_thread, "asker", None) is not self:  # a request of somebody else through the same client
             return
-        if self._closed.wait(self._pace.claim(_thread.bucket)):
+        caller: Caller | None = _thread.caller
+        is_again, _thread.is_again = _thread.is_again, True
+        if self._closed.wait(self._pace.claim(_thread.bucket)) or (caller is not None and caller.is_over):
             raise InterruptedError("the sweep was abandoned")
+        if is_again and caller is not None:
+            caller.sends_again()
 
     def _take_note(self, response_dict: dict[str, Any] | None, **_: Any) -> None:
         if response_dict and getattr(_thread, "asker", None) is self:
             self._pace.answered(_thread.bucket, response_dict["status_code"])
 
-    def ask(self, obj: S3Object) -> None:
+    def ask(self, obj: S3Object, caller: Caller | None = None) -> None:
         """Send one HEAD."""
-        future = self._pool.submit(self._head, obj)
+        if self._waiting is None:
+            self._begin(obj, caller)
+        else:
+            self._waiting.add(obj.bucket, lambda: self._begin(obj, caller))
+
+    def has_room(self, bucket: str) -> bool:
+        """Return whether no question about a bucket waits for a thread."""
+        return self._waiting is None or self._waiting.is_empty(bucket)
+
+    def _begin(self, obj: S3Object, caller: Caller | None) -> None:
+        if self._closed.is_set():
+            return
+        future = self._pool.submit(self._head, obj, caller)
         self._under_way.add(future)
         future.add_done_callback(self._under_way.discard)
 
-    def _head(self, obj: S3Object) -> None:
-        _thread.asker, _thread.bucket = self, obj.bucket
+    def _head(self, obj: S3Object, caller: Caller | None) -> None:
+        _thread.asker, _thread.bucket, _thread.caller, _thread.is_again = self, obj.bucket, caller, False
         try:
             with self._guard.held():
                 answer = head(self._client, obj, self._turns)
             self._put(answer)
         except BaseException as error:
             self._put(NotAsked(obj, error))
+        if self._waiting is not None:
+            self._waiting.ended(obj.bucket)
 
     def answer(self, timeout: float) -> Answer | None:
         """Return one answer, or None if none came within ``timeout`` seconds, or before :meth:`wake`."""

@@ -16,9 +16,10 @@ from threading import Event
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from airflow_provider_crr.errors import CrrError
 from airflow_provider_crr.lookup.asker import Asker, ask_all
 from airflow_provider_crr.lookup.boto3_asker import BotoAsker, S3Client, head
-from airflow_provider_crr.lookup.pace import OnePace, Pace, Pacer
+from airflow_provider_crr.lookup.pace import CountedPace, OnePace, Pace, Pacer
 from airflow_provider_crr.lookup.refusals import Refusals
 from airflow_provider_crr.replication.status import ObjectReplication
 from airflow_provider_crr.s3.deadline import each_until
@@ -59,17 +60,31 @@ def choose_lookup(client: S3Client, *, max_requests_per_second: float | None = N
         return each_until(stop, answers(objects, stop))
 
     def answers(objects: Iterable[S3Object], stop: Event | None) -> Generator[ObjectReplication]:
-        refusals = Refusals(client)
-        remaining = iter(objects)
-        first = list(islice(remaining, 2))
-        if len(first) < 2 and not (stop is not None and stop.is_set()):
-            if not first:
-                return
-            # For one object boto3 is faster: it starts no threads, and may have a connection open.
-            yield refusals.explain(head(client, first[0]))
-        else:
-            with closing(ask_all(chain(first, remaining), lambda: chosen()(pace), stop)) as unexplained:
-                yield from map(refusals.explain, unexplained)
+        refusals, counted = Refusals(client), CountedPace(pace)
+        read = 0
+
+        def noted() -> Iterator[S3Object]:
+            nonlocal read
+            for obj in objects:
+                read += 1
+                yield obj
+
+        remaining = noted()
+        try:
+            first = list(islice(remaining, 2))
+            if len(first) < 2 and not (stop is not None and stop.is_set()):
+                if not first:
+                    return
+                # For one object boto3 is faster: it starts no threads, and may have a connection open.
+                answer = head(client, first[0])
+                counted.claimed = 1
+                yield refusals.explain(answer)
+            else:
+                with closing(ask_all(chain(first, remaining), lambda: chosen()(counted), stop)) as unexplained:
+                    yield from map(refusals.explain, unexplained)
+        except CrrError as error:
+            error.not_sent = max(0, read - counted.claimed)  # each attempt was claimed, those of retries, too
+            raise
 
     return lookup
 
@@ -84,7 +99,7 @@ def choose_asker(client: S3Client, *, leaves_some: bool = False) -> Callable[[Pa
     reason = why_not_crt(client)
     if reason:
         log.debug("Asking S3 through boto3: %s", reason)
-        return lambda pace: BotoAsker(client, pace)
+        return lambda pace: BotoAsker(client, pace, leaves_some=leaves_some)
     from airflow_provider_crr.lookup.crt.asker import CrtAsker
 
     log.debug("Asking S3 through the AWS Common Runtime")

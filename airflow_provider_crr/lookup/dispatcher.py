@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from copy import copy
 from queue import Empty, SimpleQueue
+from weakref import WeakSet
 
 from airflow_provider_crr.errors import CrrError, LookupFailed
 from airflow_provider_crr.lookup.asker import PATIENCE, Asker, NotAsked
@@ -26,7 +27,7 @@ _LIMIT = 64
 _LEAST, _MOST = 0.01, 5.0
 #: Questions under way, of which fewer are no hurry: their answers are collected for a moment, which takes less CPU than
 #: a turn for each.
-_FEW = 128
+_FEW = 32
 
 
 class Dispatcher:
@@ -46,6 +47,8 @@ class Dispatcher:
         self._pace = SharedPace()
         self._turns = Turns(self._pace, _LIMIT)
         self._inquiries: set[Inquiry] = set()
+        #: Those that were told that the asking failed: they ask for nothing more.
+        self._failed: WeakSet[Inquiry] = WeakSet()
         #: The questions that are under way, by identity, and whose they are.
         self._owners: dict[int, tuple[S3Object, Inquiry]] = {}
         self._busy_at = time.monotonic()
@@ -74,7 +77,7 @@ class Dispatcher:
                 return
 
     def _change(self, inquiry: Inquiry | None) -> None:
-        if inquiry is None:
+        if inquiry is None or inquiry in self._failed:
             return
         self._busy_at = time.monotonic()
         if inquiry.is_over:
@@ -91,23 +94,26 @@ class Dispatcher:
         self._turns.line_up(inquiry)
 
     def _send(self) -> None:
-        while turn := self._turns.next():
+        while turn := self._turns.next(self._has_room):
             inquiry, obj = turn
             try:
                 asker = self.asker or self._open()
             except CrrError as error:
-                self._turns.ended(obj)
+                self._turns.ended(inquiry, obj)
                 inquiry.deliver(NotAsked(obj, error))
                 continue
             if id(obj) in self._owners:  # two lookups were given the very same object
                 obj = copy(obj)
             self._owners[id(obj)] = obj, inquiry
-            asker.ask(obj)
+            asker.ask(obj, inquiry)
 
     def _open(self) -> Asker:
         self.asker = choose_asker(self._client, leaves_some=True)(self._pace)
-        self._turns.limit = self.asker.limit
+        self._turns.allow(self.asker.limit, self.asker.little)
         return self.asker
+
+    def _has_room(self, bucket: str) -> bool:
+        return self.asker is None or self.asker.has_room(bucket)
 
     def _wait(self) -> None:
         timeout = PATIENCE if self._owners else _MOST
@@ -122,7 +128,7 @@ class Dispatcher:
             time.sleep(_LEAST)  # so that the next ones are taken together
         while answer is not None:
             obj, inquiry = self._owners.pop(id(answer.object))
-            self._turns.ended(obj)
+            self._turns.ended(inquiry, obj)
             if not inquiry.is_over:
                 inquiry.deliver(answer)
             answer = self.asker.answer(0)
@@ -142,6 +148,7 @@ class Dispatcher:
         self._pace = SharedPace()
         self._turns = Turns(self._pace, _LIMIT)
         for inquiry in inquiries:
+            self._failed.add(inquiry)
             inquiry.questions.clear()
             inquiry.deliver(NotAsked(S3Object("bucket", "key"), failed))
 

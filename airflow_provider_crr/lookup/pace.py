@@ -37,6 +37,27 @@ class Pace(Protocol):
         """Take note of an answer about a bucket, by its status code."""
 
 
+class CountedPace:
+    """
+    A pace that counts what left, or was about to.
+
+    :param pace: the pace.
+    """
+
+    def __init__(self, pace: Pace) -> None:
+        self.claimed = 0
+        self.delay = pace.delay
+        self.answered = pace.answered
+        self._pace = pace
+        self._lock = Lock()
+
+    def claim(self, bucket: str) -> float:
+        """Count one request to a bucket, and return the seconds after which it may leave."""
+        with self._lock:
+            self.claimed += 1
+        return self._pace.claim(bucket)
+
+
 class OnePace:
     """
     One limit for all buckets together.
@@ -79,7 +100,8 @@ class Pacer:
                 remedy="Give a number above 0, or None for no limit",
             )
         self._most = per_second or float("inf")
-        self._rate = self._most
+        #: What S3 seems to take, if it takes less than is allowed.
+        self._learnt = float("inf")
         self._clock = clock
         self._lock = Lock()
         now = clock()
@@ -93,10 +115,13 @@ class Pacer:
 
         :param per_second: requests that may leave each second from now on, above zero; None for as many as possible.
         """
-        most = per_second or float("inf")
         with self._lock:
-            self._rate = most if self._rate == self._most else min(self._rate, most)
-            self._most = most
+            self._most = per_second or float("inf")
+            self._due = min(self._due, self._clock() + 1 / self._rate)  # of the slower limit before, nothing is owed
+
+    @property
+    def _rate(self) -> float:
+        return min(self._most, self._learnt)
 
     def delay(self) -> float:
         """Return the seconds until the next request may leave; 0 if it may leave now."""
@@ -107,8 +132,8 @@ class Pacer:
         with self._lock:
             now = self._clock()
             self._measure(now)
-            if self._rate < self._most and now - max(self._throttled_at, self._grown_at) >= REACTION:
-                self._rate = min(self._most, self._rate * GROWTH)
+            if self._learnt < self._most and now - max(self._throttled_at, self._grown_at) >= REACTION:
+                self._learnt *= GROWTH
                 self._grown_at = now
             wait = max(0.0, self._due - now)
             self._due = max(self._due, now - CATCH_UP) + 1 / self._rate
@@ -129,7 +154,7 @@ class Pacer:
                 return
             self._cut_at = now
             self._due = max(self._due, now)  # nothing is caught up after a cut
-            self._rate = min(self._most, max(FLOOR, CUT * rate))
+            self._learnt = max(FLOOR, CUT * rate)
 
     def _measure(self, now: float) -> None:
         passed = now - self._counted_since

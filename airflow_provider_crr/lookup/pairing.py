@@ -13,6 +13,7 @@ an endpoint that sends too much is found out first.
 from __future__ import annotations
 
 import time
+from itertools import count
 from typing import NamedTuple
 
 #: Seconds for which a connection rests after an answer, at least and at most. Whatever follows the answer is seen in
@@ -34,6 +35,10 @@ _PATIENCE = 2.0
 _WEIGHT = 1 / 16
 #: Request ids that are remembered of a client's endpoints together, at least; twice as many at most.
 _RECENT = 2048
+#: Endpoints that are remembered of a client, those that were convicted left out.
+_MOST = 2000
+#: The numbers of the endpoints. An address in memory would be given again, to another one.
+_numbers = count()
 
 
 class Endpoint(NamedTuple):
@@ -76,6 +81,9 @@ class Exchange:
     """
 
     def __init__(self, recent: RecentIds | None = None) -> None:
+        self._number = next(_numbers)
+        #: When it was asked about last, by ``time.monotonic``.
+        self.needed_at = 0.0
         #: Whether it ever sent more than one answer to a question. Then no connection to it is used twice.
         self.convicted = False
         #: How often nothing followed an answer for as long as the probation asks.
@@ -139,7 +147,7 @@ class Exchange:
             return False
         self._first_id = self._first_id or request_id
         self._ids_differ = self._ids_differ or request_id != self._first_id
-        if self._recent.add(id(self), request_id):
+        if self._recent.add(self._number, request_id):
             return False
         if self._ids_differ and is_first:
             self._ids_identify = False
@@ -147,7 +155,12 @@ class Exchange:
 
 
 class Pairing:
-    """What one client knows of the endpoints that it asks."""
+    """
+    What one client knows of the endpoints that it asks.
+
+    Several threads use it, without a lock, as with :class:`Exchange`. An endpoint that was forgotten is on probation
+    again.
+    """
 
     def __init__(self) -> None:
         #: Whether MinIO was met at an endpoint with a name of Amazon's: :mod:`.store_headers`.
@@ -157,4 +170,17 @@ class Pairing:
 
     def at(self, endpoint: Endpoint) -> Exchange:
         """Return what is known of one endpoint."""
-        return self._exchanges.setdefault(endpoint, Exchange(self._recent))
+        exchange = self._exchanges.get(endpoint)
+        if exchange is None:
+            self._make_room()
+            exchange = self._exchanges.setdefault(endpoint, Exchange(self._recent))
+        exchange.needed_at = time.monotonic()
+        return exchange
+
+    def _make_room(self) -> None:
+        """Forget the endpoints that were needed longest ago: each bucket may have one of its own."""
+        if len(self._exchanges) < _MOST:
+            return
+        known = [(each.needed_at, endpoint) for endpoint, each in list(self._exchanges.items()) if not each.convicted]
+        for _, endpoint in sorted(known)[: _MOST // 10]:  # many at once, for this takes longer than to find one
+            self._exchanges.pop(endpoint, None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import time
 from queue import SimpleQueue
 from threading import Lock, Thread, current_thread
 from typing import Any
@@ -24,7 +25,7 @@ from airflow_provider_crr.s3.fork_lock import ForkLock
 
 #: Seconds without a question after which thread and connections are released.
 IDLE = 300.0
-#: Seconds that the end of a process waits for the thread to release its connections.
+#: Seconds that the end of a process waits for all threads to release their connections.
 _FAREWELL = 2.0
 _BEGINNING = ForkLock()
 
@@ -74,27 +75,38 @@ class SharedAsker:
             with _BEGINNING:
                 if self._process != os.getpid():
                     self._begin()
-        with self._lock:
-            if self._closed and inquiry is not None and not inquiry.is_over:
-                raise LookupFailed("this process ends", remedy="Ask again in another one", passing=True)
+        if inquiry is None or inquiry.is_over:
+            # Without the lock: the garbage collector may end a lookup at any moment, in the thread that holds the lock.
             self._changed.put(inquiry)
-            if self._thread is None and not self._closed:
-                kept = self._keeps and self._keeps()
-                self._thread = Thread(target=self._run, args=(kept,), name="s3-asker", daemon=True)
-                self._thread.start()
-            asker = self._asker
+        else:
+            self._put(inquiry)
+        asker = self._asker
         if asker is not None:
             asker.wake()
 
+    def _put(self, inquiry: Inquiry) -> None:
+        with self._lock:
+            if self._closed:
+                raise LookupFailed("this process ends", remedy="Ask again in another one", passing=True)
+            self._changed.put(inquiry)
+            if self._thread is None:
+                kept = self._keeps and self._keeps()
+                self._thread = Thread(target=self._run, args=(kept,), name="s3-asker", daemon=True)
+                self._thread.start()
+
     def close(self) -> None:
         """Release thread and connections; a lookup that is under way gets no more answers."""
+        _close([self])
+
+    def end(self) -> Thread | None:
+        """Have the thread end, and return it; None if there is none."""
         if self._process != os.getpid():  # the thread is that of the process that forked this one
-            return
+            return None
         with self._lock:
             thread, self._closed = self._thread, True
         if thread is not None:
             self.tell(None)
-            thread.join(_FAREWELL)
+        return thread
 
     def _run(self, kept: Any) -> None:
         dispatcher = Dispatcher(self._client, self._changed)
@@ -123,5 +135,12 @@ _open: WeakSet[SharedAsker] = WeakSet()
 @atexit.register
 def _close_all() -> None:
     """End the threads before the interpreter ends, for the runtime would call it back."""
-    for shared in list(_open):
-        shared.close()
+    _close(list(_open))
+
+
+def _close(these: list[SharedAsker]) -> None:
+    """End all their threads, and wait for them together: the end of a process takes no longer where some hang."""
+    threads = [thread for each in these if (thread := each.end())]
+    deadline = time.monotonic() + _FAREWELL
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))

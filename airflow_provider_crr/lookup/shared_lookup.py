@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import suppress
 from threading import Event
 from typing import Protocol
 
 from airflow_provider_crr.errors import CrrError, LookupFailed, again
-from airflow_provider_crr.lookup.asker import NotAsked, check_going_on
+from airflow_provider_crr.lookup.asker import PATIENCE, NotAsked, check_going_on
 from airflow_provider_crr.lookup.boto3_asker import S3Client
 from airflow_provider_crr.lookup.inquiry import Inquiry
 from airflow_provider_crr.lookup.pace import Pacer
 from airflow_provider_crr.lookup.refusals import Refusals
+from airflow_provider_crr.replication.pause import Pause
 from airflow_provider_crr.replication.source import Later
 from airflow_provider_crr.replication.status import ObjectReplication
 from airflow_provider_crr.s3.deadline import each_until
@@ -21,6 +23,8 @@ from airflow_provider_crr.text.legible import told
 
 #: Questions that one lookup may have put and not yet taken the answers of.
 WINDOW = 512
+#: Seconds, in so many turns, that a lookup waits for the answers to what was sent before somebody refused.
+_REST, _TURNS = 2.0, 20
 
 
 class _Asks(Protocol):
@@ -63,14 +67,19 @@ class SharedLookup:
         process, inquiry = os.getpid(), Inquiry(self._limit, self._pacer)
         remaining, exhausted = iter(objects), False
         under_way = answered = 0
+        new: list[S3Object] = []
+        refused: list[NotAsked] = []
         try:
             while not exhausted or under_way:
                 for answer in inquiry.take():
+                    under_way -= 1
                     if isinstance(answer, NotAsked):
-                        raise _not_asked(answer)
-                    under_way, answered = under_way - 1, answered + 1
+                        refused.append(answer)
+                        continue
+                    answered += 1
                     yield refusals.explain(answer)
-                new: list[S3Object] = []
+                if refused:
+                    break
                 later: Later | None = None
                 while not exhausted and later is None and under_way + len(new) < WINDOW:
                     check_going_on(stop, process, answered, under_way)
@@ -82,8 +91,8 @@ class SharedLookup:
                         later = obj
                 check_going_on(stop, process, answered, under_way)
                 if new:
-                    under_way += len(new)
                     inquiry.put(new)
+                    under_way, new = under_way + len(new), []
                     self._shared.tell(inquiry)
                 if later is not None:
                     yield later
@@ -91,10 +100,55 @@ class SharedLookup:
                     # Woken when the window is half empty, or by the last answer: a sweep is judged at its end.
                     inquiry.expects(under_way if exhausted else WINDOW // 2)
                     yield inquiry
+            if refused:
+                if not inquiry.questions.dropped:
+                    yield from self._rest(inquiry, under_way, refused, stop, refusals)
+                raise _not_asked(refused[0])
+        except CrrError as error:
+            if os.getpid() == process:
+                error.not_sent = len(new) + self._not_sent(inquiry, refused)
+            raise
         finally:
             inquiry.is_over = True
             if os.getpid() == process:
                 self._shared.tell(inquiry)
+
+    def _rest(
+        self, inquiry: Inquiry, under_way: int, refused: list[NotAsked], stop: Event | None, refusals: Refusals
+    ) -> Iterator[ObjectReplication | Later]:
+        """
+        Yield the answers to what was sent before somebody refused, but do not wait long for them.
+
+        :param inquiry: the questions; those that were not sent are withdrawn.
+        :param under_way: how many have no answer yet.
+        :param refused: what could not be asked; what comes is added.
+        :param stop: once set, nothing is waited for.
+        :param refusals: explains answers.
+        """
+        self._withdraw(inquiry)
+        for _ in range(_TURNS):
+            if (inquiry.settles(0) and under_way <= inquiry.withdrawn) or (stop is not None and stop.is_set()):
+                return
+            yield Pause(_REST / _TURNS)
+            for answer in inquiry.take():
+                under_way -= 1
+                if isinstance(answer, NotAsked):
+                    refused.append(answer)
+                else:
+                    yield refusals.explain(answer)
+
+    def _not_sent(self, inquiry: Inquiry, refused: list[NotAsked]) -> int:
+        """Return how many questions were put and certainly not sent."""
+        if inquiry.questions.dropped and not inquiry.settles(0):
+            return 0  # the asker itself has failed
+        self._withdraw(inquiry)
+        inquiry.settles(PATIENCE)
+        return inquiry.withdrawn + len(refused)
+
+    def _withdraw(self, inquiry: Inquiry) -> None:
+        inquiry.withdraw()
+        with suppress(LookupFailed):  # the asker is closed, and sends nothing more
+            self._shared.tell(inquiry)
 
 
 def _not_asked(answer: NotAsked) -> CrrError:

@@ -58,7 +58,7 @@ class SharedPace:
         """Note that a lookup that entered asks for a bucket no more."""
         known = self._buckets[bucket]
         known.limits[per_second] -= 1
-        known.limits += Counter()  # without those that nobody has any more
+        known.limits = +known.limits  # without those that nobody has any more
         known.left_at = self._clock()
         known.allow()
 

@@ -60,7 +60,8 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
     :param dry_run: check everything, delete nothing.
     :param on_refused: ``"fail"`` the task if any version was refused, after the others are deleted, or only
         ``"report"``. A dry run only reports. What S3 did not delete fails the task in any case.
-    :param max_requests_per_second: most HEAD requests in a second; None for no limit.
+    :param max_requests_per_second: most HEAD requests in a second; None for no limit, ``"configured"`` for 1,000 or
+        what :doc:`/configuration` says.
     :param kwargs: those of :class:`~airflow_provider_crr.tasks.connection.HookOperator`, and of every operator.
     :raises InvalidArgument: for arguments that can never work, when the DAG is parsed.
     :raises ObjectsNotDeleted: if versions were refused, or S3 did not delete them, or a retry cannot know which are
@@ -81,7 +82,7 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
         versions: str = "all",
         dry_run: bool = False,
         on_refused: str = "fail",
-        max_requests_per_second: float | None = 1000,
+        max_requests_per_second: float | str | None = "configured",
         **kwargs: Any,
     ) -> None:
         super().__init__(max_requests_per_second=max_requests_per_second, **kwargs)

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_crr.tasks import settings
 from airflow_provider_crr.tasks.compat import AirflowPlugin
 
 #: Where the files are served, below Airflow's base URL.
@@ -92,3 +93,7 @@ class ReplicationTabPlugin(AirflowPlugin):
             "icon_dark_mode": f"{PATH}/icon-dark.svg",
         }
     ]
+
+
+if not settings.shows_tab():
+    ReplicationTabPlugin.fastapi_apps = ReplicationTabPlugin.external_views = []

@@ -10,7 +10,7 @@ from itertools import chain
 from threading import Event
 from typing import Any
 
-from airflow_provider_crr.errors import LookupFailed
+from airflow_provider_crr.errors import CrrError, LookupFailed
 from airflow_provider_crr.replication.checkpoint.value import Checkpoint
 from airflow_provider_crr.replication.collect import Collect
 from airflow_provider_crr.replication.gate import GatePolicy, Outcome
@@ -164,6 +164,9 @@ class Collector:
                         self._named.note_done(obj, answer.state)
                     if obj.version_id is not None or not self._patterns:
                         done.add(obj)
+        except CrrError as error:
+            self._spending.give_back(error.not_sent)
+            raise
         finally:
             self._named.settle(done, pinned)
         if answered != collect.asked:

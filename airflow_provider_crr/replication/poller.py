@@ -18,6 +18,7 @@ from airflow_provider_crr.replication.status import ObjectReplication
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.replication.verdict import Verdict
 from airflow_provider_crr.s3.deadline import each_until
+from airflow_provider_crr.s3.prices import Prices
 from airflow_provider_crr.text import humanize
 
 #: Most collects of one sweep: a writer that goes on for ever does not keep a sweep from ending.
@@ -56,6 +57,7 @@ class Watch:
     :param kept: the record of what is done; None for no record.
     :param max_head_requests: most HEADs that may be sent, with those of earlier processes that the record knows; None
         for any number. With fewer than it needs the gate does not open.
+    :param prices: what they cost; None for the prices of us-east-1.
     :param clock: returns the current time, UTC.
     :param pause: waits for some seconds, or until an event is set. None waits by the machine's clock, and does not
         wait if another clock is given.
@@ -72,6 +74,7 @@ class Watch:
         started_at: datetime | None = None,
         kept: Record | None = None,
         max_head_requests: int | None = None,
+        prices: Prices | None = None,
         clock: Callable[[], datetime] = _now,
         pause: Callable[[float, Event | None], None] | None = None,
         told: Callable[[ObjectReplication, Outcome], None] | None = None,
@@ -84,7 +87,7 @@ class Watch:
         self._clock = clock
         self._pauses = pause
         self._started_at = started_at or clock()
-        self._spending = Spending(max_head_requests)
+        self._spending = Spending(max_head_requests, prices or Prices())
         self._collector = Collector(
             targets, policy, source, pin_versions=pin_versions, clock=clock, spending=self._spending, told=told
         )

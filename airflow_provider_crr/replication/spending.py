@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from airflow_provider_crr.replication.checkpoint.value import Checkpoint
 from airflow_provider_crr.replication.source import Later
 from airflow_provider_crr.replication.verdict import Tally
-from airflow_provider_crr.s3 import prices
 from airflow_provider_crr.s3.objects import S3Object
+from airflow_provider_crr.s3.prices import Prices
 from airflow_provider_crr.text import humanize
 
 _HOUR = 3600.0
@@ -18,14 +18,16 @@ class Spending:
     """
     The HEADs of one gate.
 
-    What was handed to the lookup counts as sent, whether or not its answer came. What the clients send again by
-    themselves is not known here, and not counted.
+    What was handed to the lookup counts as sent, whether or not its answer came, but for what the lookup says was not
+    sent. What the clients send again by themselves is not known here, and not counted.
 
     :param most: how many may be sent; None for any number.
+    :param prices: what they cost.
     """
 
-    def __init__(self, most: int | None) -> None:
+    def __init__(self, most: int | None, prices: Prices) -> None:
         self.answered = 0
+        self._prices = prices
         self._most = most
         self._sent = 0
         #: Hours of the wait for which the cost was told, or that were over when this process began.
@@ -60,6 +62,10 @@ class Spending:
                 self._sent += 1
             yield obj
 
+    def give_back(self, count: int) -> None:
+        """Take away HEADs that were allowed and certainly not sent."""
+        self._sent -= min(count, self._sent - self.answered)
+
     def used_up(self) -> str | None:
         """Return that no more may be sent, as a message says it; None if more may be."""
         if not self.is_used_up:
@@ -80,7 +86,7 @@ class Spending:
         self._told = hours
         return (
             f"in {humanize.age(waited)} this wait has sent {humanize.count(self._sent)} HEADs,"
-            f" {prices.of_heads(self._sent)} in us-east-1"
+            f" {self._prices.of_heads(self._sent)}"
         )
 
     def recall(self, known: Checkpoint) -> None:

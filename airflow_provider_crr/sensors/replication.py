@@ -83,8 +83,9 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
         gate that has sent them and is not decided ends as one whose ``timeout`` is over. Retries of a client are not
         counted, nor are listings. They count for one try. From Airflow 3.3 on, what earlier tries of a gate that is not
         deferrable are known to have sent counts, too. Before 3.3 they count for each poke of ``mode="reschedule"``.
-    :param max_requests_per_second: most HEAD requests in a second; None for no limit. S3 allows 5,500 a second
-        and prefix, of which replication itself uses up to five an object.
+    :param max_requests_per_second: most HEAD requests in a second; None for no limit, ``"configured"`` for 1,000 or
+        what :doc:`/configuration` says. S3 allows 5,500 a second and prefix, of which replication itself uses up to
+        five an object.
     :param kwargs: those of :class:`~airflow_provider_crr.sensors.base.PollingSensor`, and of every sensor.
     :raises InvalidArgument: for arguments that can never work, when the DAG is parsed.
     :raises ReplicationFailed: if the gate can never open; no retry follows.
@@ -109,7 +110,7 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
         max_pending_age: timedelta | float | None = None,
         pin_versions: bool = False,
         max_head_requests: int | None = None,
-        max_requests_per_second: float | None = 1000,
+        max_requests_per_second: float | str | None = "configured",
         **kwargs: Any,
     ) -> None:
         super().__init__(max_requests_per_second=max_requests_per_second, **kwargs)

@@ -11,6 +11,7 @@ from airflow.sdk import BaseOperator
 from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.s3.objects import account_id
+from airflow_provider_crr.tasks import settings
 from airflow_provider_crr.tasks.arguments import connection, is_known, region, verification
 from airflow_provider_crr.tasks.lineage import Traced
 from airflow_provider_crr.tasks.templated import Templated
@@ -30,7 +31,8 @@ class HookOperator(Templated, BaseOperator, Traced):
     """
     An operator, or a sensor, that works through a hook of this provider.
 
-    :param max_requests_per_second: most HEAD requests in a second; None for no limit.
+    :param max_requests_per_second: most HEAD requests in a second; None for no limit, ``"configured"`` for what
+        ``[crr] max_requests_per_second`` of Airflow's configuration says: 1,000 unless it is set.
     :param aws_conn_id: Airflow connection; None for boto3's own way to find credentials; templated.
     :param region_name: AWS Region, None or what renders to nothing for the connection's; templated.
     :param verify: whether to verify TLS certificates, or the path of a CA bundle; templated.
@@ -45,7 +47,7 @@ class HookOperator(Templated, BaseOperator, Traced):
     def __init__(
         self,
         *,
-        max_requests_per_second: float | None = None,
+        max_requests_per_second: float | str | None = None,
         aws_conn_id: str | None = "aws_default",
         region_name: str | None = None,
         verify: bool | str | None = None,
@@ -62,7 +64,7 @@ class HookOperator(Templated, BaseOperator, Traced):
         self.botocore_config = botocore_config
         self.expected_bucket_owner = expected_bucket_owner
         self.requester_pays = requester_pays
-        hook_arguments(self)
+        hook_arguments(self, parsing=True)
 
     def _hook(self, hook_class: type[Hook]) -> Hook:
         """
@@ -77,18 +79,23 @@ class HookOperator(Templated, BaseOperator, Traced):
         )
 
 
-def hook_arguments(task: Any, *, for_trigger: bool = False) -> dict[str, Any]:
+def hook_arguments(task: Any, *, for_trigger: bool = False, parsing: bool = False) -> dict[str, Any]:
     """
     Return the keyword arguments of a task's hook.
 
     :param task: a :class:`HookOperator`, or a trigger with the same arguments.
     :param for_trigger: whether they will be stored as JSON.
+    :param parsing: whether they are only checked, as a DAG is parsed; Airflow's configuration is not read then.
     :raises InvalidArgument: if they cannot be stored, or one of them can never work.
     """
     limit = getattr(task, "max_requests_per_second", None)
+    if limit == settings.CONFIGURED:
+        limit = None if parsing else settings.max_requests_per_second()
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float) or not limit > 0):
         raise InvalidArgument(
-            f"max_requests_per_second is {limit!r}", remedy="Give a number above 0, or None for no limit"
+            f"max_requests_per_second is {limit!r}",
+            remedy=f"Give a number above 0, None for no limit, or {settings.CONFIGURED!r} for what Airflow's"
+            f" configuration says in [{settings.SECTION}]",
         )
     if for_trigger and task.botocore_config is not None:
         try:

@@ -65,7 +65,7 @@ class WaitingOperator(HookOperator):
         super().__init__(**kwargs)
         self.deferrable = deferrable
         if deferrable:
-            hook_arguments(self, for_trigger=True)
+            hook_arguments(self, for_trigger=True, parsing=True)
 
     @abstractmethod
     def _make_poller(self, started_at: datetime, context: Context) -> endings.Poller:

@@ -40,6 +40,7 @@ def gate(
     :param max_head_requests: most HEADs that the gate may send; None for any number.
     """
     from airflow_provider_crr.replication.poller import Watch
+    from airflow_provider_crr.tasks import settings
     from airflow_provider_crr.tasks.metrics import Metered
 
     hook.get_conn()
@@ -51,6 +52,7 @@ def gate(
         started_at=started_at,
         kept=kept,
         max_head_requests=max_head_requests,
+        prices=settings.prices(),
     )
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_string
@@ -17,7 +20,9 @@ from typing import Any
 
 import pytest
 
+import airflow_provider_crr
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
+from airflow_provider_crr.provider_info import get_provider_info
 from airflow_provider_crr.replication.events import FAILED
 from airflow_provider_crr.tasks import metrics
 from local_aws import LocalAws
@@ -25,10 +30,14 @@ from local_aws.buckets import ReplicatedPair, versioned_bucket
 from local_aws.inventory.report import deliver, write_report
 from local_aws.inventory.scan import scan
 from tests.docs.pages import Sample, samples, words
+from tests.testing.test_pytest_plugin import plugin_arguments
 
 #: Whether Airflow hands the exception to the callbacks of a task that failed.
 hands_exceptions = tuple(map(int, version("apache-airflow").split(".")[:2])) >= (3, 1)
-PYTHON, JSON = samples("python"), samples("json")
+JSON = samples("json")
+#: Tests, which are run, and DAG files.
+TESTS = [sample for sample in samples("python") if ":caption: test_" in sample.options]
+PYTHON = [sample for sample in samples("python") if sample not in TESTS]
 
 
 def named(found: list[Sample]) -> pytest.MarkDecorator:
@@ -42,12 +51,40 @@ def test_python_sample_builds_a_dag(load_dags: Callable[[str], dict[str, Any]], 
     assert dag.tasks
 
 
+def test_tests_of_dags_pass(load_dags: Callable[[str], dict[str, Any]], airflow_home: Path) -> None:
+    """The tests that the pages show pass, in a pytest of their own, beside the DAG files that the pages show."""
+    files = [sample for sample in samples("python") if ":caption: " in sample.options]
+    written = [airflow_home / sample.options.partition(":caption: ")[2].strip() for sample in files]
+    for path, sample in zip(written, files, strict=True):
+        path.write_text(sample.text)
+    try:
+        ran = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugin_arguments(), "."],
+            cwd=airflow_home,
+            env={**os.environ, "PYTHONPATH": str(Path(airflow_provider_crr.__file__).parents[1])},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        for path in written:
+            path.unlink()
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert f"{''.join(sample.text for sample in TESTS).count('def test_')} passed" in ran.stdout
+
+
 def validate(service: str, shape: str, value: Any) -> None:
     from botocore.loaders import Loader
     from botocore.model import ServiceModel
     from botocore.validate import validate_parameters
 
     validate_parameters(value, ServiceModel(Loader().load_service_model(service, "service-2")).shape_for(shape))
+
+
+def test_every_option_is_on_the_page() -> None:
+    """What can be configured is on its page, with its default."""
+    for name, option in get_provider_info()["config"]["crr"]["options"].items():
+        assert f"{name} - {option['default']}".strip() in words("configuration")
 
 
 @named(JSON)
@@ -155,11 +192,12 @@ def test_mail_names_what_is_wrong_and_where_the_report_is(
     )
     assert states == {"summary": "failed"}
     mail = message_from_string(mailbox[0])
-    assert mail["Subject"] == "inventory_check_by_mail.summary failed"
+    said = "1 FAILED, limit 0" if hands_exceptions else "the report has 1 FAILED"
+    assert mail["Subject"] == f"inventory_check_by_mail.summary failed: {said}"
     (payload,) = (part.get_payload(decode=True) for part in mail.walk() if part.get_content_type() == "text/html")
     assert isinstance(payload, bytes)
     html = payload.decode()
-    assert ("1 FAILED, limit 0" if hands_exceptions else "See the log.") in html
+    assert said in html
     assert f"Report: file://{tmp_path}" in html
     assert "-failed.csv" in html
 

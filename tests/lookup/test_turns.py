@@ -52,9 +52,9 @@ class Asked:
         sent: list[tuple[float, S3Object]] = []
         end = self.clock.now + seconds
         while self.clock.now < end:
-            for _, obj in self.sent():
+            for inquiry, obj in self.sent():
                 sent.append((self.clock.now, obj))
-                self.turns.ended(obj)
+                self.turns.ended(inquiry, obj)
             self.clock.now += tick
         return sent
 
@@ -89,19 +89,43 @@ def test_a_lookup_of_two_buckets_goes_from_line_to_line() -> None:
     assert sent == [("a", "k0"), ("a", "k1"), ("c", "k0"), ("c", "k1"), ("a", "l0")]
 
 
-def test_a_bucket_leaves_room_for_others() -> None:
-    """A bucket that gives no answers has at most three quarters under way; the next ones find room, each time."""
+def test_buckets_that_hang_leave_room_for_others() -> None:
+    """However many questions wait for buckets that give no answers, one that does is asked, and soon at full width."""
     asked = Asked(limit=512)
-    silent = []
-    for number in range(4):
+    for number in range(12):
         asked.lookup(objects(600, f"silent{number}"))
-        silent += asked.sent()
-        assert asked.turns.next() is None
-    assert Counter(obj.bucket for _, obj in silent)["silent0"] == 384
-    assert asked.turns.under_way() < 512
-    assert asked.turns.delay() is None
-    asked.lookup(objects(1, "good"))
-    assert [obj.bucket for _, obj in asked.sent()] == ["good"]
+        asked.lookup(objects(600, f"silent{number}", "other"))
+    silent = asked.sent()
+    assert set(Counter(obj.bucket for _, obj in silent).values()) == {32}
+    asked.lookup(objects(600, "good"))
+    first = asked.sent()
+    assert {obj.bucket for _, obj in first} == {"good"}
+    for inquiry, obj in first:
+        asked.turns.ended(inquiry, obj)
+    assert len(asked.sent()) > len(first)
+
+
+def test_a_bucket_that_stops_to_answer_leaves_room_too() -> None:
+    """What took most of the room while it answered gets no more once it is silent, so that room comes back."""
+    asked = Asked(limit=512)
+    asked.lookup(objects(5000))
+    (first,) = asked.sent(1)
+    asked.turns.ended(*first)
+    held = asked.sent()
+    assert 300 < len(held) < 400
+    asked.clock.now += 3
+    for turn in held[:300]:
+        asked.turns._under_way.give_back(turn[1].bucket)
+    assert asked.sent() == []
+
+
+def test_lookups_of_a_silent_bucket_leave_room_for_each_other() -> None:
+    """Where some objects of a bucket get no answers, the lookup of another object is sent all the same."""
+    asked = Asked(limit=512)
+    asked.lookup(objects(600, prefix="silent"))
+    assert len(asked.sent()) == 16
+    good = asked.lookup(objects(3, prefix="good"))
+    assert [inquiry for inquiry, _ in asked.sent()] == [good] * 3
 
 
 @pytest.mark.parametrize("gates", [1, 2, 40])

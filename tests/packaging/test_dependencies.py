@@ -21,6 +21,8 @@ NEEDED = [
     for group in (PROJECT["dependencies"], *PROJECT["optional-dependencies"].values())
     for line in group
 ]
+#: What imports a module of ours, and therefore is there: the plugin of pytest is loaded by pytest alone.
+LOADED_BY = {"pytest": "testing/pytest_plugin.py"}
 DISTRIBUTIONS = {
     "airflow.providers.amazon": "apache-airflow-providers-amazon",
     "airflow.providers.common.compat": "apache-airflow-providers-common-compat",
@@ -35,12 +37,14 @@ def pins(path: Path) -> dict[str, str]:
 
 def imported() -> set[str]:
     names = set()
-    for path in (ROOT / "airflow_provider_crr").rglob("*.py"):
+    package = ROOT / "airflow_provider_crr"
+    for path in package.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 names |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 names.add(node.module)
+        names -= {name for name, loaded in LOADED_BY.items() if path == package / loaded}
     return names
 
 

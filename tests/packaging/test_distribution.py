@@ -51,7 +51,7 @@ def test_every_module_in_provider_info_imports(provider_info: Any) -> None:
     ]
     for module in named:
         import_module(module)
-    for named_object in (*provider_info["extra-links"], *provider_info["cli"]):
+    for named_object in (*provider_info["extra-links"], *provider_info["cli"], *provider_info["notifications"]):
         module, _, name = named_object.rpartition(".")
         assert hasattr(import_module(module), name)
     faces = {"hooks", "sensors", "triggers", "operators"}

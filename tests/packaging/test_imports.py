@@ -14,13 +14,16 @@ import airflow_provider_crr
 
 ROOT = Path(airflow_provider_crr.__file__).parent
 #: The modules that speak Airflow.
-FACES = ("hooks", "sensors", "triggers", "operators", "links", "plugins", "cli", "failures")
-#: Modules beside them that speak Airflow, too.
-SPEAKING = {f"airflow_provider_crr.tasks.{name}" for name in ("connection", "deferral", "threads")}
+FACES = ("hooks", "sensors", "triggers", "operators", "notifications", "links", "plugins", "cli", "failures")
+#: Modules beside them that speak Airflow, too, or pytest.
+SPEAKING = {f"airflow_provider_crr.tasks.{name}" for name in ("connection", "deferral", "threads")} | {
+    f"airflow_provider_crr.testing.{name}" for name in ("standing_in", "pytest_plugin")
+}
 #: Modules that are pure by design, each tried in an interpreter of its own; all others together.
 PURE = [
     "airflow_provider_crr",
     "airflow_provider_crr.tasks.asset_events",
+    "airflow_provider_crr.tasks.notice",
     "airflow_provider_crr.errors",
     "airflow_provider_crr.provider_info",
     "airflow_provider_crr.replication.status",
@@ -37,6 +40,7 @@ PURE = [
     "airflow_provider_crr.inventory.render",
     "airflow_provider_crr.s3.listing",
     "airflow_provider_crr.s3.listing_page",
+    "airflow_provider_crr.testing",
 ]
 SCRIPT = """
 import importlib, json, sys
@@ -92,3 +96,14 @@ def test_command_line_is_light() -> None:
     assert "airflow_provider_crr.cli.definition" in added
     assert added <= {"airflow_provider_crr", "airflow_provider_crr.cli", "airflow_provider_crr.cli.definition"}
     assert found & {"boto3", "botocore", "awscrt", "duckdb", "pyarrow"} == set()
+
+
+def test_pytest_plugin_adds_next_to_nothing_to_the_start_of_pytest() -> None:
+    """What every run of pytest imports adds two empty modules and itself: no Airflow, no boto3, not even our errors."""
+    added = loaded_by("pytest", "airflow_provider_crr.testing.pytest_plugin") - loaded_by("pytest")
+    assert {name for name in added if name.partition(".")[0] not in sys.stdlib_module_names} == {
+        "airflow_provider_crr",
+        "airflow_provider_crr.testing",
+        "airflow_provider_crr.testing.pytest_plugin",
+        "airflow_provider_crr.testing.records",
+    }

@@ -27,8 +27,10 @@ BELOW["tasks"] = {"failures", "hooks", "inventory", "batch", *BELOW["hooks"]}
 BELOW["failures"] = {"errors"}
 BELOW["provider_info"] = set()
 #: The rooms of Airflow's faces: each may import whatever is below them, and the other faces.
-FACES = ("sensors", "triggers", "operators", "cli", "links", "plugins")
+FACES = ("sensors", "triggers", "operators", "notifications", "cli", "links", "plugins")
 BELOW |= {face: {"tasks", *BELOW["tasks"], *FACES} for face in FACES}
+#: Nothing of the package imports what is for the tests of others.
+BELOW["testing"] = {"tasks", *BELOW["tasks"], *FACES}
 
 #: Modules that rooms beside theirs may import; these themselves know nothing but text. Module -> who may import it.
 LEAVES = {

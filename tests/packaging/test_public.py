@@ -27,6 +27,7 @@ PUBLIC: dict[str, set[str]] = {
         *("Summary", "Volume", "PrefixStatuses", "OtherPrefixes", "OldestPending", "AgeBand"),
         *("MAX_PREFIXES", "MAX_FAILED_SAMPLE", "AGE_BANDS"),
     },
+    "notifications.replication": {"ReplicationNotifier"},
     "operators.deletion": {"S3DeleteReplicatedObjectsOperator"},
     "operators.inventory": {"S3InventorySummaryOperator"},
     "replication.events": {ALL},
@@ -42,6 +43,8 @@ PUBLIC: dict[str, set[str]] = {
     "tasks.asset_events": {"gate_event", "Rules", "summary_event"},
     "tasks.connection": {"HookOperator"},
     "tasks.endings": set(),  # what triggers send, described as a whole
+    "testing": {"fake_s3", "fake_inventory"},
+    "testing.records": {"FakeS3", "FakeInventory"},
     "triggers.base": {"PollingTrigger"},
     "triggers.inventory": {"S3InventoryTrigger"},
     "triggers.inventory_report": {"S3InventoryReportTrigger"},

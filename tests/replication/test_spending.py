@@ -17,8 +17,8 @@ from airflow_provider_crr.replication.checkpoint.store import Kept
 from airflow_provider_crr.replication.gate import GatePolicy
 from airflow_provider_crr.replication.poller import Watch
 from airflow_provider_crr.replication.targets import MAX_STORED, Targets
-from airflow_provider_crr.s3 import prices
 from airflow_provider_crr.s3.deadline import Deadline
+from airflow_provider_crr.s3.prices import Prices
 from airflow_provider_crr.tasks import endings
 from tests.support.s3_server import Answer, Listed, S3Server, stored
 
@@ -230,10 +230,10 @@ def test_cost_is_told_once_an_hour_across_pokes(s3: S3Server, hook: S3Replicatio
 
 def test_prices_are_those_of_s3() -> None:
     """A day of a million objects that stay PENDING, at a thousand HEADs a second, costs $35."""
-    assert prices.of_heads(86_400_000) == "about $34.56"
-    assert prices.of_heads(10_000_000) == "about $4.00"
-    assert prices.of_heads(24_999) == "less than $0.01"
-    assert prices.of_heads(0) == "less than $0.01"
+    assert Prices().of_heads(86_400_000) == "about $34.56 in us-east-1"
+    assert Prices().of_heads(10_000_000) == "about $4.00 in us-east-1"
+    assert Prices().of_heads(24_999) == "less than $0.01 in us-east-1"
+    assert Prices().of_heads(0) == "less than $0.01 in us-east-1"
 
 
 def test_error_in_between_does_not_give_heads_back(s3: S3Server, hook: S3ReplicationHook) -> None:

@@ -9,17 +9,24 @@ import time
 from collections import Counter
 from datetime import timedelta
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_crr import errors, failures
+from airflow_provider_crr.hooks.sharing import refused
+from airflow_provider_crr.replication.poller import Watch
 from airflow_provider_crr.replication.targets import MAX_STORED
+from airflow_provider_crr.s3.deadline import Deadline
 from airflow_provider_crr.sensors.base import PollingSensor
 from airflow_provider_crr.sensors.inventory import S3InventorySensor
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor
 from airflow_provider_crr.tasks import endings
 from airflow_provider_crr.tasks.compat import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
+from airflow_provider_crr.triggers.replication import S3ReplicationTrigger
+from tests.support.credential_sources import Sts
+from tests.support.polling import until
 from tests.support.s3_server import Answer, Listed, S3Server, stored
 from tests.support.stopwatch import Stopwatch
 from tests.support.task_context import TaskContext
@@ -54,6 +61,14 @@ def event(trigger: Any) -> dict[str, Any]:
         return found
 
     return asyncio.run(run())
+
+
+def event_unless_refused(poller: Watch) -> dict[str, Any] | None:
+    """Poll once; return the event that ends the wait, None if there is none or somebody refused."""
+    try:
+        return endings.after(poller, decided=poller.poll())
+    except errors.LookupFailed:
+        return None
 
 
 def asked(s3: S3Server) -> dict[str, int]:
@@ -265,3 +280,40 @@ def test_inventory_sensor_looks_once_too(s3: S3Server) -> None:
     assert kwargs.keys().isdisjoint({"known", "head_requests"})
     s3.missing_buckets.add("b")
     assert event(trigger)["status"] == endings.ERROR
+
+
+def test_heads_that_never_left_are_not_counted(s3: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """While STS throttles, polls send nothing and use nothing up: the gate opens with the HEADs that it has left."""
+    monkeypatch.setattr(refused, "REFUSED_FOR", 0.05)
+    s3.default = lambda bucket, key, version: stored("PENDING")
+    with Sts(s3, monkeypatch, tmp_path) as source:
+        trigger, _ = deferred(gate(poke_interval=0.3, timeout=600, max_head_requests=6))
+        asked(s3)
+        s3.default = lambda bucket, key, version: stored("COMPLETED")
+        first = trigger.poller()
+        source.refuse("throttled")
+        source.age(trigger._way.get().get_conn())
+        for _ in range(5):
+            with pytest.raises(errors.LookupFailed, match="Throttling"):
+                first.poll()
+            assert first.used_up() is None
+        assert asked(s3) == {}
+        source.refuse("")
+        until(lambda: event_unless_refused(first), "an open gate")
+        assert asked(s3) == {"1": 1, "2": 1, "3": 1}
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["worker", "triggerer"])
+def test_look_that_is_cut_counts_what_was_sent(s3: S3Server, monkeypatch: pytest.MonkeyPatch, *, shared: bool) -> None:
+    """A sweep that ends early has read far ahead of what its pace let leave; that is not counted."""
+    monkeypatch.setattr(PollingSensor, "FIRST_LOOK", 1.0)
+    s3.default = lambda bucket, key, version: stored("PENDING")
+    _, kwargs = deferred(gate(bucket_key=[f"s3://b/{number}" for number in range(5000)], max_requests_per_second=50))
+    spent = kwargs
+    if shared:
+        asked(s3)
+        watch = S3ReplicationTrigger(**{**kwargs, "head_requests": 0, "unanswered": 0})
+        with pytest.raises(errors.LookupFailed, match="was stopped"):
+            watch.poller().poll(Deadline(1))
+        spent = watch._handover.counts
+    assert len(s3.heads()) <= spent["head_requests"] + spent["unanswered"] <= len(s3.heads()) + 10

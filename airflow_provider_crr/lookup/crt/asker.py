@@ -9,7 +9,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from airflow_provider_crr.lookup.asker import Answer, NotAsked
+from airflow_provider_crr.lookup.asker import Answer, Caller, NotAsked
 from airflow_provider_crr.lookup.boto3_asker import S3Client
 from airflow_provider_crr.lookup.client_pairing import pairing_of
 from airflow_provider_crr.lookup.crt.boto3_fallback import Boto3Fallback
@@ -24,6 +24,7 @@ from airflow_provider_crr.lookup.crt.request_template import RequestTemplates
 from airflow_provider_crr.lookup.crt.session import Runtime
 from airflow_provider_crr.lookup.pace import Pace
 from airflow_provider_crr.lookup.pairing import Endpoint
+from airflow_provider_crr.lookup.shares import a_little, is_fair
 from airflow_provider_crr.s3.objects import S3Object
 
 log = logging.getLogger(__name__)
@@ -47,18 +48,18 @@ class CrtAsker:
     """
 
     limit = 4 * CONNECTIONS
+    little = a_little(CONNECTIONS)
 
     def __init__(self, client: S3Client, pace: Pace, *, leaves_some: bool = False) -> None:
-        pairing = pairing_of(client)
         self._pace = pace
         self._leaves_some = leaves_some
         self._events: SimpleQueue[Event] = SimpleQueue()
         self._queues = Queues()
         self._growth = Growth()
-        self._templates = RequestTemplates(client, pairing)
-        self._boto3 = Boto3Fallback(client, pace, self._events)
+        self._templates = RequestTemplates(client, pairing_of(client))
+        self._boto3 = Boto3Fallback(client, pace, self._events, leaves_some=leaves_some)
         self._redirects = Redirects(self._queues, self._templates, self._boto3)
-        self._connections = Connections(pairing)
+        self._connections = Connections(pairing_of(client))
         self._receiver = Receiver(
             client, pace, self._connections, self._queues, self._templates, self._redirects, self._boto3
         )
@@ -67,11 +68,15 @@ class CrtAsker:
     def __repr__(self) -> str:
         return f"<CrtAsker {self._queues} {self._redirects} {self._connections}>"
 
-    def ask(self, obj: S3Object) -> None:
+    def ask(self, obj: S3Object, caller: Caller | None = None) -> None:
         """Send one HEAD, as soon as pace and connections allow."""
-        self._queues.add(Question(obj, self._events))
+        self._queues.add(Question(obj, self._events, caller))
         if len(self._queues.waiting[obj.bucket]) == 1:  # else what holds the first one back holds this one back too
             self._send_first_of(obj.bucket)
+
+    def has_room(self, bucket: str) -> bool:
+        """Return whether none about a bucket waits for a connection."""
+        return self._queues.first(bucket) is None
 
     def wake(self) -> None:
         """Have the thread that waits for an answer wait no longer."""
@@ -136,11 +141,13 @@ class CrtAsker:
         question = self._queues.first(bucket)
         if question is None or self._pace.delay(bucket):
             return False
-        if self._redirects.hold(question):
+        try:
+            if question.is_over:
+                self._queues.conclude(NotAsked(question.obj, InterruptedError("nobody waits for it")))
+            elif not self._redirects.hold(question):
+                return self._send_or_open(question)
             self._queues.take_first(bucket)
             return True
-        try:
-            return self._send_or_open(question)
         except Exception as error:  # no credentials, or boto3 can make no request of it
             if self._queues.first(bucket) is question:
                 self._queues.take_first(bucket)
@@ -153,17 +160,19 @@ class CrtAsker:
         self._runtime.renew(question.obj)
         template = self._templates.of(question.obj)
         if template is None or self._runtime.refuses(template.endpoint):
-            self._boto3.ask(self._queues.take_first(bucket).obj)
+            self._queues.take_first(bucket)
+            self._boto3.ask(question.obj, question.caller)
             return True
-        if self._takes_too_many(self._queues.busy[bucket], CONNECTIONS - self._queues.busy.total()):
+        if self._leaves_some and not self._queues.shares.may_take(bucket):
             return False
         connection = None if question.fresh else self._connections.take(template.endpoint)
         if connection is None:
-            opening = self._queues.opening_of(bucket)
-            if self._takes_too_many(opening, OPENING - len(self._queues.opening)) or not self._connections.reserve():
+            opening = self._queues.opening_of(bucket), len(self._queues.opening)
+            if (self._leaves_some and not is_fair(*opening, OPENING)) or not self._connections.reserve():
                 return False
         opened = None if connection else self._connect(template.endpoint)
         self._pace.claim(bucket)
+        question.is_sent()
         self._queues.take_first(bucket)
         question.template = template
         if connection:
@@ -172,10 +181,6 @@ class CrtAsker:
             self._queues.open(question)
             opened.add_done_callback(question.on_opened)
         return True
-
-    def _takes_too_many(self, taken: int, left: int) -> bool:
-        """Return whether a bucket has taken three times as much as is left for others."""
-        return self._leaves_some and taken >= 3 * left
 
     def _connect(self, endpoint: Endpoint) -> Future[Any]:
         try:
@@ -192,7 +197,7 @@ class CrtAsker:
             connection = self._opened(event)
         except AskBoto3 as refused:
             log.debug("Asking for %s through boto3: the Common Runtime has no connection: %s", question.obj, refused)
-            self._boto3.ask(question.obj)
+            self._boto3.ask(question.obj, question.caller)
         except Exception as error:
             self._receiver.retry(question, f"no connection: {error}")
         else:

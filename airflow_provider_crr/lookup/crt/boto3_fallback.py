@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from queue import SimpleQueue
 
-from airflow_provider_crr.lookup.asker import Answer
+from airflow_provider_crr.lookup.asker import Answer, Caller
 from airflow_provider_crr.lookup.boto3_asker import BotoAsker, S3Client
 from airflow_provider_crr.lookup.crt.questions import ByBoto3, Event
 from airflow_provider_crr.lookup.pace import Pace
@@ -22,9 +22,11 @@ class Boto3Fallback:
     :param client: a boto3 S3 client.
     :param pace: says when each attempt may leave.
     :param events: where answers are put.
+    :param leaves_some: see :class:`.BotoAsker`.
     """
 
-    def __init__(self, client: S3Client, pace: Pace, events: SimpleQueue[Event]) -> None:
+    def __init__(self, client: S3Client, pace: Pace, events: SimpleQueue[Event], *, leaves_some: bool = False) -> None:
+        self._leaves_some = leaves_some
         self._client = client
         self._pace = pace
         self._events = events
@@ -32,12 +34,17 @@ class Boto3Fallback:
         self._under_way = 0
         self._idle_since = 0.0
 
-    def ask(self, obj: S3Object) -> None:
-        """Send one HEAD."""
+    def ask(self, obj: S3Object, caller: Caller | None = None) -> None:
+        """
+        Send one HEAD.
+
+        :param obj: what to ask for.
+        :param caller: for whom; None if the answer is needed in any case.
+        """
         if self._asker is None:
-            self._asker = BotoAsker(self._client, self._pace, self._put)
+            self._asker = BotoAsker(self._client, self._pace, self._put, leaves_some=self._leaves_some)
         self._under_way += 1
-        self._asker.ask(obj)
+        self._asker.ask(obj, caller)
 
     def _put(self, answer: Answer) -> None:
         self._events.put(ByBoto3(answer))

@@ -1,4 +1,4 @@
-"""The connections of one lookup: opened as they are needed, left to rest after each answer, closed at its end."""
+"""The connections of one asker: opened as they are needed, left to rest after each answer, closed at its end."""
 
 from __future__ import annotations
 
@@ -99,7 +99,8 @@ class Connections:
 
     def __init__(self, pairing: Pairing) -> None:
         self._pairing = pairing
-        #: Connections that have rested, by endpoint; the one that rested longest is the first.
+        #: Connections that have rested, by endpoint: the endpoint that was used longest ago is the first, and so is the
+        #: connection that rested longest.
         self._idle: dict[Endpoint, deque[Connection]] = {}
         #: Connections that rest: until when, in which order they were added, and which.
         self._resting: list[tuple[float, int, Connection]] = []
@@ -122,6 +123,8 @@ class Connections:
             if clean and not connection.is_usable():
                 return None
             idle.popleft()
+            if not idle:
+                del self._idle[endpoint]
             if clean:
                 connection.exchange.note_quiet(connection.use.answered_at)
                 self._used.add(connection)
@@ -133,14 +136,36 @@ class Connections:
         """Count a connection that the caller opens, and hands to :meth:`opened`; False if there may be no more."""
         if self._opening >= OPENING or self._are_all_used():
             return False
-        idle = sum(map(len, self._idle.values()))
-        if self._opening + len(self._used) + len(self._resting) + idle >= _MOST:
-            unused = next((idle for idle in self._idle.values() if idle), None)
-            if unused is None:
+        if self._are_too_many():
+            self._drop_useless()
+            if self._are_too_many() and not self._drop_one():
                 return False
-            unused.pop().native.close()  # the latest: older ones show more of how an endpoint answers
         self._opening += 1
         return True
+
+    def _are_too_many(self) -> bool:
+        idle = sum(map(len, self._idle.values()))
+        return self._opening + len(self._used) + len(self._resting) + idle >= _MOST
+
+    def _drop_useless(self) -> None:
+        """Drop the idle connections that nothing can be asked on, such as those that the endpoint has closed."""
+        for endpoint, idle in list(self._idle.items()):
+            for connection in [each for each in idle if not each.is_clean()]:
+                self._drop(endpoint, connection)
+
+    def _drop_one(self) -> bool:
+        """Drop an idle connection to the endpoint that was used longest ago; return False if none is idle."""
+        for endpoint, idle in self._idle.items():
+            self._drop(endpoint, idle[-1])  # the latest: older ones show more of how an endpoint answers
+            return True
+        return False
+
+    def _drop(self, endpoint: Endpoint, connection: Connection) -> None:
+        idle = self._idle[endpoint]
+        idle.remove(connection)
+        if not idle:
+            del self._idle[endpoint]
+        connection.native.close()
 
     def unreserve(self) -> None:
         """Take back what :meth:`reserve` counted: the connection is not opened after all."""
@@ -195,7 +220,9 @@ class Connections:
         """Take back what :meth:`take` or :meth:`opened` gave."""
         self._used.discard(connection)
         if usable:
-            self._idle.setdefault(connection.endpoint, deque()).append(connection)
+            idle = self._idle.pop(connection.endpoint, deque())
+            idle.append(connection)
+            self._idle[connection.endpoint] = idle  # the last one, for it was used just now
         else:
             connection.native.close()
 

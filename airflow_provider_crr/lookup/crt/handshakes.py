@@ -40,6 +40,8 @@ class _Opening(Future[Any]):
     def __init__(self, endpoint: Endpoint) -> None:
         super().__init__()
         self.endpoint = endpoint
+        #: Whether boto3 trusts the endpoint, so that the runtime opens the connection now.
+        self.is_trusted = False
         self.until = time.monotonic() + _SHAKING
 
     def fail(self, why: object) -> None:
@@ -63,10 +65,8 @@ class Handshakes:
         self._pairing = pairing
         self._shake = shake
         self._connect = connect
-        #: boto3's handshake with each endpoint, which ends with the seconds that it took.
+        #: boto3's handshakes that are under way; each ends with the seconds that it took.
         self._shaken: dict[Endpoint, Future[float]] = {}
-        #: Endpoints at which the runtime gets no connection, and until when it is not tried again.
-        self._refused: dict[Endpoint, float] = {}
         #: Connections that are waited for.
         self._openings: set[_Opening] = set()
         #: Connections that the runtime is still opening, also those that nobody waits for any more.
@@ -74,8 +74,7 @@ class Handshakes:
 
     def refuses(self, endpoint: Endpoint) -> bool:
         """Return whether the runtime gets no connection there."""
-        refused_until = max(self._refused.get(endpoint, 0.0), self._pairing.at(endpoint).refused_until)
-        return time.monotonic() < refused_until
+        return time.monotonic() < self._pairing.at(endpoint).refused_until
 
     def open(self, endpoint: Endpoint) -> Future[Any]:
         """Return a future connection; it ends with :class:`AskBoto3` if there is none in time."""
@@ -85,7 +84,7 @@ class Handshakes:
         if time.monotonic() < self._pairing.at(endpoint).trusted_until:
             self._open(opening, 0.0)
         else:
-            # By a weak reference: the handshake's future is kept, and would keep the opening and its connection alive.
+            # By a weak reference: the handshake may last, and would keep an opening alive that was given up.
             self._shaking(endpoint).add_done_callback(partial(self._go_on, ref(opening)))
         return opening
 
@@ -93,9 +92,7 @@ class Handshakes:
         """Give up the connections that take too long to open."""
         now = time.monotonic()
         for opening in [each for each in list(self._openings) if each.until < now]:
-            if opening.endpoint in self._shaken and self._shaken[opening.endpoint].done():
-                self._refuse(opening.endpoint)
-            self._pass_over(opening.endpoint)
+            self._refuse(opening.endpoint, _KNOWN if opening.is_trusted else _REFUSED)
             opening.fail("no handshake in time")
 
     def close(self) -> bool:
@@ -104,15 +101,14 @@ class Handshakes:
             opening.fail("the sweep has ended")
         return bool(self._natives)
 
-    def _pass_over(self, endpoint: Endpoint) -> None:
-        self._refused[endpoint] = time.monotonic() + _REFUSED
-
-    def _refuse(self, endpoint: Endpoint) -> None:
-        self._pairing.at(endpoint).refused_until = time.monotonic() + _KNOWN
+    def _refuse(self, endpoint: Endpoint, seconds: float) -> None:
+        exchange = self._pairing.at(endpoint)
+        exchange.refused_until = max(exchange.refused_until, time.monotonic() + seconds)
 
     def _shaking(self, endpoint: Endpoint) -> Future[float]:
         shaken = self._shaken.get(endpoint)
-        if shaken is None or shaken.done():  # of long ago, or in vain
+        if shaken is None or shaken.done():
+            self._shaken = {each: shaken for each, shaken in self._shaken.items() if not shaken.done()}
             shaken = self._shaken[endpoint] = Future()
             # It may last as long as boto3's connect_timeout; as a daemon it does not hold up the end of the process.
             Thread(target=_shake, args=(self._shake, endpoint, shaken), name="s3-handshake", daemon=True).start()
@@ -123,7 +119,7 @@ class Handshakes:
         if opening is None:  # it was given up
             return
         if error := shaken.exception():
-            self._pass_over(opening.endpoint)
+            self._refuse(opening.endpoint, _REFUSED)
             opening.fail(error)
             return
         self._pairing.at(opening.endpoint).trusted_until = time.monotonic() + _KNOWN
@@ -133,10 +129,11 @@ class Handshakes:
         if opening.done():
             return
         opening.until = time.monotonic() + max(_LEAST, _TIMES * took)
+        opening.is_trusted = True
         try:
             native = self._connect(opening.endpoint)
         except Exception as error:  # such as a file of authorities that was changed since
-            self._pass_over(opening.endpoint)
+            self._refuse(opening.endpoint, _REFUSED)
             opening.fail(error)
             return
         self._natives.add(native)
@@ -147,7 +144,7 @@ class Handshakes:
         error = native.exception()
         if error:
             if str(getattr(error, "name", "")).startswith("AWS_IO_TLS"):
-                self._refuse(opening.endpoint)
+                self._refuse(opening.endpoint, _KNOWN)
             opening.fail(error)
             return
         try:

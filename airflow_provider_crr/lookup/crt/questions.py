@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeAlias
 
-from airflow_provider_crr.lookup.asker import Answer
+from airflow_provider_crr.lookup.asker import Answer, Caller
 from airflow_provider_crr.lookup.crt.request_template import RequestTemplate
 from airflow_provider_crr.s3.objects import S3Object
 
@@ -18,12 +18,15 @@ class Question:
 
     :param obj: what to ask for.
     :param events: where the callbacks put what happened.
+    :param caller: for whom it is asked; None where there is only one.
     :param again: whether the object was asked for before, in another way or another region.
     """
 
     __slots__ = (
         "again",
+        "asked",
         "attempts",
+        "caller",
         "came_at",
         "events",
         "fields",
@@ -40,8 +43,13 @@ class Question:
     #: How it is asked; set when it is sent.
     template: RequestTemplate
 
-    def __init__(self, obj: S3Object, events: SimpleQueue[Event], *, again: bool = False) -> None:
+    def __init__(
+        self, obj: S3Object, events: SimpleQueue[Event], caller: Caller | None = None, *, again: bool = False
+    ) -> None:
         self.obj = obj
+        self.caller = caller
+        #: Whether a request was sent for the object.
+        self.asked = again
         self.events = events
         self.again = again
         #: Whether it must go over a connection that was not used before.
@@ -62,7 +70,18 @@ class Question:
 
     def anew(self) -> Question:
         """Return a new question about the same object."""
-        return Question(self.obj, self.events, again=True)
+        return Question(self.obj, self.events, self.caller, again=True)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody waits for its answer any more."""
+        return self.caller is not None and self.caller.is_over
+
+    def is_sent(self) -> None:
+        """Note that a request is sent; beyond the first it counts in the caller's own limit."""
+        if self.asked and self.caller is not None:
+            self.caller.sends_again()
+        self.asked = True
 
     def on_opened(self, connection: Future[Any]) -> None:
         """Hand over the connection that was opened for it."""

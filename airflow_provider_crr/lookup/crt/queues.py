@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from heapq import heappop, heappush
 from itertools import count, takewhile
 
 from airflow_provider_crr.lookup.asker import Answer
-from airflow_provider_crr.lookup.crt.connections import Connection
+from airflow_provider_crr.lookup.crt.connections import CONNECTIONS, Connection
 from airflow_provider_crr.lookup.crt.questions import Question
+from airflow_provider_crr.lookup.shares import Shares
 
 
 class Queues:
@@ -34,7 +35,7 @@ class Queues:
         #: Answers that are final, and not returned yet.
         self.ready: deque[Answer] = deque()
         #: How many questions of each bucket have a connection, or have one opened.
-        self.busy: Counter[str] = Counter()
+        self.shares = Shares(CONNECTIONS)
         self._order = count()
 
     def __repr__(self) -> str:
@@ -78,7 +79,7 @@ class Queues:
     def open(self, question: Question) -> None:
         """Note that a connection is opened for a question."""
         self.opening.add(question)
-        self.busy[question.obj.bucket] += 1
+        self.shares.take(question.obj.bucket)
 
     def opening_of(self, bucket: str) -> int:
         """Return for how many questions of a bucket a connection is being opened."""
@@ -87,23 +88,17 @@ class Queues:
     def opened(self, question: Question) -> None:
         """Note that it is open, or could not be opened."""
         self.opening.discard(question)
-        self._not_busy(question)
+        self.shares.give_back(question.obj.bucket)
 
     def send(self, question: Question, connection: Connection) -> None:
         """Note that S3 has a question."""
         self.under_way[question] = connection
-        self.busy[question.obj.bucket] += 1
+        self.shares.take(question.obj.bucket)
 
     def end(self, question: Question) -> Connection:
         """Note that S3 has it no more, and return its connection."""
-        self._not_busy(question)
+        self.shares.give_back(question.obj.bucket)
         return self.under_way.pop(question)
-
-    def _not_busy(self, question: Question) -> None:
-        bucket = question.obj.bucket
-        self.busy[bucket] -= 1
-        if not self.busy[bucket]:
-            del self.busy[bucket]
 
     def hold(self, connection: Connection, question: Question) -> None:
         """Hold a question until its connection has rested."""
@@ -134,7 +129,7 @@ class Queues:
     def forget(self, question: Question) -> None:
         """Forget a question that was opening or under way."""
         if question in self.opening or question in self.under_way:
-            self._not_busy(question)
+            self.shares.give_back(question.obj.bucket)
         self.opening.discard(question)
         self.under_way.pop(question, None)
 

@@ -63,16 +63,17 @@ class Receiver:
         if not question.http_status or error:  # headers count only of a request that ended well
             self._connections.give_back(connection, usable=False)
             if question.floods or getattr(error, "name", "") in _UNREADABLE:
-                self._boto3.ask(question.obj)
+                self._boto3.ask(question.obj, question.caller)
                 return
             late = time.monotonic() - question.sent_at > self.patience
             self.retry(question, f"no answer: {f'none within {self.patience:g} s' if late else error}")
             return
         if may_be_too_long(question.fields):
             self._connections.give_back(connection, usable=False)
-            self._boto3.ask(question.obj)  # which says what is wrong with it
+            self._boto3.ask(question.obj, question.caller)  # which says what is wrong with it
             return
         self._pace.answered(question.obj.bucket, question.http_status)
+        self._queues.shares.hear(question.obj.bucket)
         question.headers = joined(question.fields)
         request_id = question.headers.get("x-amz-request-id")
         is_own = self._connections.answered(connection, question.sent_at, question.came_at, request_id)
@@ -121,7 +122,7 @@ class Receiver:
         """Send a question again after a pause; after the last attempt ``answer`` is its answer."""
         question.attempts += 1
         question.fresh = True
-        pause = self._retries.pause_after(question.attempts)
+        pause = None if question.is_over else self._retries.pause_after(question.attempts)
         if pause is None:
             self._queues.conclude(answer)
         else:

@@ -1,0 +1,1 @@
+"""Notifiers: what people are told when a task fails."""
