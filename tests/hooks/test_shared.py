@@ -17,6 +17,7 @@ from typing import Any
 from weakref import ref
 
 import pytest
+from botocore.exceptions import ClientError, CredentialRetrievalError
 
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
@@ -257,6 +258,78 @@ def test_refusal_is_asked_for_once_in_ten_seconds(s3: S3Server, connect: Connect
     hooks = at_once(100, lambda _: shared_hook({"aws_conn_id": "aws_default"}))
     assert asked(hooks[0], "a", "b") == {"COMPLETED"}
     assert not shared_hooks._REGISTRY._refused
+
+
+def test_refusal_ends_with_the_edit(s3: S3Server, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that was refused, and one that cannot be read, is used as soon as it was mended and read again."""
+    right = s3.airflow_connection_json()
+    wrong = json.dumps({"conn_type": "aws", "extra": {"profile_name": "nosuch"}})
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", wrong)
+    with pytest.raises(LookupFailed, match="nosuch"):
+        shared_hook({"aws_conn_id": "aws_default"})
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", right)
+    clock.now += shared_hooks.RECHECK_FIRST
+    assert asked(shared_hook({"aws_conn_id": "aws_default"}), "a", "b") == {"COMPLETED"}
+    clock.now += shared_hooks.RECHECK_FIRST
+    with monkeypatch.context() as broken:
+        broken.setattr(S3ReplicationHook, "get_connection", staticmethod(lambda conn_id: 1 / 0))
+        for _ in range(2):
+            with pytest.raises(LookupFailed):
+                shared_hook({"aws_conn_id": "aws_default"})
+    clock.now += shared_hooks.RECHECK_FIRST
+    assert asked(shared_hook({"aws_conn_id": "aws_default"}), "a", "b") == {"COMPLETED"}
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", wrong)  # and what was refused is still refused
+    clock.now += shared_hooks.RECHECK_FIRST
+    with pytest.raises(LookupFailed, match="nosuch"):
+        shared_hook({"aws_conn_id": "aws_default"})
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ClientError({"Error": {"Code": "Throttling", "Message": "slow"}}, "AssumeRole"),
+        CredentialRetrievalError(provider="custom-process", error_msg="no"),
+        OSError(111, "refused"),
+        LookupFailed("no", passing=True),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_each_thread_raises_an_error_of_its_own(error: Exception, clock: Clock) -> None:
+    """What is raised again in many threads is equal, but never the same: a traceback belongs to one thread."""
+    remembered = refused.Refused()
+    remembered.note(error)
+
+    def raised(_: int) -> Exception:
+        with pytest.raises(type(error)) as caught:
+            remembered.check()
+        return caught.value
+
+    found = at_once(10, raised)
+    assert len({id(each) for each in [error, *found]}) == 11
+    assert {str(each) for each in found} == {str(error)}
+    assert all({**vars(each)} == {**vars(error)} for each in found)
+
+
+FROZEN = """
+import gc, weakref
+from airflow_provider_crr.hooks.sharing.frozen import freeze
+
+class Circle: pass
+
+circle = Circle()
+circle.itself, gone = circle, weakref.ref(circle)
+gc.disable()
+del circle
+freeze()
+assert gone() is None
+assert gc.get_freeze_count()
+"""
+
+
+def test_garbage_is_not_frozen() -> None:
+    """What is garbage when the first client is made is released, rather than kept for good."""
+    ran = subprocess.run([sys.executable, "-c", FROZEN], capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_renewal_that_is_refused_is_not_tried_by_each(clock: Clock) -> None:

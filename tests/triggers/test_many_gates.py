@@ -19,6 +19,7 @@ import pytest
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.hooks.sharing import refused
 from airflow_provider_crr.hooks.sharing import shared_hook as shared_hooks
+from airflow_provider_crr.lookup import shared_lookup
 from airflow_provider_crr.replication.gate import GatePolicy
 from airflow_provider_crr.replication.pause import GoFirst
 from airflow_provider_crr.replication.poller import Watch
@@ -177,12 +178,13 @@ def test_edit_amid_a_sweep_ends_it(s3: S3Server, monkeypatch: pytest.MonkeyPatch
     clock = time.monotonic()
     monkeypatch.setattr(refused, "clock", lambda: clock)
     monkeypatch.setattr(shared_hooks, "RECHECK", 0.2)  # of the looks while a sweep goes on
+    monkeypatch.setattr(shared_lookup, "WINDOW", 20)  # so that a sweep has many steps
     with S3Server() as new:
         new.default = lambda bucket, key, version: stored("FAILED")
 
         async def main() -> tuple[dict[str, Any], int]:
             nonlocal clock
-            keys = [str(number) for number in range(1000)]
+            keys = [str(number) for number in range(300)]
             hook = {"aws_conn_id": "aws_default", "max_requests_per_second": 50}
             running = asyncio.ensure_future(ended(gate(*keys, hook=hook)))
             await held(lambda: len(s3.heads()) > 5)
@@ -193,7 +195,7 @@ def test_edit_amid_a_sweep_ends_it(s3: S3Server, monkeypatch: pytest.MonkeyPatch
 
         event, asked = run(main())
     assert event["status"] == endings.FAILED
-    assert asked < 900
+    assert asked < 250
 
 
 def test_decision_of_an_edited_connection_does_not_count(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:

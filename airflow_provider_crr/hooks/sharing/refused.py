@@ -20,6 +20,7 @@ class Refused:
 
     def __init__(self) -> None:
         self._error: Exception | None = None
+        self._about: Any = None
         self._until = 0.0
 
     @property
@@ -27,15 +28,33 @@ class Refused:
         """Whether it was said lately."""
         return clock() < self._until
 
-    def check(self) -> None:
-        """Raise the refusal again if it was said lately."""
+    def check(self, about: Any = None) -> None:
+        """Raise the refusal again if it was said lately, and about this."""
         error = self._error
-        if error is not None and self.holds:
-            raise again(error) if isinstance(error, CrrError) else error.with_traceback(None)
+        if error is not None and self.holds and self._about == about:
+            raise _equal(error)
 
-    def note(self, error: Exception) -> None:
-        """Remember a refusal."""
-        self._error, self._until = again(error) if isinstance(error, CrrError) else error, clock() + REFUSED_FOR
+    def note(self, error: Exception, *, about: Any = None, seconds: float | None = None) -> None:
+        """
+        Remember a refusal.
+
+        :param error: the refusal.
+        :param about: what was refused.
+        :param seconds: for how long; None for :data:`REFUSED_FOR`.
+        """
+        self._error, self._about = _equal(error), about
+        self._until = clock() + (REFUSED_FOR if seconds is None else seconds)
+
+
+def _equal(error: Exception) -> Exception:
+    """Return an equal error: if several threads raised the same one, each would add to its traceback."""
+    if isinstance(error, CrrError):
+        return again(error)
+    equal: Exception = type(error).__new__(type(error), *error.args)
+    equal.args = error.args
+    vars(equal).update(vars(error))
+    equal.__cause__ = error.__cause__
+    return equal
 
 
 def renew_patiently(credentials: Any) -> None:

@@ -7,7 +7,6 @@ first needed, and released once no gate holds it and nothing was asked for some 
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,6 +19,8 @@ from airflow_provider_crr.errors import CrrError
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.hooks.sharing import refused
 from airflow_provider_crr.hooks.sharing.content import Content, connection_key, content_of, without_pace
+from airflow_provider_crr.hooks.sharing.frozen import freeze
+from airflow_provider_crr.hooks.sharing.held import held
 from airflow_provider_crr.replication.pause import GoFirst
 from airflow_provider_crr.replication.rules import ReadOnce, ReplicationRule
 from airflow_provider_crr.replication.source import Later
@@ -27,7 +28,6 @@ from airflow_provider_crr.replication.status import ObjectReplication
 from airflow_provider_crr.s3.guard import current
 from airflow_provider_crr.s3.listing import ListedObject, list_pages
 from airflow_provider_crr.s3.objects import S3Object
-from airflow_provider_crr.s3.ticker import TICK
 
 log = logging.getLogger(__name__)
 
@@ -150,30 +150,43 @@ class _Connection:
 
     def way(self) -> _Way:
         """Return the way to S3 by this connection as it is now."""
-        with _held(self._making):
-            content = self._content if self.is_known(RECHECK_FIRST) else None
-            found = self._ways.get(content) if content else None
-            if found is not None:
+        with held(self._making):
+            if self.is_known(RECHECK_FIRST) and (found := self._found(self._content)):
                 return found
-            self.refused.check()
-            try:
-                return self._made()
-            except CrrError as error:
-                guard = current()
-                if guard is None or not guard.is_over():  # others may have more time
-                    self.refused.note(error)
-                    _REGISTRY.remember(self)
-                raise
+            hook, content = self._read()
+            found = self._found(content)
+            if found is None:
+                with self._refusal(content, refused.REFUSED_FOR):
+                    found = self._ways[content] = _Way(self, hook, content)
+            return found
 
-    def _made(self) -> _Way:
-        _REGISTRY.freeze()  # before the hook, too: what is frozen in a circle is never released
-        hook = S3ReplicationHook(**self._arguments)
-        content = content_of(hook.conn_config)
-        self._note(content)
-        found = self._ways.get(content)
-        if found is None:
-            found = self._ways[content] = _Way(self, hook, content)
+    def _found(self, content: Content | None) -> _Way | None:
+        """Return the way that was made by a content; None if another try is to be made."""
+        found = self._ways.get(content) if content else None
+        if found is None and content is not None:
+            self.refused.check(content)
         return found
+
+    def _read(self) -> tuple[S3ReplicationHook, Content]:
+        freeze()  # before the hook, too: what is frozen in a circle is never released
+        self.refused.check(None)
+        with self._refusal(None, RECHECK_FIRST):
+            hook = S3ReplicationHook(**self._arguments)
+            content = content_of(hook.conn_config)
+        self._note(content)
+        return hook, content
+
+    @contextmanager
+    def _refusal(self, about: Content | None, seconds: float) -> Iterator[None]:
+        """Have an error remembered: about a content, or None if the connection cannot be read."""
+        try:
+            yield
+        except CrrError as error:
+            guard = current()
+            if guard is None or not guard.is_over():  # others may have more time
+                self.refused.note(error, about=about, seconds=seconds)
+                _REGISTRY.remember(self)
+            raise
 
     def look_again(self) -> None:
         """Read the connection again if that was not done lately, and nobody does it just now."""
@@ -195,7 +208,6 @@ class _Registry:
     """The connections of this process."""
 
     def __init__(self) -> None:
-        self._frozen = False
         self._renew()
         os.register_at_fork(after_in_child=self._renew)
 
@@ -220,17 +232,6 @@ class _Registry:
         with self._lock:
             self._refused.append(connection)
 
-    def freeze(self) -> None:
-        """
-        Keep the garbage collection from looking again and again through all that was there before the first client.
-
-        A client is made of many objects, which set it off; and while it looks through all of Airflow, no gate goes on.
-        """
-        with self._lock:
-            frozen, self._frozen = self._frozen, True
-        if not frozen:
-            gc.freeze()
-
 
 _REGISTRY = _Registry()
 
@@ -240,16 +241,3 @@ def begin_anew() -> None:
     for way in [way for each in list(_REGISTRY._connections.values()) for way in list(each._ways.values())]:
         way.asker.close()
     _REGISTRY._renew()
-
-
-@contextmanager
-def _held(lock: Lock) -> Iterator[None]:
-    """Hold a lock; wait for it no longer than this thread's guard allows."""
-    guard = current()
-    while not lock.acquire(timeout=TICK):
-        if guard is not None and guard.is_over():
-            raise guard.ended("there was a client, which another gate makes")
-    try:
-        yield
-    finally:
-        lock.release()
