@@ -183,12 +183,26 @@ def test_a_cancel_ends_a_trigger(stuck: StuckServer, kind: str) -> None:
     until(lambda: not threads(), "no thread is left", seconds=3)
 
 
-def test_a_poll_that_cannot_be_ended_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+class Hanging:
+    """A poller whose poll hangs."""
+
+    def __init__(self, until: threading.Event) -> None:
+        self.poll = lambda stop: until.wait(30)
+
+    progress = staticmethod(lambda: "nothing came")
+    value = staticmethod(lambda: None)
+
+
+@pytest.mark.parametrize(
+    ("hangs", "said"), [("the making of the client", "was not ready within"), ("the poll", "did not end in time")]
+)
+def test_a_poll_that_cannot_be_ended_is_left_behind(monkeypatch: pytest.MonkeyPatch, hangs: str, said: str) -> None:
     """A thread that hangs outside of S3 does not keep a trigger from telling that its time is up."""
     hanging = threading.Event()
     monkeypatch.setattr(endings, "LATE", TIME)
     trigger = triggered(SENSORS["one"](deferrable=True, timeout=TIME))
-    monkeypatch.setattr(type(trigger), "poller", lambda self: hanging.wait(30))
+    made = (lambda self: Hanging(hanging)) if hangs == "the poll" else (lambda self: hanging.wait(30))
+    monkeypatch.setattr(type(trigger), "poller", made)
 
     async def run() -> list[Any]:
         events = [event.payload async for event in trigger.run()]
@@ -198,7 +212,7 @@ def test_a_poll_that_cannot_be_ended_is_left_behind(monkeypatch: pytest.MonkeyPa
     watch = Stopwatch()
     (event,) = asyncio.run(run())
     assert watch.seconds() < END + 1  # for the thread that does not end
-    assert "did not end in time" in event["message"]
+    assert said in event["message"]
 
 
 @pytest.mark.parametrize("stuck", ["silent"], indirect=True)
