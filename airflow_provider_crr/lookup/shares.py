@@ -9,6 +9,8 @@ from threading import Lock
 
 #: Seconds without an answer after which a bucket is not heard of any more.
 _SILENT = 2.0
+#: What any bucket may have, as long as anything is left.
+_LEAST = 3
 #: Buckets whose last answer is remembered.
 _MOST = 2000
 
@@ -18,8 +20,8 @@ class Shares:
     The shares of buckets in something, such as connections.
 
     A bucket may have three times as much as would be left for others; an eighth of all is kept for those that have
-    little. A bucket that gives no answers may only have a little. So some buckets that hang leave room for one that
-    does not, however much they took before. Not thread-safe.
+    little. One that gives no answers may only have a quarter of what is left. So some buckets that hang leave room for
+    one that does not. Not thread-safe.
 
     :param total: how much there is.
     :param clock: a monotonic clock, in seconds.
@@ -59,8 +61,8 @@ class Shares:
 
 
 def a_little(total: int) -> int:
-    """Return how much a bucket may have that gives no answers, of so much in all."""
-    return max(3, total // 16)
+    """Return how much a bucket may have that gives no answers, of so much, if no other bucket has any."""
+    return max(_LEAST, total // 5)
 
 
 def is_fair(taken: int, by_all: int, total: int, *, is_heard: bool = True) -> bool:
@@ -72,10 +74,9 @@ def is_fair(taken: int, by_all: int, total: int, *, is_heard: bool = True) -> bo
     :param total: how many there are.
     :param is_heard: whether an answer of the bucket came lately.
     """
-    left, kept = total - by_all, total // 8
-    if left <= 0 or taken < a_little(total):
-        return left > 0
-    return is_heard and taken < 3 * (left - kept)
+    left = total - by_all
+    most = 3 * (left - total // 8) if is_heard else left // 4
+    return left > 0 and taken < max(_LEAST, most)
 
 
 class Waiting:
