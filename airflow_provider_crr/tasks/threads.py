@@ -23,6 +23,15 @@ T = TypeVar("T")
 _FAREWELL = 2.0
 
 
+async def beside(seconds: float) -> None:
+    """
+    Wait beside a poll. It is no wait between two polls, which the doubles for tests of DAGs let pass at once.
+
+    :param seconds: how long, by the machine's clock.
+    """
+    await asyncio.sleep(seconds)
+
+
 async def in_turns(steps: Steps[T], *, key: Hashable, stop: Deadline | None = None) -> T:
     """
     Return what steps return. Their waiting for AWS ends with a cancel, or once the time is up.

@@ -21,7 +21,7 @@ from airflow_provider_crr.replication.source import Steps
 from airflow_provider_crr.s3.deadline import Deadline
 from airflow_provider_crr.tasks import endings, metrics
 from airflow_provider_crr.tasks.intervals import Intervals, instance_of
-from airflow_provider_crr.tasks.threads import in_thread, in_turns
+from airflow_provider_crr.tasks.threads import beside, in_thread, in_turns
 from airflow_provider_crr.text import humanize
 
 T = TypeVar("T")
@@ -180,7 +180,7 @@ class PollingTrigger(BaseTrigger):
     async def _recheck(self, key: Hashable) -> None:
         """Look again and again whether the connection was edited, so that a long poll ends when it was."""
         while True:
-            await asyncio.sleep(shared_hook.RECHECK)
+            await beside(shared_hook.RECHECK)
             if self._way.may_have_moved:
                 with suppress(Exception):  # the poll may go on; what it decides is checked at its end
                     await self._briefly(self._way.has_moved, key)
