@@ -19,7 +19,7 @@ from pathlib import Path
 #: Bytes by which a process may grow while an answer is under way.
 MAX_GROWTH = 32 * 1024 * 1024
 #: Seconds between two measurements.
-_LOOKS = 0.05
+_LOOKS = 0.01
 _STATM = Path("/proc/self/statm")
 
 
