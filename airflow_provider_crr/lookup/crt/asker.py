@@ -15,7 +15,7 @@ from airflow_provider_crr.lookup.client_pairing import pairing_of
 from airflow_provider_crr.lookup.crt.boto3_fallback import Boto3Fallback
 from airflow_provider_crr.lookup.crt.connections import CONNECTIONS, OPENING, Connection, Connections
 from airflow_provider_crr.lookup.crt.handshakes import AskBoto3
-from airflow_provider_crr.lookup.crt.memory import Growth
+from airflow_provider_crr.lookup.crt.memory import LOOKS, Growth
 from airflow_provider_crr.lookup.crt.questions import ByBoto3, Ended, Event, Opened, Question, Woken
 from airflow_provider_crr.lookup.crt.queues import Queues
 from airflow_provider_crr.lookup.crt.receiver import Receiver
@@ -69,7 +69,7 @@ class CrtAsker:
         return f"<CrtAsker {self._queues} {self._redirects} {self._connections}>"
 
     def ask(self, obj: S3Object, caller: Caller | None = None) -> None:
-        """Send one HEAD, as soon as pace and connections allow."""
+        """Send one HEAD, as soon as it may leave."""
         self._queues.add(Question(obj, self._events, caller))
         if len(self._queues.waiting[obj.bucket]) == 1:  # else what holds the first one back holds this one back too
             self._send_first_of(obj.bucket)
@@ -231,14 +231,13 @@ class CrtAsker:
     def _until_due(self, timeout: float) -> float:
         """Return for how long to wait for an event, at most; end what takes too long before."""
         self._boto3.rest()
-        delays = (self._pace.delay(bucket) for bucket in self._queues.waiting)
-        timeout = min([timeout, *(delay for delay in delays if delay)])
-        if (pause_ends := self._queues.next_end_of_pause()) is not None:
-            timeout = min(timeout, max(0.0, pause_ends - time.monotonic()))
-        if (resting := self._connections.until_rested()) is not None:
-            timeout = min(timeout, resting)
         self._hang_up()
-        return timeout
+        moments = [delay for bucket in self._queues.waiting if (delay := self._pace.delay(bucket))]
+        if (pause_ends := self._queues.next_end_of_pause()) is not None:
+            moments.append(max(0.0, pause_ends - time.monotonic()))
+        if (resting := self._connections.until_rested()) is not None:
+            moments.append(resting)
+        return min([timeout, *moments, *([LOOKS] if self._queues.under_way else [])])
 
     def _hang_up(self) -> None:
         """Close the connections whose answer is overdue, which ends their questions; give up what does not open."""

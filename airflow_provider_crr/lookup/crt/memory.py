@@ -19,7 +19,7 @@ from pathlib import Path
 #: Bytes by which a process may grow while an answer is under way.
 MAX_GROWTH = 32 * 1024 * 1024
 #: Seconds between two measurements.
-_LOOKS = 0.01
+LOOKS = 0.01
 _STATM = Path("/proc/self/statm")
 
 
@@ -37,7 +37,7 @@ class Growth:
         :param oldest: when the oldest question that is under way was sent, by ``time.monotonic``; None if none is.
         """
         now = time.monotonic()
-        if oldest is None or now - self._looked_at < _LOOKS:
+        if oldest is None or now - self._looked_at < LOOKS:
             return float("-inf")
         self._looked_at, resident = now, _resident()
         if oldest >= self._level_at:  # all that is under way was sent after the level was taken
