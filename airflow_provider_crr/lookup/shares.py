@@ -31,12 +31,14 @@ class Shares:
         self.total = total
         self._clock = clock
         self._taken: Counter[str] = Counter()
+        #: How much all have: it is needed for each question, and there may be many buckets.
+        self._by_all = 0
         #: When each bucket answered last; the one that was heard of longest ago is the first.
         self._heard: dict[str, float] = {}
 
     def may_take(self, bucket: str) -> bool:
         """Return whether a bucket may take one more."""
-        return is_fair(self._taken[bucket], self._taken.total(), self.total, is_heard=self.is_heard(bucket))
+        return is_fair(self._taken[bucket], self._by_all, self.total, is_heard=self.is_heard(bucket))
 
     def is_heard(self, bucket: str) -> bool:
         """Return whether an answer of a bucket came lately."""
@@ -45,9 +47,11 @@ class Shares:
     def take(self, bucket: str) -> None:
         """Note that a bucket has one more."""
         self._taken[bucket] += 1
+        self._by_all += 1
 
     def give_back(self, bucket: str) -> None:
         """Note that it has one less."""
+        self._by_all -= 1
         self._taken[bucket] -= 1
         if not self._taken[bucket]:
             del self._taken[bucket]

@@ -66,16 +66,14 @@ class Turns:
             self._stand(heappop(self._paced)[2])
         for _ in range(len(self._buckets)):
             bucket = self._buckets.popleft()
-            if self._under_way.may_take(bucket) and not self._pace.delay(bucket) and has_room(bucket):
-                inquiry = self._first(bucket)
-                if inquiry is None and not self._lines[bucket]:
-                    del self._lines[bucket]
-                    continue
-                self._buckets.append(bucket)
-                if inquiry is not None:
-                    return inquiry, self._give_out(inquiry, bucket)
+            may_leave = self._under_way.may_take(bucket) and not self._pace.delay(bucket) and has_room(bucket)
+            inquiry = self._first(bucket) if may_leave else None
+            if inquiry is None and not self._lines[bucket]:
+                del self._lines[bucket]
                 continue
             self._buckets.append(bucket)
+            if inquiry is not None:
+                return inquiry, self._give_out(inquiry, bucket)
         return None
 
     def ended(self, inquiry: Inquiry, obj: S3Object) -> None:

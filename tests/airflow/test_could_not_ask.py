@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -26,11 +26,10 @@ ONE, MANY = "s3://landing/a", ["s3://landing/a", "s3://landing/b"]
 
 
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
-    with S3Server() as server:
-        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
-        server.default = lambda bucket, key, version: stored("COMPLETED")
-        yield server
+def s3(s3: S3Server) -> S3Server:
+    """The scripted S3, whose objects are replicated."""
+    s3.default = lambda bucket, key, version: stored("COMPLETED")
+    return s3
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -52,13 +52,6 @@ class Instance:
 @pytest.fixture(params=[RuntimeError("API server gone"), _TimeIsUp("execution_timeout")], ids=["error", "time is up"])
 def instance(request: pytest.FixtureRequest) -> Instance:
     return Instance(request.param)
-
-
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
-    with S3Server() as server:
-        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
-        yield server
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -23,11 +23,10 @@ KEEPS = has_task_state_store()
 
 
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
-    with S3Server() as server:
-        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
-        server.default = lambda bucket, key, version: stored("COMPLETED")
-        yield server
+def s3(s3: S3Server) -> S3Server:
+    """The scripted S3, whose objects are replicated."""
+    s3.default = lambda bucket, key, version: stored("COMPLETED")
+    return s3
 
 
 def lists(s3: S3Server) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,13 +21,6 @@ MODES: dict[str, dict[str, Any]] = {
 KEEPS = has_task_state_store()
 needs_store = pytest.mark.skipif(not KEEPS, reason="Airflow keeps state of tasks from 3.3 on")
 SOON: dict[str, Any] = {"poke_interval": 0.05, "timeout": 60}
-
-
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
-    with S3Server() as server:
-        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
-        yield server
 
 
 def heads(s3: S3Server) -> dict[str, int]:

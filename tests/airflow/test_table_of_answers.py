@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,13 +54,6 @@ TABLE = {
     "an empty value": Row(stored(""), "wait", "UNKNOWN"),
     "an error of S3": Row(Answer(500, code="InternalError"), "wait", "UNKNOWN"),
 }
-
-
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
-    with S3Server() as server:
-        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
-        yield server
 
 
 @pytest.mark.parametrize("name", TABLE)

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -53,11 +53,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
-    with S3Server() as server:
-        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
-        server.default = lambda bucket, key, version: stored("COMPLETED")
-        yield server
+def s3(s3: S3Server) -> S3Server:
+    """The scripted S3, whose objects are replicated."""
+    s3.default = lambda bucket, key, version: stored("COMPLETED")
+    return s3
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,19 +23,6 @@ from tests.support.s3_server import Answer, Listed, S3Server, stored
 
 TEN = Targets.parse([f"s3://b/{number}" for number in range(10)])
 PATTERN = Targets.parse("s3://b/*", wildcard_match=True)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[S3Server]:
-    with S3Server() as server, pytest.MonkeyPatch.context() as environment:
-        environment.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
-        yield server
-
-
-@pytest.fixture(scope="module")
-def hook(server: S3Server) -> S3ReplicationHook:
-    """The hook of all tests: its client takes a while to make, and knows nothing of a gate."""
-    return S3ReplicationHook()
 
 
 @pytest.fixture

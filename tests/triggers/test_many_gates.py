@@ -8,7 +8,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -39,11 +39,10 @@ GATES = 200
 
 
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
-    with S3Server() as server:
-        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
-        server.default = lambda bucket, key, version: stored("COMPLETED")
-        yield server
+def s3(s3: S3Server) -> S3Server:
+    """The scripted S3, whose objects are replicated."""
+    s3.default = lambda bucket, key, version: stored("COMPLETED")
+    return s3
 
 
 @pytest.fixture

@@ -29,19 +29,6 @@ TWO = Targets.parse(["s3://b/a", "s3://b/b"])
 PATTERN = Targets.parse("s3://b/*", wildcard_match=True)
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[S3Server]:
-    with S3Server() as server, pytest.MonkeyPatch.context() as environment:
-        environment.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
-        yield server
-
-
-@pytest.fixture(scope="module")
-def hook(server: S3Server) -> S3ReplicationHook:
-    """The hook of all tests: its client takes a while to make, and knows nothing of a gate."""
-    return S3ReplicationHook()
-
-
 @pytest.fixture
 def s3(server: S3Server) -> S3Server:
     server.reset()
