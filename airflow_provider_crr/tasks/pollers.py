@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from airflow_provider_crr.batch.repair import Repair, RepairPolicy
+    from airflow_provider_crr.hooks.batch_operations import S3BatchOperationsHook
     from airflow_provider_crr.hooks.replication import S3ReplicationHook
     from airflow_provider_crr.hooks.sharing.shared_hook import SharedHook
     from airflow_provider_crr.inventory.arrival import ReportArrival
@@ -75,3 +77,38 @@ def report_arrival(get_conn: Callable[[], Any], inventory: str, newer_than: date
         return uri
 
     return ReportArrival(find, inventory, newer_than)
+
+
+def repair(
+    source: S3ReplicationHook | SharedHook,
+    jobs: S3BatchOperationsHook,
+    job_id: str,
+    policy: RepairPolicy,
+    *,
+    manifest: str | None,
+    ti: Any,
+) -> Repair:
+    """
+    Return a job of S3 Batch Replication to be watched. The clients are made here, as for a gate.
+
+    :param source: the hook that asks for objects.
+    :param jobs: the hook that asks for jobs.
+    :param job_id: the job.
+    :param policy: what is allowed, and what counts as success.
+    :param manifest: S3 URI of its manifest; None if S3 makes it.
+    :param ti: task instance for whose metrics answers are counted, None if it is not known.
+    """
+    from airflow_provider_crr.batch.repair import Repair
+    from airflow_provider_crr.replication.verification import Verification
+    from airflow_provider_crr.tasks.metrics import Metered
+
+    source.get_conn()
+    jobs.get_conn()
+    jobs.s3 = source  # the report is read through the client that is there
+    return Repair(
+        jobs,
+        job_id,
+        policy,
+        lambda objects, since: Verification(objects, Metered(source, ti), since=since),
+        manifest=manifest,
+    )

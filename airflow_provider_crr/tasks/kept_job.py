@@ -1,0 +1,50 @@
+"""The job that a task has created, kept between its tries: from Airflow 3.3 on, in the task's state."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from airflow_provider_crr.tasks.repair_jobs import Begun
+
+log = logging.getLogger(__name__)
+
+KEY = "crr_batch_job"
+SCHEMA = 1
+
+
+def round_of(context: Mapping[str, Any]) -> str:
+    """
+    Return a text that stays the same when Airflow retries the task by itself, and changes when a user clears it.
+
+    That another task of the run is cleared does not change it: a retry after that would pay for a second job.
+    """
+    return str(getattr(context.get("ti"), "max_tries", 0))
+
+
+def load(context: Mapping[str, Any]) -> Begun | None:
+    """Return the job of this round; None if there is none, or it cannot be read."""
+    store = context.get("task_state_store")
+    if store is None:
+        return None
+    try:
+        kept: Any = store.get(KEY)
+        if kept is None or kept["schema"] != SCHEMA or kept["round"] != round_of(context):
+            return None
+        return Begun(**kept["job"])
+    except Exception as error:  # of the store, or of whatever it holds; S3 knows the job by its token
+        log.warning("cannot read which job was created before, asking S3: %s", error)
+        return None
+
+
+def save(context: Mapping[str, Any], begun: Begun) -> None:
+    """Keep the job; S3 knows it by its token, too."""
+    store = context.get("task_state_store")
+    if store is None:
+        return
+    try:
+        store.set(KEY, {"schema": SCHEMA, "round": round_of(context), "job": asdict(begun)})
+    except Exception as error:
+        log.warning("cannot keep which job was created, the next try asks S3: %s", error)

@@ -1,0 +1,81 @@
+"""The trigger of the operator that repairs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable, Mapping
+from contextlib import suppress
+from typing import Any, ClassVar
+
+from airflow_provider_crr.batch.repair import Repair, RepairPolicy
+from airflow_provider_crr.hooks.batch_operations import S3BatchOperationsHook
+from airflow_provider_crr.tasks import pollers
+from airflow_provider_crr.tasks.connection import of_other_services
+from airflow_provider_crr.tasks.threads import in_thread
+from airflow_provider_crr.s3.deadline import Deadline
+from airflow_provider_crr.triggers.base import PollingTrigger
+
+#: Seconds that the cancelling of a job may take: Airflow grants a trigger half a minute.
+_CANCEL = 20.0
+
+
+class S3BatchReplicationTrigger(PollingTrigger):
+    """
+    Ask for a job of S3 Batch Replication until it has ended and what it did is known, or the time is up.
+
+    The job is not created here: a triggerer that takes over from another asks for the same one.
+
+    :param job_id: the job.
+    :param account_id: account that owns it.
+    :param region_name: its Region; None for the connection's.
+    :param manifest: S3 URI of its manifest; None if S3 makes it.
+    :param policy: the fields of :class:`~airflow_provider_crr.batch.repair.RepairPolicy`.
+    :param kwargs: those of :class:`~airflow_provider_crr.triggers.base.PollingTrigger`.
+    """
+
+    def __init__(
+        self,
+        *,
+        job_id: str,
+        account_id: str,
+        region_name: str | None,
+        manifest: str | None,
+        policy: dict[str, Any],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            job_id=job_id, account_id=account_id, region_name=region_name, manifest=manifest, policy=policy, **kwargs
+        )
+
+    def polling_key(self) -> Hashable:
+        """Return a key of its own: the questions about a job hold their thread until S3 answers."""
+        return (super().polling_key(), self.question["job_id"])
+
+    def poller(self) -> Repair:
+        """Return the job to be watched."""
+        asked = self.question
+        return pollers.repair(
+            self._way.get(),
+            self._jobs(),
+            asked["job_id"],
+            RepairPolicy(**asked["policy"]),
+            manifest=asked["manifest"],
+            ti=self.task_instance,
+        )
+
+    async def on_kill(self) -> None:
+        """Cancel the job: somebody has marked or cleared the task. Airflow calls this from 3.3 on."""
+        with suppress(Exception):
+            stop = Deadline(_CANCEL)
+            await in_thread(self._cancel, key=self.polling_key(), stop=stop)
+
+    def _cancel(self) -> None:
+        try:
+            self._jobs().cancel_job(self.question["job_id"], "the task was killed in Airflow")
+        except Exception as error:
+            self.log.warning("cannot cancel job %s: %s", self.question["job_id"], error)
+
+    def _jobs(self) -> S3BatchOperationsHook:
+        region = self.question["region_name"]
+        arguments = {**of_other_services(self.hook), **({"region_name": region} if region else {})}
+        return S3BatchOperationsHook(**arguments, account_id=self.question["account_id"])
