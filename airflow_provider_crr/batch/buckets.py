@@ -1,4 +1,4 @@
-"""What is to be known of the buckets of a job before it is created: their Region, and whether a report can be written."""
+"""What is to be known of a job's buckets before it is created: the Region, and whether a report can be written."""
 
 from __future__ import annotations
 

@@ -61,7 +61,9 @@ def result_files(content: bytes, uri: str) -> list[ResultFile]:
     """
     try:
         results = json.loads(content)["Results"]
-        files = [ResultFile(str(each["Bucket"]), str(each["Key"]), str(each["MD5Checksum"]).lower()) for each in results]
+        files = [
+            ResultFile(str(each["Bucket"]), str(each["Key"]), str(each["MD5Checksum"]).lower()) for each in results
+        ]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _invalid(f"manifest.json is not S3's: {type(error).__name__}: {told(error, 100)}", uri) from error
     for file in files:
@@ -109,7 +111,9 @@ def task_results(lines: Iterable[str], uri: str, *, generated: bool = False) -> 
         except (ValueError, KeyError) as error:
             raise _invalid(f"row {number} is not one of S3's: {told(','.join(row), 200)}", uri) from error
         first, second = (*(part.strip() for part in rest[:2]), "", "")[:2]
-        status, code = (second, first) if _STATUS.fullmatch(second) and not _STATUS.fullmatch(first) else (first, second)
+        status, code = (
+            (second, first) if _STATUS.fullmatch(second) and not _STATUS.fullmatch(first) else (first, second)
+        )
         yield TaskResult(
             obj,
             succeeded,

@@ -1,8 +1,8 @@
 """
 A job of S3 Batch Operations, as DescribeJob tells of it, and what each of its statuses means.
 
-`Job statuses <https://docs.aws.amazon.com/AmazonS3/latest/userguide/batch-ops-job-status.html>`__. ``Complete`` says that
-every task was run, not that one of them succeeded.
+`Job statuses <https://docs.aws.amazon.com/AmazonS3/latest/userguide/batch-ops-job-status.html>`__. ``Complete`` says
+that every task was run, not that one of them succeeded.
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ _REMEDIES = (
         ("assume", "trust"),
         "Let the trust policy of the job's role name batchoperations.s3.amazonaws.com, with sts:AssumeRole",
     ),
-    (("etag", "changed"), "The manifest was written again after the job was created: clear the task to take it as it is"),
+    (
+        ("etag", "changed"),
+        "The manifest was written again after the job was created: clear the task to take it as it is",
+    ),
     (("report",), "Allow s3:PutObject below completion_report_uri to the job's role"),
     (("inventory configuration", "putinventoryconfiguration"), "Allow s3:PutInventoryConfiguration to the job's role"),
     (
@@ -52,8 +55,10 @@ _REMEDIES = (
     ),
     (
         ("manifest is forbidden", "accessing the manifest", "reading the manifest", "accessdenied", "access denied"),
-        "Allow s3:GetObject and s3:GetObjectVersion on the manifest to the job's role; with a generated manifest"
-        " s3:GetReplicationConfiguration and s3:PutInventoryConfiguration on the source bucket",
+        (
+            "Allow s3:GetObject and s3:GetObjectVersion on the manifest to the job's role; with a generated manifest"
+            " s3:GetReplicationConfiguration and s3:PutInventoryConfiguration on the source bucket"
+        ),
     ),
     (("task fields", "schema"), "Give each row of the manifest bucket, key and version id, and no header"),
     (("failure rate", "above 50"), "Mend what most of the tasks failed of, then clear the task"),

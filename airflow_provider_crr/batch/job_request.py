@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from airflow_provider_crr.batch.selection import Found, Listed
 from airflow_provider_crr.batch.job import report_place
+from airflow_provider_crr.batch.selection import Found, Listed
 from airflow_provider_crr.errors import InvalidArgument
 
 MAX_PRIORITY = 2**31 - 1

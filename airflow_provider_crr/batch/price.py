@@ -1,8 +1,8 @@
 """
 What S3 Batch Replication costs, beside the replication itself.
 
-The prices are those of us-east-1, by https://aws.amazon.com/s3/pricing/ in 2026. They are charged for each object of the
-manifest, also for one that is replicated already, or that S3 refuses.
+The prices are those of us-east-1, by https://aws.amazon.com/s3/pricing/ in 2026. They are charged for each object of
+the manifest, also for one that is replicated already, or that S3 refuses.
 """
 
 from __future__ import annotations

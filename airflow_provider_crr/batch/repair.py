@@ -1,22 +1,23 @@
 """
 A job of S3 Batch Replication, watched to its end, and what it did.
 
-Four things are waited for, one after the other: that the job may begin, that it ends, its completion report, and that S3
-says of each object that it is replicated. Complete is not success: the report tells which tasks failed. A task that
+Four things are waited for, one after the other: that the job may begin, that it ends, its completion report, and that
+S3 says of each object that it is replicated. Complete is not success: the report tells which tasks failed. A task that
 succeeded may only have begun to replicate: only the status of the object tells whether it is there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Event
-from typing import Any, Protocol
+from typing import Any
 
 from airflow_provider_crr.batch.completion_report import CompletionReport, Results
 from airflow_provider_crr.batch.job import CANCELLED, COMPLETE, SUSPENDED, Job
 from airflow_provider_crr.batch.price import price_line, price_usd
+from airflow_provider_crr.batch.repair_terms import Jobs, RepairPolicy, Verification
+from airflow_provider_crr.batch.settled import found, too_many
 from airflow_provider_crr.errors import CrrError
 from airflow_provider_crr.s3.deadline import Deadline, until
 from airflow_provider_crr.s3.objects import S3Object
@@ -24,74 +25,6 @@ from airflow_provider_crr.text import humanize
 
 #: How long the report of a job that did not come to its end is waited for: it tells what the tasks failed of.
 _REPORT_OF_FAILED = timedelta(minutes=10)
-
-
-class Jobs(Protocol):
-    """Where jobs are asked for and changed; the hook is one."""
-
-    def describe_job(self, job_id: str) -> Job:
-        """Return the job as it is now."""
-
-    def confirm_job(self, job_id: str) -> None:
-        """Let a job begin that waits to be confirmed."""
-
-    def cancel_job(self, job_id: str, reason: str = "") -> None:
-        """Cancel a job."""
-
-    def read_completion_report(self, job: Job) -> CompletionReport | None:
-        """Return the whole report; None if it is not there yet."""
-
-
-class Verification(Protocol):
-    """The question whether objects are replicated."""
-
-    def poll(self, stop: Event | None = None) -> bool:
-        """Ask once; return whether it is decided."""
-
-    def failure(self) -> str | None:
-        """Return why an object will never be replicated; None if the last poll does not say so."""
-
-    def progress(self) -> str:
-        """Return one line about the last poll."""
-
-    def statuses(self) -> dict[str, int]:
-        """Return the number of objects by state, as far as they were asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class RepairPolicy:
-    """
-    What is allowed, and what counts as success.
-
-    :param confirms: whether a job that waits to be confirmed is confirmed here, if ``max_objects`` allows it.
-    :param max_objects: most objects that the job may have; None for any number.
-    :param max_failed: most tasks that may fail.
-    :param verifies: whether S3 is asked for the status of each object afterwards.
-    :param verify_timeout: seconds from the end of the job within which its report has come, and all is verified.
-    """
-
-    confirms: bool = False
-    max_objects: int | None = None
-    max_failed: int = 0
-    verifies: bool = True
-    verify_timeout: float = 12 * 3600.0
-
-
-def found(**known: Any) -> dict[str, Any]:
-    """Return what goes to XCom, with what is known of it."""
-    return {
-        "job_id": None,
-        "status": None,
-        "total": None,
-        "succeeded": 0,
-        "failed": 0,
-        "failure_codes": {},
-        "manifest": None,
-        "completion_report": None,
-        "verified": {},
-        "price_usd": None,
-        **known,
-    }
 
 
 class Repair:
@@ -164,14 +97,18 @@ class Repair:
             return []
         if job.found_nothing:
             return [
-                "S3 found no object that matches. It finds none either if all that match are archived (GLACIER,"
-                " DEEP_ARCHIVE), or not covered by a rule"
+                (
+                    "S3 found no object that matches. It finds none either if all that match are archived (GLACIER,"
+                    " DEEP_ARCHIVE), or not covered by a rule"
+                )
             ]
         if job.status == SUSPENDED and not self._policy.confirms:
             counted = f" {price_line(job.total)}." if job.total is not None else ""
             return [
-                f"the job waits for a person.{counted} Confirm it in the S3 console, or by"
-                f" airflow crr repair --confirm {self.job_id}"
+                (
+                    f"the job waits for a person.{counted} Confirm it in the S3 console, or by"
+                    f" airflow crr repair --confirm {self.job_id}"
+                )
             ]
         return []
 
@@ -255,8 +192,10 @@ class Repair:
         failed = self._report.results.failed
         if failed > self._policy.max_failed:
             lines = [
-                f"{self._named(job)}: {humanize.count(failed)} of {humanize.count(job.run)} objects failed, and"
-                f" max_failed is {self._policy.max_failed}",
+                (
+                    f"{self._named(job)}: {humanize.count(failed)} of {humanize.count(job.run)} objects failed, and"
+                    f" max_failed is {self._policy.max_failed}"
+                ),
                 *self._report.results.lines(),
             ]
             self._failure = _indented([*lines, f"the whole report: {self._report.uri}"])
@@ -272,7 +211,9 @@ class Repair:
         decided = self._verification.poll(stop)
         why = self._verification.failure()
         if decided and why:
-            self._failure = f"{self._named(job)}: its tasks succeeded, and S3 does not say that all is replicated: {why}"
+            self._failure = (
+                f"{self._named(job)}: its tasks succeeded, and S3 does not say that all is replicated: {why}"
+            )
         return decided
 
     def _is_over(self, job: Job, limit: timedelta) -> bool:
@@ -296,49 +237,6 @@ class Repair:
         rate = job.run / job.active_seconds
         left = (job.total - job.run) / rate
         return f"; {self._counts(job)}, {rate:,.1f} a second, {humanize.age(left)} to go"
-
-
-class Settled:
-    """
-    A repair that is decided before there is a job.
-
-    :param message: what was decided, one line.
-    :param value: what goes to XCom.
-    :param failed: whether the task fails for it.
-    """
-
-    def __init__(self, message: str, value: dict[str, Any], *, failed: bool = False) -> None:
-        self._message = message
-        self._value = value
-        self._failed = failed
-
-    def poll(self, stop: Event | None = None) -> bool:
-        """Return that it is decided."""
-        return True
-
-    def failure(self) -> str | None:
-        """Return why it fails, None if it does not."""
-        return self._message if self._failed else None
-
-    def progress(self) -> str:
-        """Return what was decided."""
-        return self._message
-
-    def warnings(self) -> list[str]:
-        """Return none."""
-        return []
-
-    def value(self) -> dict[str, Any]:
-        """Return what goes to XCom."""
-        return self._value
-
-
-def too_many(objects: int, max_objects: int, subject: str) -> str:
-    """Return the message for more objects than are allowed."""
-    return (
-        f"{subject}: there are {humanize.count(objects)} objects, and max_objects is {humanize.count(max_objects)}:"
-        " nothing is replicated. Look at what selects them, or allow as many"
-    )
 
 
 def _indented(lines: list[str]) -> str:

@@ -50,7 +50,7 @@ def read_report(client: Any, job: Job) -> CompletionReport | None:
         return None
     uri = f"{job.report}manifest.json"
     results = Results()
-    spool: Any = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115: it is read later
+    spool: Any = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
     try:
         with _open(client, uri) as (body, _):
             files = result_files(body.read(_MAX_MANIFEST), uri)
@@ -76,7 +76,9 @@ def _count(client: Any, file: ResultFile, job: Job, results: Results, spool: IO[
             results.add(result)
             if result.succeeded:
                 obj = result.object
-                spool.write(f"{obj.bucket}{_SEPARATOR}{obj.key}{_SEPARATOR}{obj.version_id or ''}{_SEPARATOR}\n".encode())
+                spool.write(
+                    f"{obj.bucket}{_SEPARATOR}{obj.key}{_SEPARATOR}{obj.version_id or ''}{_SEPARATOR}\n".encode()
+                )
     if hashed.md5.hexdigest() != file.md5:
         raise invalid_file(file, hashed.md5.hexdigest())
 

@@ -39,7 +39,10 @@ class Listed:
         bucket, key = split_uri(self.uri)
         return {
             "Manifest": {
-                "Spec": {"Format": "S3BatchOperations_CSV_20180820", "Fields": [*repair_manifest.fields(versions=True)]},
+                "Spec": {
+                    "Format": "S3BatchOperations_CSV_20180820",
+                    "Fields": [*repair_manifest.fields(versions=True)],
+                },
                 "Location": {"ObjectArn": f"arn:{partition}:s3:::{bucket}/{key}", "ETag": self.etag},
             }
         }
@@ -73,7 +76,7 @@ class Found:
             key_prefix(self.prefix)
         if self.created_after and self.created_before and self.created_after >= self.created_before:
             raise InvalidArgument(
-                f"created_after is {utc_text(self.created_after)}, and created_before is {utc_text(self.created_before)}",
+                f"created_after is {utc_text(self.created_after)}, created_before is {utc_text(self.created_before)}",
                 uri=f"s3://{self.bucket}",
                 remedy="Give a created_after that is earlier",
             )

@@ -11,7 +11,8 @@ from airflow_provider_crr.s3.objects import S3Object
 _VERSION = "?versionId="
 #: The statuses of a gate's objects that a repair can change.
 REPAIRED = ("FAILED", "NONE")
-_HOW = (
+#: How to write the argument.
+HOW_TO_NAME_OBJECTS = (
     'Give "s3://bucket/key?versionId=ID", mappings of bucket, key and version_id, what a gate returned, or a list of'
     " these"
 )
@@ -52,7 +53,7 @@ def _each(value: object) -> Iterator[S3Object]:
         for each in value:
             yield from _each(each)
     else:
-        raise InvalidArgument(f"objects holds {value!r}", remedy=_HOW)
+        raise InvalidArgument(f"objects holds {value!r}", remedy=HOW_TO_NAME_OBJECTS)
 
 
 def _from_text(text: str) -> S3Object:
@@ -74,7 +75,9 @@ def _from_xcom(value: Mapping[Any, Any]) -> Iterator[S3Object]:
     if not isinstance(statuses, Mapping) or not isinstance(sample, list | tuple):
         if "failed_manifest_uri" in value:
             raise InvalidArgument("objects holds the summary of a report, which has a manifest", remedy=instead)
-        raise InvalidArgument(f"objects holds a mapping of {', '.join(map(repr, value))[:200]}", remedy=_HOW)
+        raise InvalidArgument(
+            f"objects holds a mapping of {', '.join(map(repr, value))[:200]}", remedy=HOW_TO_NAME_OBJECTS
+        )
     counted = sum(int(statuses.get(status) or 0) for status in REPAIRED)
     named = [entry for entry in sample if isinstance(entry, Mapping) and entry.get("status") in REPAIRED]
     if len(named) < counted:

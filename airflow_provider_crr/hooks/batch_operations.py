@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property, partial
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from airflow_provider_crr.batch.completion_report import CompletionReport
 from airflow_provider_crr.batch.job import Job
 from airflow_provider_crr.batch.job_request import JobRequest
 from airflow_provider_crr.batch.report_files import read_report
-from airflow_provider_crr.errors import CrrError, LookupFailed
+from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.hooks.base import ConnectedHook
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.s3.client_errors import translated
@@ -21,17 +21,11 @@ from airflow_provider_crr.s3.objects import account_id as checked_account
 
 #: What boto3 puts before an endpoint that is an address: the account of the request. Below an address are no names.
 _ACCOUNT_BEFORE_ADDRESS = re.compile(r"(?<=://)\d{12}\.(?=\[|(?:\d{1,3}\.){3}\d{1,3}(?:[:/]|$)|localhost(?:[:/]|$))")
-#: Operation -> the permissions that it needs of the connection.
-PERMISSIONS = {
-    "CreateJob": "s3:CreateJob, and iam:PassRole for the job's role,",
-    "DescribeJob": "s3:DescribeJob",
-    "UpdateJobStatus": "s3:UpdateJobStatus",
-    "ListJobs": "s3:ListJobs",
-}
 _NO_JOB = frozenset({"NoSuchJob", "NoSuchJobException", "NotFound", "NotFoundException"})
 #: S3 refuses a change of a job's status while it changes by itself.
 _CHANGING = frozenset({"JobStatusException"})
 _USED = frozenset({"IdempotencyException"})
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
 class S3BatchOperationsHook(ConnectedHook):
@@ -50,7 +44,7 @@ class S3BatchOperationsHook(ConnectedHook):
     ) -> None:
         kwargs["client_type"] = "s3control"
         super().__init__(*args, **kwargs)
-        self._owner = None if account_id is None else checked_account(account_id)
+        self._owner = None if account_id is None else checked_account(account_id, "account_id")
         self.expected_bucket_owner = None if expected_bucket_owner is None else checked_account(expected_bucket_owner)
 
     def get_client_type(self, *args: Any, **kwargs: Any) -> Any:
@@ -96,11 +90,13 @@ class S3BatchOperationsHook(ConnectedHook):
         job_id = self.find_job(request.description)
         if job_id is None:
             raise LookupFailed(
-                f"S3 has created a job for the token {request.token} before, with other arguments, and it is not listed",
+                f"S3 has created a job for the token {request.token} with other arguments, and does not list it",
                 uri=request.report_uri,
                 remedy="Look for it in the S3 console; clear the task to ask for a new one",
             )
-        self.log.warning("the arguments have changed since job %s was created; it is this job that is waited for", job_id)
+        self.log.warning(
+            "the arguments have changed since job %s was created; it is this job that is waited for", job_id
+        )
         return job_id
 
     def describe_job(self, job_id: str) -> Job:
@@ -166,8 +162,8 @@ class S3BatchOperationsHook(ConnectedHook):
         return read_report(self.s3.get_conn(), described)
 
     @cached_property
-    def s3(self) -> S3ReplicationHook:
-        """A hook of the same connection that asks for objects."""
+    def s3(self) -> Any:
+        """A hook of the same connection that asks for objects; whoever has one already sets it."""
         return S3ReplicationHook(
             aws_conn_id=self.aws_conn_id,
             region_name=self.region_name,
@@ -188,34 +184,67 @@ class S3BatchOperationsHook(ConnectedHook):
 
     @contextmanager
     def _asking(self, operation: str, subject: str, *, role: str = "") -> Iterator[None]:
+        """Turn what boto3 raises into an error of this provider, which names the permission that is missing."""
         from botocore.exceptions import ClientError
 
-        denied = partial(_denied, operation, role)
-        action = {"CreateJob": "create a job", "DescribeJob": "ask for the job", "ListJobs": "list jobs"}
+        asked = _ASKED[operation]
         try:
-            with translated(
-                subject, action.get(operation, "change the job"), permission=PERMISSIONS[operation], denied=denied
-            ):
+            with translated(subject, asked.action, permission=asked.permission):
                 yield
         except LookupFailed as error:
-            code = answered(error.__cause__)[0] if isinstance(error.__cause__, ClientError) else ""
-            if code in _NO_JOB:
-                raise LookupFailed(
-                    "there is no such job",
-                    uri=subject,
-                    remedy="Check the id, the account that owns it (account_id), and the Region: that of the source"
-                    " bucket. S3 forgets jobs some 90 days after their end",
-                ) from error.__cause__
+            if not isinstance(error.__cause__, ClientError):
+                raise
+            code, said, _ = answered(error.__cause__)
+            if refused := asked.refused(code, said, subject, role):
+                raise refused from error.__cause__
             if code in _CHANGING:
                 raise LookupFailed(error.message, uri=subject, remedy=error.remedy, passing=True) from error.__cause__
             raise
 
 
+class _Asked(NamedTuple):
+    """An operation: what it does, in words, and the permission that it needs."""
+
+    action: str
+    permission: str
+
+    def refused(self, code: str, said: str, subject: str, role: str) -> LookupFailed | None:
+        """Return the error for an answer that says more than its code; None for any other."""
+        if code in _NO_JOB:
+            return LookupFailed(
+                "there is no such job",
+                uri=subject,
+                remedy="Check the id, the account that owns it (account_id), and the Region: that of the source bucket."
+                " S3 forgets jobs some 90 days after their end",
+            )
+        if code not in _DENIED:
+            return None
+        words = said.lower()
+        allow = [self.permission]
+        if role and "passrole" in words:
+            allow = [f"iam:PassRole for {role}"]
+        elif role and "pass role" in words:
+            return LookupFailed(
+                f"cannot {self.action}: S3 answered {code}: {said}",
+                uri=subject,
+                remedy=f"Name a role of the account that owns the job; role_arn is {role}",
+            )
+        elif role and self.permission.lower() not in words:
+            allow.append(f"iam:PassRole for {role}")
+        return LookupFailed(
+            f"cannot {self.action}: S3 answered {code}: {said}",
+            uri=subject,
+            remedy=f"Allow {' and '.join(allow)} to the connection",
+        )
+
+
+_ASKED = {
+    "CreateJob": _Asked("create a job", "s3:CreateJob"),
+    "DescribeJob": _Asked("ask for the job", "s3:DescribeJob"),
+    "UpdateJobStatus": _Asked("change the job", "s3:UpdateJobStatus"),
+    "ListJobs": _Asked("list jobs", "s3:ListJobs"),
+}
+
+
 def _by_address(request: Any, **_: Any) -> None:
     request.url = _ACCOUNT_BEFORE_ADDRESS.sub("", request.url)
-
-
-def _denied(operation: str, role: str, message: str, *, uri: str, remedy: str) -> CrrError:
-    allow = PERMISSIONS[operation].rstrip(",")
-    whose = f" ({role})" if role else ""
-    return LookupFailed(message, uri=uri, remedy=f"Allow {allow}{whose} to the connection")

@@ -74,9 +74,7 @@ class HookOperator(Templated, BaseOperator, Traced):
             arguments, or another hook of amazon's kind, which gets those that are not about S3.
         """
         arguments = hook_arguments(self)
-        return hook_class(
-            **(arguments if issubclass(hook_class, S3ReplicationHook) else of_other_services(arguments))
-        )
+        return hook_class(**(arguments if issubclass(hook_class, S3ReplicationHook) else of_other_services(arguments)))
 
 
 def of_other_services(arguments: Mapping[str, Any]) -> dict[str, Any]:

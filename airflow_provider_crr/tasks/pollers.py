@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow_provider_crr.batch.repair import Repair, RepairPolicy
+    from airflow_provider_crr.batch.repair import Repair
+    from airflow_provider_crr.batch.repair_terms import RepairPolicy
     from airflow_provider_crr.hooks.batch_operations import S3BatchOperationsHook
     from airflow_provider_crr.hooks.replication import S3ReplicationHook
     from airflow_provider_crr.hooks.sharing.shared_hook import SharedHook

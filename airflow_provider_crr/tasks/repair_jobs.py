@@ -1,7 +1,7 @@
 """
 How a repair begins, in a task and on the command line alike: all is checked that can be, then one job is created.
 
-Whatever ends the process in between, the next one comes to the same manifest and the same token, and so to the same job.
+Whatever ends the process in between, the next one comes to the same manifest and token, and so to the same job.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_crr.batch import manifest_writer
 from airflow_provider_crr.batch.buckets import refuse_locked, region_of
 from airflow_provider_crr.batch.job import report_place
 from airflow_provider_crr.batch.job_request import JobRequest, token_of
 from airflow_provider_crr.batch.price import price_line, price_usd
-from airflow_provider_crr.batch.repair import Settled, found, too_many
+from airflow_provider_crr.batch.repair_manifest import CONTENT_TYPE, NULL_VERSION
 from airflow_provider_crr.batch.report_files import etag_of, read_manifest
 from airflow_provider_crr.batch.selection import Found, Listed
+from airflow_provider_crr.batch.settled import Settled, found, too_many
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication.status import ObjectState
 from airflow_provider_crr.s3.objects import S3Object
@@ -28,10 +30,8 @@ if TYPE_CHECKING:
     from airflow_provider_crr.hooks.batch_operations import S3BatchOperationsHook
     from airflow_provider_crr.hooks.replication import S3ReplicationHook
 
-#: The version id of an object that was written while its bucket had no versioning.
-_NULL_VERSION = "null"
-#: States of which a version can be named to S3.
-_THERE = frozenset({ObjectState.PENDING, ObjectState.COMPLETED, ObjectState.FAILED, ObjectState.REPLICA, ObjectState.NONE})
+#: States of objects that are not there, or that nobody may look at.
+_LACKING = frozenset({ObjectState.MISSING, ObjectState.DELETED, ObjectState.FORBIDDEN, ObjectState.UNREADABLE})
 _NAMED = 10
 
 
@@ -179,9 +179,9 @@ def _write(objects: Sequence[S3Object], uri: str, s3: S3ReplicationHook, request
 
     with tempfile.TemporaryDirectory(prefix="crr-") as directory:
         path = Path(directory) / "manifest.csv"
-        with path.open("w", encoding="utf-8", newline="") as file:
-            _write_rows(file, named)
-        write(client, uri, path, "text/csv", request.extra_args)
+        with path.open("wb") as file:
+            manifest_writer.write(named, file)
+        write(client, uri, path, CONTENT_TYPE, request.extra_args)
     return read_manifest(client, uri)[1]
 
 
@@ -198,21 +198,13 @@ def _in_versions(objects: Sequence[S3Object], s3: S3ReplicationHook) -> list[S3O
                 remedy="Name the versions, or ask again",
                 passing=True,
             )
-        if answer.state not in _THERE:
+        if answer.state in _LACKING:
             lacking.append(f"{answer.object} {answer.state.value}{f': {answer.detail}' if answer.detail else ''}")
         else:
-            current[answer.object] = answer.object.in_version(answer.version_id or _NULL_VERSION)
+            current[answer.object] = answer.object.in_version(answer.version_id or NULL_VERSION)
     if lacking:
         more = [f"and {len(lacking) - _NAMED:,} more"] if len(lacking) > _NAMED else []
         lines = [f"no job was created: {len(lacking):,} of {len(objects):,} objects cannot be named to S3"]
         message = "\n  ".join([*lines, *sorted(lacking)[:_NAMED], *more])
         return Settled(message, found(total=len(objects)), failed=True)
     return [obj if obj.version_id else current[obj] for obj in objects]
-
-
-def _write_rows(file: Any, objects: Sequence[S3Object]) -> None:
-    import csv
-    from urllib.parse import quote
-
-    rows = csv.writer(file, lineterminator="\n")
-    rows.writerows((obj.bucket, quote(obj.key, safe="/"), obj.version_id) for obj in objects)

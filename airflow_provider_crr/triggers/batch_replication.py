@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from contextlib import suppress
-from typing import Any, ClassVar
+from typing import Any
 
-from airflow_provider_crr.batch.repair import Repair, RepairPolicy
+from airflow_provider_crr.batch.repair import Repair
+from airflow_provider_crr.batch.repair_terms import RepairPolicy
 from airflow_provider_crr.hooks.batch_operations import S3BatchOperationsHook
+from airflow_provider_crr.s3.deadline import Deadline
 from airflow_provider_crr.tasks import pollers
 from airflow_provider_crr.tasks.connection import of_other_services
 from airflow_provider_crr.tasks.threads import in_thread
-from airflow_provider_crr.s3.deadline import Deadline
 from airflow_provider_crr.triggers.base import PollingTrigger
 
 #: Seconds that the cancelling of a job may take: Airflow grants a trigger half a minute.
