@@ -154,7 +154,7 @@ class Results:
         return lines
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class CompletionReport:
     """
     A whole report, whose files match their MD5.

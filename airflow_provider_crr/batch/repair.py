@@ -189,7 +189,7 @@ class Repair:
             self._report = self._jobs.read_completion_report(job)
         if self._report is None:
             return False
-        failed = self._report.results.failed
+        failed = max(self._report.results.failed, job.failed)  # they are the same, or one of them is wrong
         if failed > self._policy.max_failed:
             lines = [
                 (

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import IO, Any
+from weakref import finalize
 
 from airflow_provider_crr.batch.completion_report import (
     CompletionReport,
@@ -65,7 +66,9 @@ def read_report(client: Any, job: Job) -> CompletionReport | None:
     if results.succeeded + results.failed < job.run:
         spool.close()
         return None
-    return CompletionReport(uri, results, lambda: _objects(spool))
+    report = CompletionReport(uri, results, lambda: _objects(spool))
+    finalize(report, spool.close)
+    return report
 
 
 def _count(client: Any, file: ResultFile, job: Job, results: Results, spool: IO[bytes]) -> None:
