@@ -49,6 +49,10 @@ class BatchOrders:
         """Let jobs go on from a status; None: from all."""
         self._say("batch-release", status=status)
 
+    def fail_job(self, status: str, code: str, reason: str) -> None:
+        """Let the next job that reaches a status fail there, of this code and reason."""
+        self._say("batch-fail-job", status=status, code=code, reason=reason)
+
     def refuse(self, operation: str, code: str, message: str = "", *, status: int = 400, times: int = 1) -> None:
         """Refuse the next requests for an operation, before anything is done."""
         self._say("batch-refuse", operation=operation, code=code, message=message, status=status, times=times)

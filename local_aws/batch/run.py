@@ -131,6 +131,8 @@ class Run:
         status = self._job.status
         while status in self._switches.held and self._job.status == status:
             await self._pause()
+        if not self._is_cancelled and status in self._switches.failing:
+            raise JobFailed(*self._switches.failing.pop(status))
         return not self._is_cancelled
 
     @property

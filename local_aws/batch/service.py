@@ -61,7 +61,7 @@ class BatchOperations:
         if order == "reset":
             self.switches.reset()
             return None
-        if order not in ("set", "hold", "release", "refuse", "delay", "end-tasks"):
+        if order not in ("set", "hold", "release", "fail-job", "refuse", "delay", "end-tasks"):
             raise ValueError("no such order")
         return getattr(self.switches, order.replace("-", "_"))(**arguments)
 

@@ -31,6 +31,8 @@ class BatchSwitches:
     refusals: dict[str, list[tuple[str, str, int]]] = field(default_factory=dict)
     #: Operation -> seconds between what it does and its answer.
     delays: dict[str, float] = field(default_factory=dict)
+    #: Status -> code and reason of which the next job fails that reaches it.
+    failing: dict[str, tuple[str, str]] = field(default_factory=dict)
     _tasks: list[tuple[str, str, Outcome]] = field(default_factory=list)
 
     def set(
@@ -61,6 +63,10 @@ class BatchSwitches:
     def release(self, status: str | None = None) -> None:
         """Let jobs go on from a status; None: from all."""
         self.held.difference_update(self.held.copy() if status is None else (status,))
+
+    def fail_job(self, status: str, code: str, reason: str) -> None:
+        """Let the next job that reaches a status fail there."""
+        self.failing[status] = (code, reason)
 
     def refuse(self, operation: str, code: str, message: str = "", status: int = 400, times: int = 1) -> None:
         """Refuse the next requests for an operation, before anything is done."""

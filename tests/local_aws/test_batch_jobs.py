@@ -163,6 +163,17 @@ def test_many_failures_fail_the_job(aws: LocalAws, denied_pair: ReplicatedPair, 
     assert len(jobs.report_rows(job["JobId"])) == job["ProgressSummary"]["NumberOfTasksFailed"] == 1000
 
 
+@pytest.mark.parametrize("at", ["Preparing", "Suspended", "Active"])
+def test_failure_to_order(aws: LocalAws, denied_pair: ReplicatedPair, jobs: Jobs, orders: BatchOrders, at: str) -> None:
+    """A job can be ordered to fail in any status, of any reason; only where tasks ran there is a report."""
+    failed_object(denied_pair)
+    orders.fail_job(at, "Expired", "as ordered")
+    job = jobs.ended(jobs.of_bucket(denied_pair.source), ConfirmationRequired=at == "Suspended")
+    assert job["FailureReasons"] == [{"FailureCode": "Expired", "FailureReason": "as ordered"}]
+    assert history(aws, job["JobId"])[-3:] == [at, "Failing", "Failed"]
+    assert jobs.report_files(job["JobId"]) == {}
+
+
 def test_replicated_again_is_pending_for_its_time(aws: LocalAws, denied_pair: ReplicatedPair, jobs: Jobs) -> None:
     """What a job replicates is PENDING like what is written now, however old the object is."""
     failed_object(denied_pair)
