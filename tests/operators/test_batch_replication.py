@@ -156,8 +156,8 @@ def test_report_with_a_wrong_md5_counts_for_nothing(broken: Broken, orders: Batc
 
 def test_nothing_to_replicate_is_success_without_a_job(broken: Broken) -> None:
     """An empty list, an empty manifest, a manifest that was never written: no job, and said so."""
-    for what in ({"objects": []}, {"manifest_uri": broken.manifest("")}):
-        assert run(broken.operator(**what), Run())["total"] == 0
+    assert run(broken.operator(objects=[]), Run())["total"] == 0
+    assert run(broken.operator(manifest_uri=broken.manifest("")), Run())["total"] == 0
     task = broken.operator(manifest_uri="{{ nothing }}")
     task.manifest_uri = None  # as it renders to native objects
     assert run(task, Run())["job_id"] is None

@@ -22,7 +22,7 @@ class Store(dict[str, Any]):
         self[key] = value
 
 
-class Run(TaskContext):
+class _Run(TaskContext):
     """
     The context of one task of one DAG run, whose tries come one after the other.
 
@@ -36,10 +36,14 @@ class Run(TaskContext):
         if state:
             self["task_state_store"] = Store()
 
-    def cleared(self) -> Run:
+    def cleared(self) -> Any:
         """Be what it is after a user has cleared the task."""
         self.max_tries += 1
         return self
+
+
+#: Any: ``execute`` is typed for Airflow's own context, which no class may extend.
+Run: Any = _Run
 
 
 class Broken:
