@@ -59,7 +59,7 @@ class Repair:
         self._report: CompletionReport | None = None
         self._verification: Verification | None = None
         self._failure: str | None = None
-        self._confirmed = False
+        self._warned: list[str] = []
 
     def poll(self, stop: Event | None = None) -> bool:
         """Go on as far as it goes now; return whether it is decided."""
@@ -91,10 +91,13 @@ class Repair:
         return f"{self._named(job)}: {job.meaning}{self._detail(job)}"
 
     def warnings(self) -> list[str]:
-        """Return what a person should know or do."""
-        job = self.job
-        if job is None:
-            return []
+        """Return what a person should know or do, once: a job may wait for days."""
+        warnings = [] if self.job is None else self._warnings(self.job)
+        new = [] if warnings == self._warned else warnings
+        self._warned = warnings
+        return new
+
+    def _warnings(self, job: Job) -> list[str]:
         if job.found_nothing:
             return [
                 (
@@ -149,7 +152,6 @@ class Repair:
                 return
         if policy.confirms:
             self._jobs.confirm_job(self.job_id)
-            self._confirmed = True
 
     def _ended_badly(self, job: Job) -> bool:
         if job.found_nothing:

@@ -9,38 +9,27 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_crr import failures
-from airflow_provider_crr.batch.job import report_place
 from airflow_provider_crr.batch.job_request import MAX_PRIORITY
 from airflow_provider_crr.batch.repair import Repair
-from airflow_provider_crr.batch.repair_terms import RepairPolicy
-from airflow_provider_crr.batch.selection import Found, key_prefix
-from airflow_provider_crr.batch.selection import source_bucket as checked_bucket
 from airflow_provider_crr.batch.settled import Settled
-from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.hooks.batch_operations import S3BatchOperationsHook
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.inventory.output import check_extra_args
 from airflow_provider_crr.links.batch_job import BatchJobLink
 from airflow_provider_crr.s3.deadline import Deadline, until
-from airflow_provider_crr.s3.objects import split_uri
-from airflow_provider_crr.tasks import endings, kept_job, pollers
-from airflow_provider_crr.tasks.argument_types import coerced
-from airflow_provider_crr.tasks.arguments import is_known, number, positive, seconds
+from airflow_provider_crr.tasks import endings, kept_job, pollers, repair_arguments
+from airflow_provider_crr.tasks.arguments import number, positive, seconds
 from airflow_provider_crr.tasks.asset_events import repair_event
+from airflow_provider_crr.tasks.compat import AirflowSensorTimeout
 from airflow_provider_crr.tasks.connection import HOOK_FIELDS, hook_arguments, of_other_services
 from airflow_provider_crr.tasks.deferral import WaitingOperator
 from airflow_provider_crr.tasks.lineage import Flow, repair_flow
-from airflow_provider_crr.tasks.repair_jobs import Begun, RepairRequest, begin, nothing
+from airflow_provider_crr.tasks.repair_jobs import Begun, begin, nothing
 from airflow_provider_crr.triggers.batch_replication import S3BatchReplicationTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-#: What is to be replicated: one of these is given.
-_WHAT = ("objects", "manifest_uri", "source_bucket")
-#: Arguments of a search in a bucket.
-_SEARCH = ("statuses", "created_after", "created_before", "prefix")
-_FIELDS = (*_WHAT, *_SEARCH, "role_arn", "completion_report_uri", "work_uri", "account_id", "extra_args")
 #: How long a job may take: S3 fails one that nobody confirms after 30 days.
 _LONGEST_JOB = timedelta(days=31)
 #: Seconds that the cancelling of a job may take when the task is killed.
@@ -103,7 +92,7 @@ class S3BatchReplicationOperator(WaitingOperator):
     :raises LookupFailed: if S3 cannot be asked, and that lasts.
     """
 
-    template_fields: Sequence[str] = (*_FIELDS, *HOOK_FIELDS)
+    template_fields: Sequence[str] = (*repair_arguments.REPAIR_FIELDS, *HOOK_FIELDS)
     operator_extra_links = (BatchJobLink(),)
     ui_color = "#fbe9c6"
 
@@ -156,10 +145,7 @@ class S3BatchReplicationOperator(WaitingOperator):
         self.extra_args = extra_args
         self._begun: Begun | None = None
         self._remember()
-        self._check_choice()
-        for name in _FIELDS:
-            if is_known(self, name):
-                self._check(name)
+        repair_arguments.check(self)
 
     def execute(self, context: Context) -> Any:
         """Create the job, or find it again, and wait for what it does."""
@@ -179,6 +165,8 @@ class S3BatchReplicationOperator(WaitingOperator):
                     poke_interval=self.poll_interval,
                     next_poke=time.time() + self.poll_interval,
                 )
+            if time.monotonic() > ends:
+                raise AirflowSensorTimeout(self._time_is_up(context, limit))
             time.sleep(self.poll_interval)
 
     def on_kill(self) -> None:
@@ -208,52 +196,17 @@ class S3BatchReplicationOperator(WaitingOperator):
             kept_job.save(context, begun)
         self._begun = begun
         jobs = self._jobs(begun.region_name, begun.account_id)
-        return pollers.repair(s3, jobs, begun.job_id, self._policy(), manifest=begun.manifest, ti=context.get("ti"))
+        return pollers.repair(
+            s3, jobs, begun.job_id, repair_arguments.policy_of(self), manifest=begun.manifest, ti=context.get("ti")
+        )
 
     def _begin(self, s3: S3ReplicationHook, context: Context) -> Begun | Settled:
         check_extra_args(self.extra_args, s3.get_conn())
-        what = self._what()
+        what = repair_arguments.what_of(self)
         if what is None:
             return nothing("manifest_uri, which rendered to None,")
-        ti: Any = context.get("ti")
-        names = [str(getattr(ti, name, "")) for name in ("dag_id", "run_id", "task_id")]
-        map_index = getattr(ti, "map_index", -1)
-        request = RepairRequest(
-            what=what,
-            role_arn=self.role_arn,
-            report_uri=self.completion_report_uri,
-            work_uri=self.work_uri or self.completion_report_uri,
-            asker=(*names, -1 if map_index is None else map_index, kept_job.round_of(context)),
-            label=f"Airflow {names[0]}/{names[2]} {names[1]}",
-            priority=self.priority,
-            max_objects=self.max_objects,
-            confirmation_required=self.confirmation_required,
-            dry_run=self.only_check,
-            extra_args=self.extra_args,
-        )
+        request = repair_arguments.request_of(self, what, context)
         return begin(request, s3, lambda region: self._jobs(region, self.account_id), self.log)
-
-    def _what(self) -> Any:
-        """Return what is to be replicated; None if a template says that there is nothing."""
-        if self.source_bucket is not None:
-            return Found(
-                self.source_bucket,
-                statuses=self._read("statuses") or ("FAILED",),
-                created_after=self._read("created_after"),
-                created_before=self._read("created_before"),
-                prefix=self.prefix,
-                owner=self.expected_bucket_owner,
-            )
-        return self.manifest_uri if self.objects is None else self._read("objects")
-
-    def _policy(self) -> RepairPolicy:
-        return RepairPolicy(
-            confirms=not self.confirmation_required,
-            max_objects=self.max_objects,
-            max_failed=self.max_failed,
-            verifies=self.verify_replication,
-            verify_timeout=self.verify_timeout,
-        )
 
     def _jobs(self, region_name: str | None, account_id: str | None) -> S3BatchOperationsHook:
         arguments = of_other_services(hook_arguments(self))
@@ -265,7 +218,9 @@ class S3BatchReplicationOperator(WaitingOperator):
 
     def _make_trigger(self, **kwargs: Any) -> S3BatchReplicationTrigger:
         assert self._begun is not None
-        return S3BatchReplicationTrigger(**asdict(self._begun), policy=asdict(self._policy()), **kwargs)
+        return S3BatchReplicationTrigger(
+            **asdict(self._begun), policy=asdict(repair_arguments.policy_of(self)), **kwargs
+        )
 
     def _failure(self, message: str, value: Any) -> Exception:
         return failures.BatchReplicationFailed(message, summary=value)
@@ -285,38 +240,3 @@ class S3BatchReplicationOperator(WaitingOperator):
             "region_name": begun.region_name,
             "aws_partition": self.role_arn.split(":")[1] if self.role_arn else "aws",
         }
-
-    def _check_choice(self) -> None:
-        """Refuse a choice of arguments that contradict each other."""
-        given = [name for name in _WHAT if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise InvalidArgument(
-                f"{' and '.join(given)} are given" if given else "nothing says what to replicate",
-                remedy=f"Give exactly one of {', '.join(_WHAT)}",
-            )
-        if given != ["source_bucket"] and (for_search := [name for name in _SEARCH if getattr(self, name) is not None]):
-            raise InvalidArgument(
-                f"{for_search[0]} is given with {given[0]}",
-                remedy=f"{', '.join(_SEARCH)} are for source_bucket: S3 looks for objects there alone",
-            )
-
-    def _check(self, name: str) -> None:
-        """Refuse a value that can never work."""
-        value = getattr(self, name)
-        if value is None and name not in ("role_arn", "completion_report_uri"):
-            return
-        if name == "extra_args":
-            check_extra_args(value)
-            return
-        if value is None or value == "":
-            raise InvalidArgument(f"{name} is {value!r}", remedy="Give it")
-        if name == "source_bucket":
-            checked_bucket(value)
-        elif name == "prefix":
-            key_prefix(value)
-        elif name == "manifest_uri":
-            split_uri(value)
-        elif name in ("completion_report_uri", "work_uri"):
-            report_place(value)
-        else:
-            coerced(name, value, value)

@@ -20,7 +20,13 @@ REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 ALL = "classes, functions"
 PUBLIC: dict[str, set[str]] = {
     "errors": {ALL},
-    "failures": {"ReplicationFailed", "InventoryLimitExceeded", "ObjectsNotDeleted"},
+    "failures": {"ReplicationFailed", "InventoryLimitExceeded", "ObjectsNotDeleted", "BatchReplicationFailed"},
+    "batch.completion_report": {"CompletionReport", "Results", "TaskResult"},
+    "batch.job": {"Job"},
+    "batch.job_request": {"JobRequest"},
+    "batch.repair_terms": {"RepairPolicy"},
+    "batch.selection": {"Listed", "Found"},
+    "hooks.batch_operations": {"S3BatchOperationsHook"},
     "hooks.replication": {"S3ReplicationHook"},
     "inventory.delivery": {"report_event"},
     "inventory.summary": {
@@ -28,6 +34,7 @@ PUBLIC: dict[str, set[str]] = {
         *("MAX_PREFIXES", "MAX_FAILED_SAMPLE", "AGE_BANDS"),
     },
     "notifications.replication": {"ReplicationNotifier"},
+    "operators.batch_replication": {"S3BatchReplicationOperator"},
     "operators.deletion": {"S3DeleteReplicatedObjectsOperator"},
     "operators.inventory": {"S3InventorySummaryOperator"},
     "replication.events": {ALL},
@@ -40,12 +47,13 @@ PUBLIC: dict[str, set[str]] = {
     "sensors.base": {"PollingSensor"},
     "sensors.inventory": {"S3InventorySensor"},
     "sensors.replication": {"S3ReplicationSensor"},
-    "tasks.asset_events": {"gate_event", "Rules", "summary_event"},
+    "tasks.asset_events": {"gate_event", "Rules", "summary_event", "repair_event"},
     "tasks.connection": {"HookOperator"},
     "tasks.endings": set(),  # what triggers send, described as a whole
     "testing": {"fake_s3", "fake_inventory"},
     "testing.records": {"FakeS3", "FakeInventory"},
     "triggers.base": {"PollingTrigger"},
+    "triggers.batch_replication": {"S3BatchReplicationTrigger"},
     "triggers.inventory": {"S3InventoryTrigger"},
     "triggers.inventory_report": {"S3InventoryReportTrigger"},
     "triggers.replication": {"S3ReplicationTrigger"},
