@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from hashlib import blake2b
 from math import ceil
@@ -36,9 +36,12 @@ class Lags:
 
     An object is known by bucket, key, version, ETag and Last-Modified. So one that is overwritten while it is PENDING
     counts only if the new one was seen PENDING, too.
+
+    :param clock: returns the current time, UTC.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
         # What was PENDING when it was last asked for, sorted, and which of it was counted since.
         self._pending = array("Q")
         self._counted = bytearray()
@@ -60,7 +63,7 @@ class Lags:
         """
         Note that all unfinished objects are asked for once more.
 
-        :param now: our clock.
+        :param now: by the clock.
         """
         found: Iterable[int] = self._found
         if self._ended:
@@ -73,18 +76,14 @@ class Lags:
         self._counted = bytearray(len(self._pending))
         self._found, self._began, self._ended = array("Q"), now, False
 
-    def note(self, answer: ObjectReplication, now: datetime) -> None:
-        """
-        Note one answer.
-
-        :param answer: the answer.
-        :param now: our clock.
-        """
+    def note(self, answer: ObjectReplication) -> None:
+        """Note one answer."""
         if answer.last_modified is None:
             return
         if answer.state is ObjectState.PENDING and len(self._found) < MAX_PENDING:
             self._found.append(_mark(answer))
         elif answer.state is ObjectState.COMPLETED and self._seen_at is not None and self._was_pending(answer):
+            now = self._clock()
             seconds = ((answer.answered_at or now) - answer.last_modified).total_seconds()
             self._count(max(0.0, seconds), (now - self._seen_at).total_seconds())
 
@@ -158,6 +157,8 @@ class Lags:
 
     def _was_pending(self, answer: ObjectReplication) -> bool:
         """Return whether an object that is COMPLETED was PENDING before; once for each."""
+        if not self._pending and self._all_before is None:
+            return False
         mark = _mark(answer)
         if self._all_before is not None and answer.last_modified is not None:
             if answer.last_modified > self._all_before or mark in self._counted_of_all:

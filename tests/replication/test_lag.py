@@ -9,11 +9,20 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_crr.replication.lag import MAX_LAGS, Lags
+from airflow_provider_crr.replication import lag
+from airflow_provider_crr.replication.lag import MAX_LAGS
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
 from airflow_provider_crr.s3.objects import S3Object
 
 START = datetime(2026, 11, 27, 9, tzinfo=UTC)
+
+
+class Lags(lag.Lags):
+    """Lags by a clock that :func:`sweep` sets."""
+
+    def __init__(self) -> None:
+        self.now = START
+        super().__init__(lambda: self.now)
 
 
 def answer(key: str, state: str, *, written: float = 0, etag: str = "e", date: str | None = None) -> ObjectReplication:
@@ -29,10 +38,10 @@ def answer(key: str, state: str, *, written: float = 0, etag: str = "e", date: s
 
 def sweep(lags: Lags, at: float, *answers: ObjectReplication, ended: bool = True, all_wait: bool = True) -> None:
     """Let a sweep at so many seconds after START have some answers."""
-    now = START + timedelta(seconds=at)
-    lags.begin(now)
+    lags.now = START + timedelta(seconds=at)
+    lags.begin(lags.now)
     for each in answers:
-        lags.note(each, now)
+        lags.note(each)
     if ended:
         lags.end(all_wait=all_wait)
 
