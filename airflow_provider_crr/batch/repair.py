@@ -13,9 +13,11 @@ from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Any
 
+from airflow_provider_crr.batch import repair_lines
 from airflow_provider_crr.batch.completion_report import CompletionReport, Results
-from airflow_provider_crr.batch.job import CANCELLED, COMPLETE, SUSPENDED, Job
-from airflow_provider_crr.batch.price import price_line, price_usd
+from airflow_provider_crr.batch.failure_reasons import explain
+from airflow_provider_crr.batch.job import COMPLETE, SUSPENDED, Job
+from airflow_provider_crr.batch.price import price_usd
 from airflow_provider_crr.batch.repair_terms import Jobs, RepairPolicy, Verification
 from airflow_provider_crr.batch.settled import found, too_many
 from airflow_provider_crr.errors import CrrError
@@ -79,41 +81,17 @@ class Repair:
 
     def progress(self) -> str:
         """Return one line about the last poll."""
-        job = self.job
-        if job is None:
+        if self.job is None:
             return f"S3 Batch Replication job {self.job_id}: nothing is known yet"
-        if self._verification:
-            return f"{self._named(job)}: {self._counts(job)}; asked for each object: {self._verification.progress()}"
-        if job.status == COMPLETE and job.total and self._report is None:
-            return f"{self._named(job)}: {self._counts(job)}; its completion report has not come yet"
-        if job.found_nothing or (job.status == COMPLETE and not job.total):
-            return f"{self._named(job)}: there was nothing to replicate"
-        return f"{self._named(job)}: {job.meaning}{self._detail(job)}"
+        verification = self._verification.progress() if self._verification else None
+        return repair_lines.line(self.job, verification=verification, has_report=self._report is not None)
 
     def warnings(self) -> list[str]:
         """Return what a person should know or do, once: a job may wait for days."""
-        warnings = [] if self.job is None else self._warnings(self.job)
+        warnings = repair_lines.warnings(self.job, confirms=self._policy.confirms) if self.job else []
         new = [] if warnings == self._warned else warnings
         self._warned = warnings
         return new
-
-    def _warnings(self, job: Job) -> list[str]:
-        if job.found_nothing:
-            return [
-                (
-                    "S3 found no object that matches. It finds none either if all that match are archived (GLACIER,"
-                    " DEEP_ARCHIVE), or not covered by a rule"
-                )
-            ]
-        if job.status == SUSPENDED and not self._policy.confirms:
-            counted = f" {price_line(job.total)}." if job.total is not None else ""
-            return [
-                (
-                    f"the job waits for a person.{counted} Confirm it in the S3 console, or by"
-                    f" airflow crr repair --confirm {self.job_id}"
-                )
-            ]
-        return []
 
     def value(self) -> dict[str, Any]:
         """Return what goes to XCom, as far as it is known."""
@@ -135,6 +113,11 @@ class Repair:
             verified=self._verification.statuses() if self._verification else {},
             price_usd=None if total is None else price_usd(total),
         )
+
+    def failed_sample(self) -> list[dict[str, str]]:
+        """Return some of the tasks that failed, as far as the report is read: ``{"uri", "status", "reason"}``."""
+        sample = self._report.results.sample if self._report else []
+        return [{"uri": str(each.object), "status": "FAILED", "reason": explain(each.code)} for each in sample]
 
     def _now(self) -> Job:
         if self.job is None or not self.job.is_ended:
@@ -160,10 +143,7 @@ class Repair:
             self._report = self._jobs.read_completion_report(job)
             if self._report is None and not self._is_over(job, _REPORT_OF_FAILED):
                 return False
-        lines = [f"{self._named(job)}: {job.meaning}{self._detail(job)}", *job.why()]
-        if job.status == CANCELLED and not job.update_reason:
-            lines.append("Clear the task to ask for a new job")
-        self._failure = _indented([*lines, *(self._report.results.lines() if self._report else ())])
+        self._failure = repair_lines.ended_badly(job, self._report.results.lines() if self._report else ())
         return True
 
     def _completed(self, job: Job, stop: Event | None) -> bool:
@@ -181,7 +161,7 @@ class Repair:
         if not decided and self._is_over(job, limit):
             what = self._verification.progress() if self._verification else "its completion report has not come"
             waited = humanize.age(limit.total_seconds())
-            self._failure = f"{self._named(job)}: {waited} after its end there is no more time: {what}"
+            self._failure = f"{repair_lines.named(job)}: {waited} after its end there is no more time: {what}"
             return True
         return decided
 
@@ -193,14 +173,8 @@ class Repair:
             return False
         failed = max(self._report.results.failed, job.failed)  # they are the same, or one of them is wrong
         if failed > self._policy.max_failed:
-            lines = [
-                (
-                    f"{self._named(job)}: {humanize.count(failed)} of {humanize.count(job.run)} objects failed, and"
-                    f" max_failed is {self._policy.max_failed}"
-                ),
-                *self._report.results.lines(),
-            ]
-            self._failure = _indented([*lines, f"the whole report: {self._report.uri}"])
+            results, report = self._report.results, self._report.uri
+            self._failure = repair_lines.tasks_failed(job, failed, self._policy.max_failed, results.lines(), report)
         return self._failure is not None
 
     def _verified(self, job: Job, stop: Event | None) -> bool:
@@ -214,32 +188,9 @@ class Repair:
         why = self._verification.failure()
         if decided and why:
             self._failure = (
-                f"{self._named(job)}: its tasks succeeded, and S3 does not say that all is replicated: {why}"
+                f"{repair_lines.named(job)}: its tasks succeeded, and S3 does not say that all is replicated: {why}"
             )
         return decided
 
     def _is_over(self, job: Job, limit: timedelta) -> bool:
         return self._clock() >= (job.ended_at or self._clock()) + limit
-
-    def _named(self, job: Job) -> str:
-        return f"S3 Batch Replication job {self.job_id} is {job.status}"
-
-    def _counts(self, job: Job) -> str:
-        return f"{humanize.count(job.succeeded)} of {humanize.count(job.total or job.run)} tasks succeeded" + (
-            f", {humanize.count(job.failed)} failed" if job.failed else ""
-        )
-
-    def _detail(self, job: Job) -> str:
-        if job.total is None:
-            return ""
-        if not job.run:
-            return f"; {price_line(job.total)}" if job.status == SUSPENDED else f"; {humanize.count(job.total)} objects"
-        if job.is_ended or not job.active_seconds:
-            return f"; {self._counts(job)}"
-        rate = job.run / job.active_seconds
-        left = (job.total - job.run) / rate
-        return f"; {self._counts(job)}, {rate:,.1f} a second, {humanize.age(left)} to go"
-
-
-def _indented(lines: list[str]) -> str:
-    return "\n  ".join(lines)

@@ -16,7 +16,6 @@ from airflow_provider_crr.hooks.batch_operations import S3BatchOperationsHook
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.inventory.output import check_extra_args
 from airflow_provider_crr.links.batch_job import BatchJobLink
-from airflow_provider_crr.s3.deadline import Deadline, until
 from airflow_provider_crr.tasks import endings, kept_job, pollers, repair_arguments
 from airflow_provider_crr.tasks.arguments import number, positive, seconds
 from airflow_provider_crr.tasks.asset_events import repair_event
@@ -24,7 +23,7 @@ from airflow_provider_crr.tasks.compat import AirflowSensorTimeout
 from airflow_provider_crr.tasks.connection import HOOK_FIELDS, hook_arguments, of_other_services
 from airflow_provider_crr.tasks.deferral import WaitingOperator
 from airflow_provider_crr.tasks.lineage import Flow, repair_flow
-from airflow_provider_crr.tasks.repair_jobs import Begun, begin, nothing
+from airflow_provider_crr.tasks.repair_jobs import Begun, begin, cancel, nothing
 from airflow_provider_crr.triggers.batch_replication import S3BatchReplicationTrigger
 
 if TYPE_CHECKING:
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
 
 #: How long a job may take: S3 fails one that nobody confirms after 30 days.
 _LONGEST_JOB = timedelta(days=31)
-#: Seconds that the cancelling of a job may take when the task is killed.
-_CANCEL = 10.0
 
 
 class S3BatchReplicationOperator(WaitingOperator):
@@ -174,14 +171,7 @@ class S3BatchReplicationOperator(WaitingOperator):
         poller, begun = self._poller, self._begun
         if begun is None or (isinstance(poller, Repair) and poller.job is not None and poller.job.is_ended):
             return
-        try:
-            with until(Deadline(_CANCEL)):
-                self._jobs(begun.region_name, begun.account_id).cancel_job(
-                    begun.job_id, "the task was killed in Airflow"
-                )
-            self.log.info("job %s is cancelled", begun.job_id)
-        except Exception as error:
-            self.log.warning("cannot cancel job %s: %s", begun.job_id, error)
+        cancel(lambda: self._jobs(begun.region_name, begun.account_id), begun.job_id, self.log)
 
     def _make_poller(self, started_at: datetime, context: Context) -> endings.Poller:
         s3 = self._hook(S3ReplicationHook)
@@ -197,8 +187,17 @@ class S3BatchReplicationOperator(WaitingOperator):
         self._begun = begun
         jobs = self._jobs(begun.region_name, begun.account_id)
         return pollers.repair(
-            s3, jobs, begun.job_id, repair_arguments.policy_of(self), manifest=begun.manifest, ti=context.get("ti")
+            s3,
+            jobs,
+            begun.job_id,
+            repair_arguments.policy_of(self),
+            manifest=begun.manifest,
+            ti=context.get("ti"),
+            started_at=started_at,
         )
+
+    def _next_in(self, started_at: datetime) -> float:
+        return self.poll_interval
 
     def _begin(self, s3: S3ReplicationHook, context: Context) -> Begun | Settled:
         check_extra_args(self.extra_args, s3.get_conn())

@@ -24,6 +24,7 @@ from airflow_provider_crr.batch.selection import Found, Listed
 from airflow_provider_crr.batch.settled import Settled, found, too_many
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication.status import ObjectState
+from airflow_provider_crr.s3.deadline import Deadline, until
 from airflow_provider_crr.s3.objects import S3Object
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 #: States of objects that are not there, or that nobody may look at.
 _LACKING = frozenset({ObjectState.MISSING, ObjectState.DELETED, ObjectState.FORBIDDEN, ObjectState.UNREADABLE})
 _NAMED = 10
+#: Seconds that the cancelling of a job may take: Airflow grants a trigger half a minute.
+_CANCEL = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +138,22 @@ def begin(
         line = f"dry run: a job would replicate {count:,} objects of s3://{bucket}"
         return Settled(line, found(total=count, manifest=manifest, price_usd=price_usd(count)))
     return _create(request, Listed(uri, etag), token, bucket, uri, client, jobs_in)
+
+
+def cancel(jobs: Callable[[], S3BatchOperationsHook], job_id: str, log: logging.Logger | Any) -> None:
+    """
+    Cancel the job of a task that is killed. An error is logged: nobody waits for this.
+
+    :param jobs: returns the hook that asks for jobs.
+    :param job_id: the job.
+    :param log: of the task or the trigger.
+    """
+    try:
+        with until(Deadline(_CANCEL)):
+            jobs().cancel_job(job_id, "the task was killed in Airflow")
+        log.info("job %s is cancelled", job_id)
+    except Exception as error:
+        log.warning("cannot cancel job %s: %s", job_id, error)
 
 
 def nothing(where: str) -> Settled:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_crr.batch.repair import Repair
 from airflow_provider_crr.batch.repair_terms import RepairPolicy
 from airflow_provider_crr.hooks.batch_operations import S3BatchOperationsHook
-from airflow_provider_crr.s3.deadline import Deadline
 from airflow_provider_crr.tasks import pollers
 from airflow_provider_crr.tasks.connection import of_other_services
+from airflow_provider_crr.tasks.repair_jobs import cancel
 from airflow_provider_crr.tasks.threads import in_thread
 from airflow_provider_crr.triggers.base import PollingTrigger
-
-#: Seconds that the cancelling of a job may take: Airflow grants a trigger half a minute.
-_CANCEL = 20.0
 
 
 class S3BatchReplicationTrigger(PollingTrigger):
@@ -61,19 +59,14 @@ class S3BatchReplicationTrigger(PollingTrigger):
             RepairPolicy(**asked["policy"]),
             manifest=asked["manifest"],
             ti=self.task_instance,
+            started_at=datetime.fromtimestamp(self.started_at, UTC),
         )
 
     async def on_kill(self) -> None:
         """Cancel the job: somebody has marked or cleared the task. Airflow calls this from 3.3 on."""
-        with suppress(Exception):
-            stop = Deadline(_CANCEL)
-            await in_thread(self._cancel, key=self.polling_key(), stop=stop)
-
-    def _cancel(self) -> None:
-        try:
-            self._jobs().cancel_job(self.question["job_id"], "the task was killed in Airflow")
-        except Exception as error:
-            self.log.warning("cannot cancel job %s: %s", self.question["job_id"], error)
+        with suppress(Exception):  # which is logged already
+            job_id = self.question["job_id"]
+            await in_thread(lambda: cancel(self._jobs, job_id, self.log), key=self.polling_key())
 
     def _jobs(self) -> S3BatchOperationsHook:
         region = self.question["region_name"]
