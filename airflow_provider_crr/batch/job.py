@@ -73,7 +73,7 @@ class Job:
     A job as it is now.
 
     :param job_id: its id.
-    :param status: one of :data:`MEANINGS`; a status that S3 added since stays as it is.
+    :param status: as S3 calls it; one that S3 added since stays as it is.
     :param arn: its ARN; empty if S3 told none.
     :param total: number of tasks, one for each object; None as long as S3 has not counted.
     :param succeeded: tasks that succeeded.

@@ -31,7 +31,7 @@ class JobRequest:
     :param selection: what to replicate.
     :param role_arn: role of the job.
     :param report_uri: folder of the completion report.
-    :param token: the ``ClientRequestToken``, see :func:`token_of`.
+    :param token: the ``ClientRequestToken``, at most 64 characters.
     :param label: who asks, for those who see the job in the console.
     :param priority: of the job among those of the account; a higher one goes first.
     :param confirmation_required: whether S3 waits for a confirmation before it replicates.

@@ -54,7 +54,7 @@ class Found:
     What S3 itself finds in a bucket: it makes the manifest.
 
     :param bucket: name of the source bucket.
-    :param statuses: replication statuses, of :data:`SELECTABLE`.
+    :param statuses: replication statuses, FAILED, NONE, COMPLETED, REPLICA.
     :param created_after: only objects written after this moment, UTC; None for any.
     :param created_before: only objects written before this moment, UTC; None for any.
     :param prefix: only keys that begin so; None for all.

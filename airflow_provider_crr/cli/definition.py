@@ -173,7 +173,7 @@ CRR_COMMANDS = (
     ActionCommand(
         name="repair",
         help="Replicate with S3 Batch Replication what FAILED or was never tried",
-        description="Create a job of S3 Batch Replication, for what S3 finds in a bucket or for a manifest. Or confirm\n"
+        description="Create a job of S3 Batch Replication, of what S3 finds in a bucket or of a manifest, or confirm\n"
         "one. It costs $0.25 a job and $1.00 a million objects. The id of the job goes to standard output.",
         func=lazy_load_command("airflow_provider_crr.cli.repair.repair"),
         args=(

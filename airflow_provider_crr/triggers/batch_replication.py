@@ -27,7 +27,7 @@ class S3BatchReplicationTrigger(PollingTrigger):
     :param account_id: account that owns it.
     :param region_name: its Region; None for the connection's.
     :param manifest: S3 URI of its manifest; None if S3 makes it.
-    :param policy: the fields of :class:`~airflow_provider_crr.batch.repair.RepairPolicy`.
+    :param policy: the fields of :class:`~airflow_provider_crr.batch.repair_terms.RepairPolicy`.
     :param kwargs: those of :class:`~airflow_provider_crr.triggers.base.PollingTrigger`.
     """
 
