@@ -54,7 +54,7 @@ ARG_MAX_REQUESTS = _arg(
     type=float,
     default=1000.0,
     metavar="NUMBER",
-    help="Most HEAD requests in a second; 1000 by default, for replication uses the same S3 limits",
+    help="Most HEAD requests in a second; 1000 by default, because replication uses the same limits of S3",
 )
 ARG_INVENTORY = _arg(
     "inventory",

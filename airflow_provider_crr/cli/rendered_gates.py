@@ -69,7 +69,7 @@ def rendered_gate(
         )
     if not fields:
         raise InvalidArgument(
-            f"of task {task_id!r}, Airflow has no rendered fields in this run",
+            f"Airflow has no rendered fields of task {task_id!r} in this run",
             remedy="It has them once the task has run, and for its latest runs only"
             " ([core] max_num_rendered_ti_fields_per_task, or num_dag_runs_to_retain_rendered_fields)",
         )

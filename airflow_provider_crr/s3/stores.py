@@ -105,9 +105,9 @@ MINIO = Store(
     words={
         "FAILED": "MinIO tries again by itself once the replication target answers. Look at the target (there, its"
         " bucket and its versioning); on_failed=None or 'wait' waits for it, until max_pending_age if that is set",
-        "REPLICA": "MinIO calls it a replica, which it copies no further, not in a chain of three either; so it also"
-        " calls what was last changed at the other side of a two-way replication. Ask the bucket that it was written"
-        " to, or set on_replica='done'",
+        "REPLICA": "MinIO calls it a replica, and copies no replica further, not even in a chain of three. It also"
+        " calls an object so that was last changed at the other side of a two-way replication. Ask the bucket that"
+        " it was written to, or set on_replica='done'",
         "UNREADABLE": _UNREADABLE,
     },
     pending="look at the replication target; MinIO goes on by itself once it answers",
@@ -127,7 +127,7 @@ RUSTFS = Store(
         " object again",
         "UNREADABLE": _UNREADABLE,
     },
-    pending="look at the replication target; releases of RustFS were seen that never end it",
+    pending="look at the replication target; some releases of RustFS were seen to leave it so for ever",
     elsewhere=True,
     already_there=_WRITE_AGAIN,
     tags=f"which it may not have had when it was written. {_WRITE_AGAIN}",
@@ -138,8 +138,7 @@ CEPH = Store(
     "Ceph Object Gateway",
     doer="Ceph",
     words={
-        "FAILED": "no release of Ceph is known that says so, nor whether it tries again. Look at the sync status of"
-        " zone and bucket",
+        "FAILED": "Ceph is not known to say so, or to try again. Look at the sync status of zone and bucket",
         "UNREADABLE": _UNREADABLE,
     },
     pending="look at the sync status of zone and bucket; Ceph has no FAILED, and stays PENDING instead",

@@ -356,7 +356,7 @@ def test_gate_that_has_not_run(crr: Callable[..., Ended], s3: S3Server, dag_run:
         session.query(RenderedTaskInstanceFields).filter_by(dag_id=run.dag_id).delete()
     ended = run.ask(crr)
     assert ended.code == 2
-    assert "Airflow has no rendered fields in this run" in ended.err
+    assert "Airflow has no rendered fields of task" in ended.err
 
 
 def test_file_that_is_not_here(crr: Callable[..., Ended], s3: S3Server, dag_run: Callable[[str], Run]) -> None:
