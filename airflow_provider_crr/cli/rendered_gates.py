@@ -64,7 +64,7 @@ def rendered_gate(
     kind = task.operator_class if task.is_mapped else type(task)
     if not issubclass(kind, S3ReplicationSensor):
         raise InvalidArgument(
-            f"task {task_id!r} is a {kind.__name__}, and no S3ReplicationSensor",
+            f"task {task_id!r} is a {kind.__name__}, not an S3ReplicationSensor",
             remedy="Name a task of S3ReplicationSensor, or of a subclass",
         )
     if not fields:

@@ -22,8 +22,9 @@ PATIENCE = 0.1
 
 class NotAsked(NamedTuple):
     """
-    An object that could not be asked for, so that nothing is known of it. No HEAD was sent for it, but for one that
-    was to be sent again.
+    An object that could not be asked for, so that nothing is known of it.
+
+    No HEAD was sent for it, unless one was to be sent a second time.
 
     :param object: the object.
     :param error: why: somebody other than S3 refused, or no request can be made of it.

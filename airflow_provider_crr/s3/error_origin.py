@@ -1,4 +1,4 @@
-"""Whom boto3 was asking when an error arose, and with which Airflow connection. The error itself does not say it."""
+"""Whom boto3 was asking when an error arose, and with which Airflow connection. The error itself does not say so."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """
-What stores with the API of S3 do otherwise than Amazon S3, and how they are recognized.
+How stores with the API of S3 differ from Amazon S3, and how they are recognized.
 
 Amazon S3 names itself in the ``Server`` header of every answer, and so do most other stores. What is true of Amazon S3
-alone is looked up here before it is relied on, or told to a user. A store that is not recognized is taken for S3.
+alone is looked up here before code relies on it, or a message says it. A store that is not recognized is taken for S3.
 
 What is said of MinIO was seen in a running one; of the others, it was read in their sources or documents.
 """
@@ -89,7 +89,7 @@ _UNREADABLE = (
     "it answered 400, as S3 does for objects encrypted with a customer key (SSE-C): their status cannot be read without"
     " that key"
 )
-_WRITE_AGAIN = "Write again what is already there"
+_WRITE_AGAIN = "Write the objects again that are already there"
 _OLDER = (
     "so the object is older than the rule (or than the rule's last time enabled), or it is not known why."
     f" {_WRITE_AGAIN}"

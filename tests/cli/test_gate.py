@@ -206,7 +206,7 @@ def test_trigger_of_another_kind_is_refused(
     )
     ended = run.ask(crr)
     assert ended.code == 2
-    assert "S3InventoryTrigger, and is no S3ReplicationSensor" in ended.err
+    assert "S3InventoryTrigger, so it is not an S3ReplicationSensor" in ended.err
     assert s3.requests == []
 
 
@@ -219,7 +219,7 @@ def test_subclass_is_a_gate_and_other_tasks_are_none(
     assert run.ask(crr).code == 3
     ended = run.ask(crr, task="other")
     assert ended.code == 2
-    assert "task 'other' is a Other, and no S3ReplicationSensor" in ended.err
+    assert "task 'other' is a Other, not an S3ReplicationSensor" in ended.err
 
 
 def test_patterns_and_options_of_the_file(

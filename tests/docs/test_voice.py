@@ -66,4 +66,4 @@ def test_sweep_is_explained_where_it_is_read_first(path: Path) -> None:
     text = path.read_text()
     first = re.search(r"\bsweeps?\b", text)
     if first and path.stem not in ("gate", "changelog"):
-        assert text[: first.end()].endswith(":ref:`sweep"), f"{path.name}: link the first sweep to where it is explained"
+        assert text[: first.end()].endswith(":ref:`sweep"), "link the first sweep to where it is explained"
