@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,14 @@ def test_picture_stands_above_the_fold() -> None:
 
 
 @pytest.mark.parametrize("target", sorted({target for _, _, target in LINKS}))
-def test_link_leads_to_a_file(target: str) -> None:
-    """Each link is to a file of the project, which is there, or to another place by https."""
-    assert target.startswith("https://") or (ROOT / target).is_file()
+def test_link_leads_to_a_file_and_a_heading(target: str) -> None:
+    """Each link is to a file of the project, and to a heading in it, or to another place by https."""
+    if not target.startswith("https://"):
+        path, _, fragment = target.partition("#")
+        assert (ROOT / path).is_file()
+        lines = (ROOT / path).read_text().splitlines() if fragment else []
+        headings = [text for text, below in pairwise(lines) if re.fullmatch(r"([=~-])\1{3,}", below)]
+        assert not fragment or fragment in {re.sub(r"\W+", "-", text.lower()).strip("-") for text in headings}
 
 
 @pytest.mark.parametrize("page", sorted(path.name for path in (ROOT / "docs").glob("*.rst")))
