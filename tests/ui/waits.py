@@ -41,7 +41,7 @@ def waiting(**changes: Any) -> dict[str, Any]:
         "head_requests": 5012,
         "expected_done_at": moment(1260),
         "unmoved_since": None,
-        "history": [[60.0 * n, round(4001 - 3900 * 0.97**n), min(4013, 2600 + 40 * n)] for n in range(2, 125, 3)],
+        "history": [[60.0 * n, round(4001 - 3900 * 0.93**n), min(4013, 2600 + 40 * n)] for n in range(2, 125, 3)],
         "replication_lag": {"median": 194.0, "p95": 702.0, "max": 866.0, "objects": 3120, "error": 60.0},
         "unasked": None,
         "message": "waiting for 12 of 4,013 in s3://orders-landing/orders/dt=2026-11-27/*: 12 PENDING, oldest 14m",

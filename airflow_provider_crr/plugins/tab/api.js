@@ -104,6 +104,12 @@ export const pushersOfAll = (since, offset) =>
   page([...instance({ dag: "~", run: "~", task: "~" }), "xcomEntries"], "xcom_entries",
     [["xcom_key", PROGRESS], ["order_by", "-timestamp"], ["run_after_gte", since]], offset);
 
+/** Whether Airflow puts those into the order that is asked for, the newest first: it does from 3.3 on. */
+export async function sortsPushers() {
+  const [major, minor] = String((await get(["version"])).version).split(".").map(Number);
+  return major > 3 || (major === 3 && minor >= 3);
+}
+
 /**
  * The lines of a try's log, one after the other, each as Airflow has stored it.
  * @param most how many bytes are read; a log may be long, and whoever looks on is not to wait.

@@ -1,7 +1,7 @@
 // All waits of this provider that go on now and that the viewer may see, with few requests to Airflow's REST API:
 // the task instances that wait, which of them have pushed a progress value, and the values of those that are shown.
 
-import { instancesOfAll, pushersOfAll } from "./api.js";
+import { instancesOfAll, pushersOfAll, sortsPushers } from "./api.js";
 import { each, idOf, named, Values } from "./values.js";
 
 /** Task instances that may be a wait. One that is rescheduled waits, too. */
@@ -13,11 +13,13 @@ export const PAGES = { instances: 20, pushers: 30 };
 export class Fleet {
   #values = new Values();
   #stamps = new Map();
+  #sorted;
 
   /** Ask who waits; returns the waits, and which of the lists were too long to be read to their end. */
   async look() {
     const { instances, total } = await waitingInstances();
-    const { stamps, cut } = await pushed(instances);
+    this.#sorted ??= await sortsPushers();
+    const { stamps, cut } = await pushed(instances, this.#sorted);
     // A poke that begins anew clears its XComs, and pushes them again a moment later.
     const waits = instances.map((instance) => ({ instance, ti: named(instance) })).map((wait) => ({ ...wait, stamp: stamps.get(idOf(wait.ti)) ?? this.#stamps.get(tryOf(wait.instance)) }));
     const ours = waits.filter(({ stamp }) => stamp);
@@ -49,22 +51,21 @@ async function waitingInstances() {
 }
 
 /** When each of these instances pushed its last value, where it has one; newest first, until all are found. */
-async function pushed(instances) {
+async function pushed(instances, sorted) {
   const open = new Map(instances.map((instance) => [idOf(named(instance)), begun(instance)]));
   const stamps = new Map();
   if (!open.size) return { stamps, cut: false };
   const since = instances.map((instance) => instance.run_after).reduce((a, b) => (Date.parse(a) < Date.parse(b) ? a : b));
-  let [seen, newest] = [0, Infinity];
+  let seen = 0;
   for (let number = 0; number < PAGES.pushers; number += 1) {
     const { entries, total } = await pushersOfAll(since, seen);
     for (const entry of entries) {
       if (open.delete(idOf(named(entry)))) stamps.set(idOf(named(entry)), entry.timestamp);
-      const at = Date.parse(entry.timestamp);
-      newest = at <= newest ? at : NaN; // before Airflow 3.3 the order is another one
     }
     seen += entries.length;
+    if (!open.size || !entries.length || seen >= total) return { stamps, cut: false };
     // A value is pushed after its task began: what is older belongs to none of those that are left.
-    if (!open.size || !entries.length || seen >= total || newest < Math.min(...open.values())) return { stamps, cut: false };
+    if (sorted && Date.parse(entries.at(-1).timestamp) < Math.min(...open.values())) return { stamps, cut: false };
   }
   return { stamps, cut: true };
 }

@@ -28,16 +28,21 @@ async function refresh() {
   return Math.max(LATER, (performance.now() - began) * 10);
 }
 
-/** Show those that match, as far as rows go, once their values are there. */
+/** Show those that match, as far as rows go: at once, and again when their values are there. */
 async function arrange() {
   const mine = ++turn;
   const matching = found.waits.filter(matches(words.value));
-  await fleet.read(matching.slice(0, rows));
-  if (mine !== turn) return; // somebody has typed on
+  const first = matching.slice(0, rows);
+  if (first.some((wait) => !fleet.valueOf(wait))) draw(first, matching.length, true);
+  await fleet.read(first);
+  if (mine === turn) draw(first, matching.length, false); // else somebody has typed on
+}
+
+function draw(some, matching, reading) {
   // A wait begins anew with each poke, as far as Airflow knows; its value knows better.
-  const first = matching.slice(0, rows).toSorted((a, b) => begun(a) - begun(b));
-  const name = [words.value, rows, matching.length, found.waits.length, found.cut, first.map((wait) => [wait.ti, wait.instance.state, wait.stamp])];
-  show(JSON.stringify(name), () => fleetPage(first, matching.length, found));
+  const first = some.toSorted((a, b) => begun(a) - begun(b));
+  const name = [words.value, rows, matching, found.waits.length, found.cut, reading, first.map((wait) => [wait.ti, wait.instance.state, wait.stamp])];
+  show(JSON.stringify(name), () => fleetPage(first, matching, found, reading));
 }
 
 /** Whether a wait has all the words in what is known of it. */
@@ -53,7 +58,7 @@ function matches(text) {
 const startOf = (wait) => fleet.valueOf(wait)?.started_at ?? wait.instance.start_date;
 const begun = (wait) => Date.parse(startOf(wait) ?? "") || Infinity;
 
-function fleetPage(first, matching, { waits, cut }) {
+function fleetPage(first, matching, { waits, cut }, reading) {
   const omitted = [
     cut.instances > 0 ? `Airflow has ${count(cut.instances)} more tasks that run or wait than this page looks at.` : null,
     cut.pushers ? "There were too many finished gates to look through: some that wait may be missing." : null,
@@ -69,13 +74,13 @@ function fleetPage(first, matching, { waits, cut }) {
   const some = more ? `of the ${count(first.length)} shown` : null;
   const began = first.length ? startOf(first[0]) : null;
   return [
-    banner(long || soon ? "watch" : "moving", `${things(waits.length, "gate")} ${waits.length === 1 ? "is" : "are"} waiting`,
+    banner((long || soon) && !reading ? "watch" : "moving", `${things(waits.length, "gate")} ${waits.length === 1 ? "is" : "are"} waiting`,
       began ? ticking(began, (at, now) => `The oldest has waited for ${age((now - Date.parse(at)) / 1000)}, since ${clock(at, now)} UTC`) : "None of them matches", omitted || null),
     tiles(
       ["Shown", count(first.length), matching < waits.length ? `of ${count(waits.length)}` : "oldest first"],
-      ["Objects waited for", count(open), some],
-      ["PENDING for an hour", count(long), some ?? "gates with such an object"],
-      ["Give up within an hour", count(soon), some],
+      ["Objects waited for", reading ? "…" : count(open), some],
+      ["PENDING for an hour", reading ? "…" : count(long), some ?? "gates with such an object"],
+      ["Give up within an hour", reading ? "…" : count(soon), some],
     ),
     first.length
       ? h("section", {}, table("Gates waiting now, oldest first", ["Gate", "Waits for", "Replicated", "Oldest PENDING", "Waits", "Gives up"], first.map(cells), { class: "waits" }), more ? demand(more) : null)
@@ -88,7 +93,7 @@ function cells(wait) {
   const value = fleet.valueOf(wait);
   const label = ti.index < 0 ? "" : ` [${instance.rendered_map_index ?? ti.index}]`;
   return [
-    [outward(addressOf(ti, TAB), `${ti.dag} › ${ti.task}${label}`), h("br"), h("span", { class: "note" }, [KINDS[value?.kind], ti.run].filter(Boolean).join(", "))],
+    [outward(addressOf(ti, TAB), `${ti.dag} / ${ti.task}${label}`), h("br"), h("span", { class: "note" }, [KINDS[value?.kind], ti.run].filter(Boolean).join(", "))],
     target(value),
     done(value),
     oldest(value, true),

@@ -10,6 +10,8 @@ import { REST, SETTLED, sorted } from "./status.js";
 
 /** Seconds that PENDING may last before there is advice; S3 replicates most objects within minutes. */
 const LONG = 3600;
+/** Milliseconds after which it is to be looked at that nothing moves. */
+const STILL = 900_000;
 /** Milliseconds after which a look that was due has not been seen. */
 const LATE = 120_000;
 const ENDED = new Set(["success", "failed", "skipped", "upstream_failed", "removed"]);
@@ -87,7 +89,7 @@ function verdict(value, stands, { state }, open) {
   const what = inShort(value);
   if (stands === "waiting") {
     const word = value.unasked ? `${words.waits}, which could not be asked at the last look` : words.waits;
-    return banner(value.unasked || value.unmoved_since ? "watch" : "moving", word, sentence, what, forecast(value));
+    return banner(value.unasked || isStill(value) ? "watch" : "moving", word, sentence, what, forecast(value));
   }
   if (stands === "done") return banner("good", words.done, sentence, what);
   if (stands === "timeout") {
@@ -99,6 +101,8 @@ function verdict(value, stands, { state }, open) {
   const word = state === "failed" ? "The task failed while it waited" : `The task ended as ${state} while it waited`;
   return banner(state === "failed" ? "bad" : "empty", word, sentence, what, `This is what it had found at ${clock(value.at)} UTC; its log says why it ended.`);
 }
+
+const isStill = ({ unmoved_since: since }) => Boolean(since) && Date.now() - Date.parse(since) >= STILL;
 
 const allDone = ({ total }) => (total === 1 ? "The object is replicated" : `All ${things(total, "object")} are replicated`);
 
