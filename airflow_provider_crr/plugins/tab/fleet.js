@@ -17,14 +17,14 @@ export class Fleet {
 
   /** Ask who waits; returns the waits, and which of the lists were too long to be read to their end. */
   async look() {
-    const { instances, total } = await waitingInstances();
+    const { instances, left } = await waitingInstances();
     this.#sorted ??= await sortsPushers();
     const { stamps, cut } = await pushed(instances, this.#sorted);
     // A poke that begins anew clears its XComs, and pushes them again a moment later.
-    const waits = instances.map((instance) => ({ instance, ti: named(instance) })).map((wait) => ({ ...wait, stamp: stamps.get(idOf(wait.ti)) ?? this.#stamps.get(tryOf(wait.instance)) }));
-    const ours = waits.filter(({ stamp }) => stamp);
+    const stampOf = (instance) => stamps.get(idOf(named(instance))) ?? this.#stamps.get(tryOf(instance));
+    const ours = instances.map((instance) => ({ instance, ti: named(instance), stamp: stampOf(instance) })).filter(({ stamp }) => stamp);
     this.#stamps = new Map(ours.map(({ instance, stamp }) => [tryOf(instance), stamp]));
-    return { waits: ours, cut: { instances: total - instances.length, pushers: cut } };
+    return { waits: ours, cut: { instances: left, pushers: cut } };
   }
 
   /** Ask for the values of these waits, as far as they have changed. */
@@ -47,7 +47,8 @@ async function waitingInstances() {
   await each(offsets, async (offset) => pages.set(offset, (await instancesOfAll(WAITS, offset)).entries));
   const all = [...first.entries, ...offsets.flatMap((offset) => pages.get(offset))];
   // What began or ended between two pages is on two of them, or on none until the next look.
-  return { instances: [...new Map(all.map((instance) => [idOf(named(instance)), instance])).values()], total: Math.max(first.total, all.length) };
+  const instances = [...new Map(all.map((instance) => [idOf(named(instance)), instance])).values()];
+  return { instances, left: Math.max(0, first.total - size * (1 + offsets.length)) };
 }
 
 /** When each of these instances pushed its last value, where it has one; newest first, until all are found. */
