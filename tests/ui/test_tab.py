@@ -85,6 +85,8 @@ def test_waiting_gate_shows_its_result_by_itself(
     link.click()
     tab.enter()
     assert tab.headline == "Waiting for S3"
+    assert "None of 2 objects is replicated: 2 PENDING" in tab.text
+    assert f"s3://{pair.source}/new/* → {pair.destination}" in tab.text
     console = f"https://console.aws.amazon.com/s3/buckets/{pair.source}?region=eu-west-1&prefix=new/"
     until(lambda: tab.links("landing", run, "gate") == {"S3 console": console}, "the link of the deferred gate")
     tab.ask("window.same = true")
@@ -93,6 +95,7 @@ def test_waiting_gate_shows_its_result_by_itself(
     assert tab.ask("return window.same")
     assert tab.links("landing", run, "gate") == {"S3 console": console}
     assert "All 2 objects are replicated" in tab.text
+    assert f"all of {pair.source} → {pair.destination}" in tab.text  # the rule
     assert tab.tiles()["Objects"] == "2"
     assert tab.texts(".statuses tbody th") == ["COMPLETED"]
     assert tab.ask("return document.querySelector('.bar').getAttribute('aria-label')") == "Objects: COMPLETED 100 %"

@@ -3,7 +3,8 @@
 import { banner, details, h, tiles } from "./dom.js";
 import { age, count, share, things } from "./format.js";
 import { byStatus, named, next, steps } from "./objects.js";
-import { question } from "./question.js";
+import { picture } from "./picture.js";
+import { inShort, question } from "./question.js";
 import { SETTLED, sorted } from "./status.js";
 
 /** The statuses that this gate took for replicated: not those that kept it shut, as REPLICA may. */
@@ -28,9 +29,9 @@ export function gatePage(value, { state }, progress = null) {
       lag ? ["Replication took", age(lag.median), `95 % within ${age(lag.p95)}`] : null,
       ["Requests", count(value.head_requests), "HEAD, to S3"],
     ),
-    value.total ? byStatus(value) : null,
+    value.total ? byStatus(value, picture(progress?.history ?? [])) : null,
     examples(value, open),
-    progress && question(progress),
+    progress && question(progress, true),
   ];
 }
 
@@ -38,7 +39,7 @@ export function gatePage(value, { state }, progress = null) {
 export const unaskedPage = (value, progress = null) => [
   banner("bad", "Time was up", "S3 had not answered for every object once when the gate's time was up.", progress?.unasked ?? "The log says what S3 answered."),
   tiles(["Waited", age(value.waited_seconds)], ["Requests", count(value.head_requests), "HEAD, to S3"]),
-  progress && question(progress),
+  progress && question(progress, true),
 ];
 
 function verdict(value, state, open, progress) {
@@ -46,15 +47,14 @@ function verdict(value, state, open, progress) {
   const parts = sorted(statuses).filter((status) => !settled(value).has(status));
   const rest = parts.map((status) => `${count(statuses[status])} ${status}`).join(", ");
   const sentence = open ? `${missing(open, total)}: ${rest}` : total === 1 ? "The object is replicated" : `All ${things(total, "object")} are replicated`;
-  if (state === "success") {
-    return banner("good", "The gate opened", sentence, open ? "The task's settings count these as done." : null);
-  }
+  const what = progress && inShort(progress);
+  if (state === "success") return banner("good", "The gate opened", sentence, what, open ? "The task's settings count these as done." : null);
   const late = progress?.state === "timeout";
-  if (state === "failed") return banner("bad", late ? "Time was up" : open ? "The gate stayed shut" : "The task failed", sentence);
+  if (state === "failed") return banner("bad", late ? "Time was up" : open ? "The gate stayed shut" : "The task failed", sentence, what);
   if (state === "skipped") {
-    return banner("watch", late ? "Time was up, and the task was skipped" : "The gate stayed shut, and the task was skipped", sentence);
+    return banner("watch", late ? "Time was up, and the task was skipped" : "The gate stayed shut, and the task was skipped", sentence, what);
   }
-  return banner("moving", "The gate is shut", sentence, `The task is ${state ?? "not started"}; this is what it found before.`);
+  return banner("moving", "The gate is shut", sentence, what, `The task is ${state ?? "not started"}; this is what it found before.`);
 }
 
 /** How many are not replicated, as a sentence. */

@@ -5,7 +5,9 @@ import { banner, h, section, ticking } from "./dom.js";
 import { away, clock, lines } from "./format.js";
 
 /** Bytes of a log that are read at most, and lines of it that are shown. */
-const [MOST, SHOWN] = [8 << 20, 8];
+const [MOST, SHOWN] = [8 << 20, 12];
+/** Milliseconds between lines that were written at once: they are shown as one. */
+const AT_ONCE = 2000;
 const PACKAGE = "airflow_provider_crr";
 
 /**
@@ -27,7 +29,8 @@ export async function ours(ti, tryNumber) {
 }
 
 /** Subclasses log under their own module's name; then what the log says is in our words. */
-const isOurs = ({ logger, event }) => String(logger ?? "").includes(PACKAGE) || /^waiting for \S/.test(event);
+const isOurs = (line) => String(line.logger ?? "").includes(PACKAGE) || isWait(line);
+const isWait = ({ event }) => /^waiting for \S/.test(event);
 
 /** The text of an error that was raised in this package. */
 function failureOf({ error_detail: errors }) {
@@ -40,8 +43,9 @@ function failureOf({ error_detail: errors }) {
 
 /** The page of a task that waits, by its log. */
 export function waitingByLog({ said }) {
+  const { event } = said.findLast(isWait) ?? said.at(-1);
   return [
-    banner("moving", "Waiting for S3", lines(said.at(-1).event)[0], "From the task's log: the task has pushed no progress that could be shown."),
+    banner("moving", "Waiting for S3", lines(event)[0] ?? "", "From the task's log: the task has pushed no progress that could be shown."),
     said.length > 1 ? logSection(said) : null,
   ];
 }
@@ -60,8 +64,20 @@ export function endedByLog(state, { said, failure }) {
 export const logSection = (said) =>
   section(
     "Last lines of the log",
-    h("ol", { class: "log" }, said.map(({ timestamp, level, event }) =>
+    h("ol", { class: "log" }, together(said).map(({ timestamp, level, texts }) =>
       h("li", { class: ["error", "critical", "warning"].includes(level) ? `said-${level}` : null },
         timestamp ? ticking(timestamp, (at, now) => `${clock(at, now)} UTC, ${away(at, now)}`) : h("span", { class: "note" }, "no time"),
-        h("pre", {}, event)))),
+        h("pre", {}, texts.join("\n"))))),
   );
+
+/** Lines of one level that were written at once, together. */
+function together(said) {
+  const blocks = [];
+  for (const { timestamp, level, event } of said) {
+    const last = blocks.at(-1);
+    const near = last && Math.abs(Date.parse(timestamp) - Date.parse(last.timestamp)) < AT_ONCE;
+    if (near && level === last.level) last.texts.push(event);
+    else blocks.push({ timestamp, level, texts: [event] });
+  }
+  return blocks;
+}

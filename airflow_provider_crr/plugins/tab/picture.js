@@ -5,10 +5,12 @@ import { age, count } from "./format.js";
 
 const [WIDTH, HEIGHT, EDGE] = [640, 110, 6];
 
-/** A figure of the points [seconds since the wait began, done, total]; null if there is nothing to see yet. */
-export function picture(history, what) {
+const WHAT = "Replicated";
+
+/** A figure of the points [seconds since the wait began, done, total]; null if nothing has changed yet. */
+export function picture(history) {
   const points = history.filter(([, , total]) => total > 0);
-  if (points.length < 2) return null;
+  if (new Set(points.map(([, done]) => done)).size < 2) return null;
   const [first, last] = [points[0], points.at(-1)];
   const span = last[0] - first[0] || 1;
   const most = Math.max(...points.map(([, , total]) => total));
@@ -17,11 +19,11 @@ export function picture(history, what) {
   const y = (number) => floor - (number / most) * (HEIGHT - 3 * EDGE);
   const line = (of) => points.map((point, index) => `${index ? "L" : "M"}${x(point).toFixed(1)},${y(of(point)).toFixed(1)}`).join("");
   const done = line((point) => point[1]);
-  const spoken = `${what} over ${age(span)}: from ${count(first[1])} of ${count(first[2])} to ${count(last[1])} of ${count(last[2])}`;
+  const spoken = `${WHAT} over ${age(span)}: from ${count(first[1])} of ${count(first[2])} to ${count(last[1])} of ${count(last[2])}`;
   return h(
     "figure",
     { class: "chart wait" },
-    h("figcaption", {}, h("span", { class: "name" }, what, " since the wait began")),
+    h("figcaption", {}, h("span", { class: "name" }, WHAT, " since the wait began")),
     s(
       "svg",
       { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": spoken },

@@ -50,20 +50,29 @@ export function progressPage(value, instance, more = null) {
       total && open ? [waits ? "Still waiting for" : "Not replicated", count(open), undone(value)] : null,
       oldest(value, waits),
       value.started_at ? ["Waited", waits ? ticking(value.started_at, (at, now) => age((now - Date.parse(at)) / 1000)) : age((Date.parse(value.at) - Date.parse(value.started_at)) / 1000), `since ${clock(value.started_at)} UTC`] : null,
-      waits && value.next_look ? ["Asks again", ticking(value.next_look, soon), `at ${clock(value.next_look)} UTC`] : null,
+      waits && value.next_look ? ["Asks again", ticking(value.next_look, again(value.at)), `last seen ${clock(value.at)}`] : null,
       value.deadline ? [waits ? "Gives up" : "Deadline", ticking(value.deadline, away), `at ${clock(value.deadline)} UTC`] : null,
     ),
-    total ? byStatus(value, picture(value.history ?? [], "Replicated")) : null,
+    total ? byStatus(value, picture(history(value, waits))) : null,
     objects(value, open, waits, advised),
     more,
-    question(value),
+    question(value, !waits),
   ];
+}
+
+/** The wait so far, up to now: a value is pushed again only when something has changed. */
+function history({ history: points, started_at: at }, waits) {
+  if (!points?.length || !at || !waits) return points ?? [];
+  const now = (Date.now() - Date.parse(at)) / 1000;
+  const [seconds, done, total] = points.at(-1);
+  return now > seconds ? [...points, [now, done, total]] : points;
 }
 
 /** How many objects are replicated. What a job has done may have failed. */
 const replicated = ({ kind, done, statuses }) => (kind === "batch_replication" ? (statuses.SUCCEEDED ?? 0) : done);
 
-const soon = (at, now) => (Date.parse(at) <= now ? "now" : away(at, now));
+/** When it asks again. A value is pushed when something has changed; meanwhile it goes on asking as often. */
+const again = (last) => (at, now) => (Date.parse(at) >= now ? away(at, now) : `every ${age((Date.parse(at) - Date.parse(last)) / 1000)}`);
 
 /** The statuses that are not done, as text: 12 PENDING. */
 function undone({ kind, statuses, policy, total, done }) {

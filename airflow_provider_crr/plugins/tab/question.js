@@ -7,10 +7,10 @@ import { age, away, count, moment, things } from "./format.js";
 const POLICY = { on_failed: "FAILED", on_none: "NONE", on_missing: "MISSING", on_replica: "REPLICA" };
 const CHOICES = { fail: "fails the gate", wait: "is waited for", done: "counts as replicated" };
 
-/** The section with all that is known of the question. */
-export const question = (value) =>
+/** The section with all that is known of the question; `over` when the wait has ended. */
+export const question = (value, over) =>
   section(
-    "What it waits for",
+    over ? "What it waited for" : "What it waits for",
     facts(
       targets(value) && [value.kind === "inventory" ? "Report" : "Objects", targets(value)],
       value.job_id ? ["S3 Batch Replication job", key(String(value.job_id))] : null,
@@ -18,12 +18,17 @@ export const question = (value) =>
       ["Connection", value.connection ? key(value.connection) : "none: boto3's own search for credentials"],
       value.kind === "gate" ? ["Policy", policy(value.policy ?? {})] : null,
       value.started_at ? ["Began", `${moment(value.started_at)} UTC`] : null,
-      value.deadline ? ["Gives up", ticking(value.deadline, (at, now) => `${moment(at)} UTC, ${away(at, now)}`)] : ["Gives up", "never: it has no deadline"],
+      deadline(value.deadline, over),
       lag(value.replication_lag) && ["Replication took", lag(value.replication_lag)],
-      value.head_requests ? ["Requests", `${things(value.head_requests, "HEAD request")} to S3 so far`] : null,
+      value.head_requests ? ["Requests", `${things(value.head_requests, "HEAD request")} to S3${over ? "" : " so far"}`] : null,
       value.where ? ["Asked by", `${value.where}${value.host ? ` on ${value.host}` : ""}, last at ${moment(value.at)} UTC`] : ["Last asked", `${moment(value.at)} UTC`],
     ),
   );
+
+function deadline(at, over) {
+  if (!at) return ["Deadline", "none: it never gives up"];
+  return over ? ["Deadline", `${moment(at)} UTC`] : ["Gives up", ticking(at, (then, now) => `${moment(then)} UTC, ${away(then, now)}`)];
+}
 
 /** The same in a line, for what a page says first; null if nothing is known. */
 export function inShort({ targets: named, rules: found }) {
@@ -67,5 +72,5 @@ function policy(set) {
 function lag(found) {
   if (!found) return null;
   const error = found.error ? `, give or take ${age(found.error)}` : "";
-  return `${age(found.median)} in the middle, ${age(found.p95)} for 95 %, ${age(found.max)} at most; ${things(found.objects, "object")} seen PENDING and then replicated${error}`;
+  return `${age(found.median)} (median), ${age(found.p95)} for 95 %, ${age(found.max)} at most, of ${things(found.objects, "object")} seen PENDING and then replicated${error}`;
 }
