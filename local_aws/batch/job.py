@@ -85,11 +85,12 @@ class Job:
     active_seconds: float = 0.0
     #: What the account asked of it, and it did not do yet: "Ready" or "Cancelled".
     requested: str | None = None
+    #: The higher is run first. It may change, while the parameters are those of the token for ever.
+    priority: int = 0
 
-    @property
-    def priority(self) -> int:
-        """The higher is run first."""
-        return int(self.values["Priority"])
+    def __post_init__(self) -> None:
+        """Begin with the priority that was asked for."""
+        self.priority = int(self.values["Priority"])
 
     @property
     def is_over(self) -> bool:

@@ -115,7 +115,7 @@ class BatchOperations:
 
     def _update_priority(self, request: Request) -> dict[str, Any]:
         job = self._job(request)
-        job.values["Priority"] = request.values["Priority"]
+        job.priority = request.values["Priority"]
         return {"JobId": job.id, "Priority": job.priority}
 
     def _list(self, request: Request) -> dict[str, Any]:

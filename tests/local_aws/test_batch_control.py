@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.config import Config
@@ -11,7 +13,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from local_aws import LocalAws, LocalAwsError
 from local_aws.batch.endpoint import reach_by_address
 from local_aws.batch.orders import BatchOrders
-from local_aws.buckets import OTHER_ACCOUNT_ID, ReplicatedPair
+from local_aws.buckets import OTHER_ACCOUNT_ID, ReplicatedPair, replicated_pair
 from tests.support.batch_jobs import Jobs
 
 
@@ -179,6 +181,49 @@ def test_lost_answer(aws: LocalAws, pair: ReplicatedPair, jobs: Jobs, orders: Ba
     jobs.s3control = patient
     jobs.create(what, ClientRequestToken=token)
     assert count(aws, token) == 1
+
+
+def test_account_in_the_host_name(aws: LocalAws, pair: ReplicatedPair, jobs: Jobs) -> None:
+    """The account may be said by the name of the host alone, as S3 has one for each."""
+    job_id = jobs.create(jobs.of_bucket(pair.source))
+    connection = http.client.HTTPConnection(urlsplit(aws.endpoint_url).netloc, timeout=30)
+    try:
+        host = f"{jobs.account_id}.s3-control.eu-west-1.amazonaws.com"
+        connection.request("GET", f"/v20180820/jobs/{job_id}", headers={"Host": host})
+        answer = connection.getresponse()
+        assert (answer.status, job_id in answer.read().decode()) == (200, True)
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "expected"),
+    [
+        ("POST", "", b"no XML", "MalformedXML"),
+        ("POST", "", b"<CreateJobRequest><Priority>high</Priority></CreateJobRequest>", "MalformedXML"),
+        ("POST", "", b"<CreateJobRequest/>", "InvalidRequest"),
+        ("DELETE", "/0123456789", b"", "MethodNotAllowed"),
+        ("GET", "?maxResults=5000", b"", "InvalidRequest"),
+        ("POST", "/0123456789/status?requestedJobStatus=Paused", b"", "InvalidRequest"),
+    ],
+)
+def test_requests_that_boto3_does_not_send(aws: LocalAws, method: str, path: str, body: bytes, expected: str) -> None:
+    """What no client of AWS sends is refused with a code, too."""
+    connection = http.client.HTTPConnection(urlsplit(aws.endpoint_url).netloc, timeout=30)
+    try:
+        connection.request(method, f"/v20180820/jobs{path}", body, {"x-amz-account-id": "111111111111"})
+        answer = connection.getresponse()
+        assert (answer.status in (400, 405), f"<Code>{expected}</Code>" in answer.read().decode()) == (True, True)
+    finally:
+        connection.close()
+
+
+def test_with_auth() -> None:
+    """Where MiniStack checks signatures, an account still has its jobs."""
+    with LocalAws(auth=True) as local:
+        pair, jobs = replicated_pair(local), Jobs(local)
+        pair.source_client.put_object(Bucket=pair.source, Key="key", Body=b"x")
+        assert jobs.ended(jobs.of_bucket(pair.source))["Status"] == "Complete"
 
 
 def test_what_ministack_knows_of_s3control_stays(aws: LocalAws) -> None:

@@ -118,13 +118,15 @@ def test_higher_priority_pauses(aws: LocalAws, denied_pair: ReplicatedPair, jobs
 
 
 def test_priority_changes(denied_pair: ReplicatedPair, jobs: Jobs, orders: BatchOrders) -> None:
-    """The priority of a job can be changed while it goes on."""
+    """The priority of a job can be changed while it goes on, and its token stays that of the first request."""
     failed_object(denied_pair)
     orders.hold("Ready")
-    job_id = jobs.create(jobs.of_bucket(denied_pair.source))
+    what, token = jobs.of_bucket(denied_pair.source), "priority-" + denied_pair.source
+    job_id = jobs.create(what, ClientRequestToken=token)
     answer = jobs.s3control.update_job_priority(AccountId=jobs.account_id, JobId=job_id, Priority=99)
     assert (answer["JobId"], answer["Priority"]) == (job_id, 99)
     assert jobs.describe(job_id)["Priority"] == 99
+    assert jobs.create(what, ClientRequestToken=token) == job_id
 
 
 @pytest.mark.parametrize(
