@@ -30,6 +30,10 @@ class Listed:
     uri: str
     etag: str
 
+    def __str__(self) -> str:
+        """Return what is selected: the manifest's URI."""
+        return self.uri
+
     def to_api(self, partition: str) -> dict[str, Any]:
         """
         Return the arguments of CreateJob.

@@ -192,6 +192,7 @@ class S3BatchReplicationOperator(WaitingOperator):
             begun.job_id,
             repair_arguments.policy_of(self),
             manifest=begun.manifest,
+            what=begun.what,
             ti=context.get("ti"),
             started_at=started_at,
         )

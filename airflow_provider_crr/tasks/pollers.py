@@ -92,6 +92,7 @@ def repair(
     *,
     manifest: str | None,
     ti: Any,
+    what: str = "",
     started_at: datetime | None = None,
 ) -> ShownRepair:
     """
@@ -103,6 +104,7 @@ def repair(
     :param policy: what is allowed, and what counts as success.
     :param manifest: S3 URI of its manifest; None if S3 makes it.
     :param ti: task instance for whose metrics answers are counted, None if it is not known.
+    :param what: what it replicates, in words.
     :param started_at: when the task began, UTC; None for now.
     """
     from airflow_provider_crr.replication.verification import Verification
@@ -118,6 +120,7 @@ def repair(
         policy,
         lambda objects, since: Verification(objects, Metered(source, ti), since=since),
         manifest=manifest,
+        what=what,
         started_at=started_at or datetime.now(UTC),
         connection=jobs.aws_conn_id,
         policy_shown={

@@ -26,6 +26,7 @@ from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication.status import ObjectState
 from airflow_provider_crr.s3.deadline import Deadline, until
 from airflow_provider_crr.s3.objects import S3Object
+from airflow_provider_crr.text.legible import told
 
 if TYPE_CHECKING:
     from airflow_provider_crr.hooks.batch_operations import S3BatchOperationsHook
@@ -78,12 +79,14 @@ class Begun:
     :param account_id: the account that owns it.
     :param region_name: its Region.
     :param manifest: S3 URI of its manifest; None if S3 makes it.
+    :param what: what it replicates, in words.
     """
 
     job_id: str
     account_id: str
     region_name: str | None
     manifest: str | None
+    what: str = ""
 
 
 def begin(
@@ -183,7 +186,7 @@ def _create(
         confirmation_required=request.confirmation_required or isinstance(selection, Found),
         report_owner=jobs.expected_bucket_owner,
     )
-    return Begun(jobs.create_job(job), jobs.owner, region, manifest)
+    return Begun(jobs.create_job(job), jobs.owner, region, manifest, told(selection))
 
 
 def _write(objects: Sequence[S3Object], uri: str, s3: S3ReplicationHook, request: RepairRequest) -> str | Settled:

@@ -34,6 +34,7 @@ class ShownRepair(Repair):
     A job that people can look at while it is watched.
 
     :param args: those of :class:`.Repair`.
+    :param what: what the job replicates, in words.
     :param started_at: when the task began, UTC.
     :param connection: id of the Airflow connection; None for boto3's own credentials.
     :param policy_shown: what the author allows, by argument.
@@ -43,12 +44,14 @@ class ShownRepair(Repair):
     def __init__(
         self,
         *args: Any,
+        what: str,
         started_at: datetime,
         connection: str | None,
         policy_shown: Mapping[str, Any],
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        self._what = what
         self._started_at = started_at
         self._policy_shown = {name: value for name, value in policy_shown.items() if value not in (None, False)}
         self._progress = Progress(Targets(), GatePolicy(), connection)
@@ -75,11 +78,7 @@ class ShownRepair(Repair):
                 **value,
                 "kind": "batch_replication",
                 "policy": self._policy_shown,
-                "targets": {
-                    "objects": known["total"] or 0,
-                    "patterns": 0,
-                    "sample": [uri for uri in (known["manifest"],) if uri],
-                },
+                "targets": {"objects": 0, "patterns": 0, "sample": [self._what] if self._what else []},
                 "job_id": self.job_id,
                 "job_status": job.status if job else None,
                 "verified": known["verified"],

@@ -27,6 +27,7 @@ class S3BatchReplicationTrigger(PollingTrigger):
     :param account_id: account that owns it.
     :param region_name: its Region; None for the connection's.
     :param manifest: S3 URI of its manifest; None if S3 makes it.
+    :param what: what it replicates, in words.
     :param policy: the fields of :class:`~airflow_provider_crr.batch.repair_terms.RepairPolicy`.
     :param kwargs: those of :class:`~airflow_provider_crr.triggers.base.PollingTrigger`.
     """
@@ -39,10 +40,17 @@ class S3BatchReplicationTrigger(PollingTrigger):
         region_name: str | None,
         manifest: str | None,
         policy: dict[str, Any],
+        what: str = "",
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            job_id=job_id, account_id=account_id, region_name=region_name, manifest=manifest, policy=policy, **kwargs
+            job_id=job_id,
+            account_id=account_id,
+            region_name=region_name,
+            manifest=manifest,
+            policy=policy,
+            what=what,
+            **kwargs,
         )
 
     def polling_key(self) -> Hashable:
@@ -58,6 +66,7 @@ class S3BatchReplicationTrigger(PollingTrigger):
             asked["job_id"],
             RepairPolicy(**asked["policy"]),
             manifest=asked["manifest"],
+            what=asked["what"],
             ti=self.task_instance,
             started_at=datetime.fromtimestamp(self.started_at, UTC),
         )

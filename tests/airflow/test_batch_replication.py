@@ -7,8 +7,13 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_crr.batch.settled import found
 from airflow_provider_crr.failures import BatchReplicationFailed
+from airflow_provider_crr.links.batch_job import BatchJobLink
 from airflow_provider_crr.operators.batch_replication import S3BatchReplicationOperator
+from airflow_provider_crr.s3.objects import S3Object
+from airflow_provider_crr.tasks import endings, metrics
+from airflow_provider_crr.tasks.lineage import Flow, Place, repair_flow
 from tests.airflow.conftest import TaskRun
 from tests.support.repairs import ROLE, Broken
 
@@ -134,3 +139,61 @@ def test_template_that_renders_to_nothing_does_not_repair_everything(run_task: R
     assert ran.state == "failed"
     assert "prefix rendered to" in str(ran.error)
     assert broken.jobs() == []
+
+
+@BOTH
+def test_link_leads_to_the_job(run_task: Run, broken: Broken, deferrable: bool) -> None:
+    """The job in the S3 console, in its Region, also while the task is deferred."""
+    broken.pair.allow()
+    ran = run_task(S3BatchReplicationOperator, **arguments(broken, objects=broken.put("a"), deferrable=deferrable))
+    (job,) = broken.jobs()
+    assert ran.state == "success"
+    address = BatchJobLink().format_link(job_id=job["JobId"], region_name="eu-west-1", aws_domain="aws.amazon.com")
+    assert address == f"https://console.aws.amazon.com/s3/jobs/{job['JobId']}?region=eu-west-1"
+    assert stored_link() == address
+
+
+def stored_link() -> str:
+    """Return the newest link that Airflow has stored."""
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        rows = session.query(XComModel).filter_by(key="_link_BatchJobLink").order_by(XComModel.timestamp.desc())
+        return str(rows.first().value).strip('"')
+
+
+def test_link_without_a_job_leads_nowhere() -> None:
+    """A dry run has none, and neither has a partition that nobody knows."""
+    assert BatchJobLink().format_link(aws_domain="aws.amazon.com") == ""
+    assert BatchJobLink().format_link(job_id="1", aws_domain=None) == ""
+
+
+def test_flow_is_told() -> None:
+    """OpenLineage hears of the bucket, the manifest and the report."""
+    value = {"manifest": "s3://work/m.csv", "completion_report": "s3://reports/job-1/manifest.json"}
+    flow = repair_flow((S3Object("landing", "a"),), None, value)
+    assert flow.inputs == (Place("s3://landing", "/"), Place("s3://work", "m.csv"))
+    assert flow.outputs == (Place("s3://reports", "job-1/manifest.json"),)
+    assert repair_flow("landing", None) == Flow((Place("s3://landing", "/"),))
+    assert repair_flow(None, "s3://work/m.csv") == Flow((Place("s3://work", "m.csv"),))
+
+
+def test_what_was_done_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Objects, tasks and verified objects, with how it ended."""
+    sent: list[tuple[str, Any, Any]] = []
+
+    class Stats:
+        @staticmethod
+        def gauge(name: str, value: Any, tags: Any) -> None:
+            sent.append((name, value, tags["outcome"]))
+
+    monkeypatch.setattr("airflow_provider_crr.tasks.compat.Stats", Stats, raising=False)
+    value = found(total=3, succeeded=2, failed=1, verified={"COMPLETED": 1, "REPLICA": 1, "PENDING": 1})
+    metrics.ended(None, endings.failed("no", value))
+    assert sent == [
+        ("crr.repair.objects", 3, "failed"),
+        ("crr.repair.succeeded", 2, "failed"),
+        ("crr.repair.failed", 1, "failed"),
+        ("crr.repair.verified", 2, "failed"),
+    ]
