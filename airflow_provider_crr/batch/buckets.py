@@ -45,12 +45,15 @@ def refuse_locked(client: Any, bucket: str, uri: str) -> None:
     :param bucket: name of the bucket.
     :param uri: where the report is to be written, for messages.
     :raises InvalidArgument: if S3 says that it has one. Any other answer proves nothing and raises nothing.
+    :raises BucketNotFound: if S3 says that there is no such bucket.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         answer = client.get_object_lock_configuration(Bucket=bucket)
-    except (BotoCoreError, ClientError) as error:  # usually for want of s3:GetBucketObjectLockConfiguration
+    except (BotoCoreError, ClientError) as error:  # usually, s3:GetBucketObjectLockConfiguration is not allowed
+        if isinstance(error, ClientError) and error.response["Error"]["Code"] == "NoSuchBucket":
+            raise no_such_bucket(uri) from error
         log.debug("cannot see whether %s has a default retention: %s", bucket, told(error))
         return
     rule = (answer.get("ObjectLockConfiguration") or {}).get("Rule") or {}

@@ -28,6 +28,7 @@ MAX_CODES, MAX_SAMPLE = 40, 10
 #: In the place of a failure code: S3 gave none; or there are too many.
 NO_CODE, OTHER_CODES = "NoCode", "Other"
 _STATUS = re.compile(r"[0-9]{3}")
+_CODE = 100  # characters that are kept of a code
 _MD5 = re.compile(r"[0-9a-fA-F]{32}")
 
 
@@ -101,7 +102,7 @@ def task_results(lines: Iterable[str], uri: str, *, generated: bool = False) -> 
     :raises CompletionReportInvalid: for a row that is none.
     """
     decode: Callable[[str], str] = unquote_plus if generated else unquote
-    for number, row in enumerate(csv.reader(lines), 1):
+    for number, row in _rows(lines, uri):
         if not row:
             continue
         try:
@@ -117,10 +118,17 @@ def task_results(lines: Iterable[str], uri: str, *, generated: bool = False) -> 
         yield TaskResult(
             obj,
             succeeded,
-            told(code) or None if not succeeded else None,
+            (told(code, _CODE) or None) if not succeeded else None,
             int(status) if _STATUS.fullmatch(status) else None,
             told(",".join(rest[2:])),
         )
+
+
+def _rows(lines: Iterable[str], uri: str) -> Iterator[tuple[int, list[str]]]:
+    try:
+        yield from enumerate(csv.reader(lines), 1)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise _invalid(f"it is not CSV in UTF-8: {told(error, 100)}", uri) from error
 
 
 @dataclass(slots=True)

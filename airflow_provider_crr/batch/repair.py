@@ -147,8 +147,12 @@ class Repair:
         return True
 
     def _completed(self, job: Job, stop: Event | None) -> bool:
-        if not job.run or job.report is None:
-            return True  # no task was run: then there is no report either
+        if not job.run:
+            return True  # then there is no report either
+        if job.report is None:  # somebody else's job, which writes none: nothing is known of its objects
+            if job.failed > self._policy.max_failed:
+                self._failure = repair_lines.tasks_failed(job, job.failed, self._policy.max_failed, (), None)
+            return True
         limit = timedelta(seconds=self._policy.verify_timeout)
         left = ((job.ended_at or self._clock()) + limit - self._clock()).total_seconds()
         with until(Deadline(max(2.0, left))):

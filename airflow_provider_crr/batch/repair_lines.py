@@ -87,7 +87,7 @@ def ended_badly(job: Job, failed_tasks: Iterable[str]) -> str:
     return "\n  ".join([*lines, *failed_tasks])
 
 
-def tasks_failed(job: Job, failed: int, max_failed: int, failed_tasks: Iterable[str], report: str) -> str:
+def tasks_failed(job: Job, failed: int, max_failed: int, failed_tasks: Iterable[str], report: str | None) -> str:
     """
     Return the message of a job whose tasks failed.
 
@@ -95,10 +95,11 @@ def tasks_failed(job: Job, failed: int, max_failed: int, failed_tasks: Iterable[
     :param failed: how many.
     :param max_failed: how many may.
     :param failed_tasks: why they failed, a line each.
-    :param report: S3 URI of the completion report.
+    :param report: S3 URI of the completion report; None if the job writes none.
     """
     first = (
         f"{named(job)}: {humanize.count(failed)} of {humanize.count(job.run)} objects failed, and max_failed is"
         f" {max_failed}"
     )
-    return "\n  ".join([first, *failed_tasks, f"the whole report: {report}"])
+    whole = f"the whole report: {report}" if report else "the job writes no completion report"
+    return "\n  ".join([first, *failed_tasks, whole])

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from airflow_provider_crr.batch.completion_report import CompletionReport
 from airflow_provider_crr.batch.job import Job
 from airflow_provider_crr.batch.job_request import JobRequest
+from airflow_provider_crr.batch.refusals import USED, asking
 from airflow_provider_crr.batch.report_files import read_report
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.hooks.base import ConnectedHook
@@ -21,11 +20,6 @@ from airflow_provider_crr.s3.objects import account_id as checked_account
 
 #: What boto3 puts before an endpoint that is an address: the account of the request. Below an address are no names.
 _ACCOUNT_BEFORE_ADDRESS = re.compile(r"(?<=://)\d{12}\.(?=\[|(?:\d{1,3}\.){3}\d{1,3}(?:[:/]|$)|localhost(?:[:/]|$))")
-_NO_JOB = frozenset({"NoSuchJob", "NoSuchJobException", "NotFound", "NotFoundException"})
-#: S3 refuses a change of a job's status while it changes by itself.
-_CHANGING = frozenset({"JobStatusException"})
-_USED = frozenset({"IdempotencyException"})
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
 class S3BatchOperationsHook(ConnectedHook):
@@ -81,11 +75,11 @@ class S3BatchOperationsHook(ConnectedHook):
         client: Any = self.get_conn()
         from botocore.exceptions import ClientError
 
-        with self._asking("CreateJob", request.report_uri, role=request.role_arn):
+        with asking("CreateJob", request.report_uri, role=request.role_arn):
             try:
                 return str(client.create_job(**asked)["JobId"])
             except ClientError as error:
-                if answered(error)[0] not in _USED:
+                if answered(error)[0] not in USED:
                     raise
         job_id = self.find_job(request.description)
         if job_id is None:
@@ -107,7 +101,7 @@ class S3BatchOperationsHook(ConnectedHook):
         :raises LookupFailed: if there is none, or S3 cannot be asked.
         """
         client: Any = self.get_conn()
-        with self._asking("DescribeJob", self._named(job_id)):
+        with asking("DescribeJob", self._named(job_id)):
             return Job.from_api(client.describe_job(AccountId=self.owner, JobId=job_id)["Job"])
 
     def find_job(self, description: str) -> str | None:
@@ -120,7 +114,7 @@ class S3BatchOperationsHook(ConnectedHook):
         client: Any = self.get_conn()
         more: dict[str, str] = {}
         while True:
-            with self._asking("ListJobs", f"S3 Batch Operations jobs of account {self.owner}"):
+            with asking("ListJobs", f"S3 Batch Operations jobs of account {self.owner}"):
                 page = client.list_jobs(AccountId=self.owner, MaxResults=1000, **more)
             for job in page.get("Jobs", ()):
                 if job.get("Description") == description:
@@ -174,76 +168,13 @@ class S3BatchOperationsHook(ConnectedHook):
 
     def _update(self, job_id: str, status: str, reason: str) -> None:
         client: Any = self.get_conn()
-        with self._asking("UpdateJobStatus", self._named(job_id)):
+        with asking("UpdateJobStatus", self._named(job_id)):
             client.update_job_status(
                 AccountId=self.owner, JobId=job_id, RequestedJobStatus=status, StatusUpdateReason=reason[:256]
             )
 
     def _named(self, job_id: str) -> str:
         return f"S3 Batch Operations job {job_id} of account {self.owner} in {self.conn_region_name}"
-
-    @contextmanager
-    def _asking(self, operation: str, subject: str, *, role: str = "") -> Iterator[None]:
-        """Turn what boto3 raises into an error of this provider, which names the permission that is missing."""
-        from botocore.exceptions import ClientError
-
-        asked = _ASKED[operation]
-        try:
-            with translated(subject, asked.action, permission=asked.permission):
-                yield
-        except LookupFailed as error:
-            if not isinstance(error.__cause__, ClientError):
-                raise
-            code, said, _ = answered(error.__cause__)
-            if refused := asked.refused(code, said, subject, role):
-                raise refused from error.__cause__
-            if code in _CHANGING:
-                raise LookupFailed(error.message, uri=subject, remedy=error.remedy, passing=True) from error.__cause__
-            raise
-
-
-class _Asked(NamedTuple):
-    """An operation: what it does, in words, and the permission that it needs."""
-
-    action: str
-    permission: str
-
-    def refused(self, code: str, said: str, subject: str, role: str) -> LookupFailed | None:
-        """Return the error for an answer that says more than its code; None for any other."""
-        if code in _NO_JOB:
-            return LookupFailed(
-                "there is no such job",
-                uri=subject,
-                remedy="Check the id, the account that owns it (account_id), and the Region: that of the source bucket."
-                " S3 forgets jobs some 90 days after their end",
-            )
-        if code not in _DENIED:
-            return None
-        words = said.lower()
-        allow = [self.permission]
-        if role and "passrole" in words:
-            allow = [f"iam:PassRole for {role}"]
-        elif role and "pass role" in words:
-            return LookupFailed(
-                f"cannot {self.action}: S3 answered {code}: {said}",
-                uri=subject,
-                remedy=f"Name a role of the account that owns the job; role_arn is {role}",
-            )
-        elif role and self.permission.lower() not in words:
-            allow.append(f"iam:PassRole for {role}")
-        return LookupFailed(
-            f"cannot {self.action}: S3 answered {code}: {said}",
-            uri=subject,
-            remedy=f"Allow {' and '.join(allow)} to the connection",
-        )
-
-
-_ASKED = {
-    "CreateJob": _Asked("create a job", "s3:CreateJob"),
-    "DescribeJob": _Asked("ask for the job", "s3:DescribeJob"),
-    "UpdateJobStatus": _Asked("change the job", "s3:UpdateJobStatus"),
-    "ListJobs": _Asked("list jobs", "s3:ListJobs"),
-}
 
 
 def _by_address(request: Any, **_: Any) -> None:

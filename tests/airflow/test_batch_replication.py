@@ -160,7 +160,8 @@ def stored_link() -> str:
 
     with create_session() as session:
         rows = session.query(XComModel).filter_by(key="_link_BatchJobLink").order_by(XComModel.timestamp.desc())
-        return str(rows.first().value).strip('"')
+        newest: Any = rows.first()
+        return str(newest.value).strip('"')
 
 
 def test_link_without_a_job_leads_nowhere() -> None:

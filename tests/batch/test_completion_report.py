@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
@@ -119,3 +120,10 @@ def test_file_without_md5_is_refused() -> None:
     manifest = json.dumps({"Results": [{"Bucket": "b", "Key": "k", "MD5Checksum": "none"}]}).encode()
     with pytest.raises(CompletionReportInvalid, match="no MD5"):
         result_files(manifest, "s3://reports/x")
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"b,k,v,succeeded,200,," + b"x" * 200_000, b"\x1f\x8b"])
+def test_file_that_is_no_csv_is_refused(content: bytes) -> None:
+    """Whatever a file has, the error is ours."""
+    with pytest.raises(CompletionReportInvalid):
+        list(task_results(io.TextIOWrapper(io.BytesIO(content), encoding="utf-8"), URI))

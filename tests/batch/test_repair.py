@@ -246,6 +246,14 @@ def test_verification_that_fails() -> None:
     assert "its tasks succeeded, and S3 does not say that all is replicated: 1 FAILED" in str(watched.failure())
 
 
+def test_job_that_writes_no_report_is_judged_by_its_counts() -> None:
+    """Somebody else's job may write none."""
+    watched = repair(Said(complete(TASKS, report=None), rows=None))
+    assert watched.poll()
+    assert "2 of 3 objects failed" in str(watched.failure())
+    assert repair(Said(complete(report=None), rows=None)).poll()
+
+
 @pytest.mark.parametrize("total", [0, None])
 def test_job_without_tasks_has_no_report(total: int | None) -> None:
     """A job that ran no task is success, and nothing is waited for."""

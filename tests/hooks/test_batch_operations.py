@@ -80,6 +80,15 @@ def test_throttling_and_lost_answers_pass_by_themselves(
     assert caught.value.passing
 
 
+@pytest.mark.parametrize("operation", ["CreateJob", "DescribeJob"])
+def test_answer_of_somebody_else_passes(s3control: S3ControlServer, operation: str) -> None:
+    """A page of a proxy is no answer of S3."""
+    s3control.answers = {operation: [Said(body="<html><body>Welcome</body></html>")]}
+    with pytest.raises(LookupFailed, match="not one of S3 Batch Operations") as caught:
+        hook().create_job(REQUEST) if operation == "CreateJob" else hook().describe_job(JOB_ID)
+    assert caught.value.passing
+
+
 @pytest.mark.parametrize("answer", ["forbidden", "pass role", "foreign role", "bare"])
 def test_permissions_of_create_job_are_named(s3control: S3ControlServer, answer: str) -> None:
     """A 403 names the permission that is missing: the job's, or that to hand it its role."""

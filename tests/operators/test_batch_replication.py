@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_crr.errors import BatchManifestInvalid, InvalidArgument
+from airflow_provider_crr.errors import BatchManifestInvalid, BucketNotFound, InvalidArgument
 from airflow_provider_crr.failures import BatchReplicationFailed
 from airflow_provider_crr.operators.batch_replication import S3BatchReplicationOperator
 from local_aws.batch.orders import BatchOrders
@@ -267,6 +267,17 @@ def test_bucket_to_which_no_report_is_written_is_refused(broken: Broken) -> None
     )
     with pytest.raises(InvalidArgument, match="Object Lock with a default retention"):
         run(broken.operator(objects=broken.put("a"), completion_report_uri=f"s3://{locked}/"), Run())
+    assert broken.jobs() == []
+
+
+@pytest.mark.parametrize("which", ["report", "source"])
+def test_bucket_that_is_not_there_is_told_before_there_is_a_job(broken: Broken, which: str) -> None:
+    """S3 would replicate and then have nowhere to write its report."""
+    gone = f"{broken.bucket}-gone"
+    arguments = {"completion_report_uri": f"s3://{gone}/"} if which == "report" else {}
+    source = broken.bucket if which == "report" else gone
+    with pytest.raises(BucketNotFound, match=gone):
+        run(broken.operator(source_bucket=source, **arguments), Run())
     assert broken.jobs() == []
 
 
