@@ -143,7 +143,7 @@ class PollingTrigger(BaseTrigger):
         if poller is not None:
             if not self._way.may_have_moved or not await self._briefly(self._way.has_moved, key):
                 return poller
-            self.log.info("the connection was edited; the wait begins anew with what it says now")
+            self.log.info("the connection was edited; the wait starts again with what it says now")
         before, self._way = self._way, LazyHook(self.hook)
         try:
             return await self._briefly(self.poller, key)
