@@ -134,10 +134,10 @@ class Tally:
         sample = self.samples.setdefault(outcome, [])
         if len(sample) < MAX_SAMPLE:
             sample.append(answer)
-        written = answer.last_modified if answer.state is ObjectState.PENDING else None
-        if written is not None and (self.oldest_pending is None or written < self.oldest_pending):
-            self.oldest_pending = written
-            self.oldest = answer if outcome is Outcome.WAIT else None
+        if answer.state is ObjectState.PENDING and answer.last_modified is not None:
+            self.oldest_pending = min(self.oldest_pending or answer.last_modified, answer.last_modified)
+            if outcome is Outcome.WAIT and (self.oldest is None or _age(answer) < _age(self.oldest)):
+                self.oldest = answer
 
     def add_finished(self, states: Counter[ObjectState]) -> None:
         """Count objects that were done in earlier sweeps."""
@@ -190,6 +190,11 @@ class Tally:
         if outcome is not Outcome.WAIT or self.oldest is None:
             return sample
         return [self.oldest, *(answer for answer in sample if answer is not self.oldest)]
+
+
+def _age(answer: ObjectReplication) -> tuple[datetime | None, str]:
+    """Return what puts PENDING objects in order, the oldest first, whenever their answers came."""
+    return answer.last_modified, answer.object.key
 
 
 def _named(
