@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_crr import errors
 from airflow_provider_crr.errors import CrrError
 from airflow_provider_crr.tasks.compat import AirflowFailException
 
@@ -37,3 +38,20 @@ class InventoryLimitExceeded(_TaskFailure):
 
 class ObjectsNotDeleted(_TaskFailure):
     """At least one object was not deleted, because S3 did not say that it is replicated."""
+
+
+class ReplicationStatusMissing(errors.ReplicationStatusMissing, AirflowFailException):
+    """The report was configured without the ReplicationStatus field. No retry adds it: the next report has it."""
+
+
+def for_good(error: CrrError) -> CrrError:
+    """
+    Return what a task raises in the place of an error: one that no retry follows, if none could help.
+
+    :param error: an error of this provider. Whoever catches its class also catches what is returned.
+    """
+    if type(error) is not errors.ReplicationStatusMissing:
+        return error
+    lasting = ReplicationStatusMissing(error.message, uri=error.uri, remedy=error.remedy)
+    lasting.__cause__ = error.__cause__
+    return lasting

@@ -13,6 +13,7 @@ from typing import Any
 from airflow_provider_crr.errors import CrrError, LookupFailed
 from airflow_provider_crr.replication.checkpoint.value import Checkpoint
 from airflow_provider_crr.replication.collect import Collect
+from airflow_provider_crr.replication.evidence import Evidence
 from airflow_provider_crr.replication.gate import GatePolicy, Outcome
 from airflow_provider_crr.replication.listed_objects import ListedObjects
 from airflow_provider_crr.replication.named_objects import NamedObjects
@@ -27,6 +28,8 @@ from airflow_provider_crr.s3.stores import store_of
 
 #: States of an object that was deleted between its listing and its HEAD.
 _GONE = frozenset({ObjectState.MISSING, ObjectState.DELETED})
+#: States of an object that S3 tried to replicate, or still tries to.
+_TRIED = frozenset({ObjectState.FAILED, ObjectState.PENDING})
 
 
 class Collector:
@@ -40,6 +43,7 @@ class Collector:
     :param clock: returns the current time, UTC.
     :param spending: how many HEADs may be sent, and were.
     :param told: called with each answer and what it means, as it comes; None for nobody.
+    :param evidence: notes what FAILED; None for nobody.
     """
 
     def __init__(
@@ -52,8 +56,10 @@ class Collector:
         clock: Callable[[], datetime],
         spending: Spending,
         told: Callable[[ObjectReplication, Outcome], None] | None = None,
+        evidence: Evidence | None = None,
     ) -> None:
         self._spending = spending
+        self._evidence = evidence
         self._count = len(targets.objects)
         self._patterns = targets.patterns
         self._named = NamedObjects(targets.objects)
@@ -75,6 +81,8 @@ class Collector:
         """
         collect = Collect(self._tally(), unmatched=dict.fromkeys(self._patterns))
         tally, self._rules = collect.tally, self._read_anew()
+        if self._evidence:
+            self._evidence.begin()
         tally.add_finished(self._named.count_done())
         objects = chain(self._named.open, self._listed.unfinished(collect, self._named.open, stop))
         missing = yield from self._ask(objects, collect, stop)
@@ -100,7 +108,7 @@ class Collector:
 
     def verdict(self, collect: Collect) -> Verdict:
         """Return what a collect means."""
-        verdict = collect.tally.verdict(self._explain, self._rules.cover)
+        verdict = collect.tally.verdict(self._explain, self._rules.cover, self._ruled)
         return replace(verdict, total=max(verdict.total, self._count))
 
     def recall(self, known: Checkpoint) -> None:
@@ -131,6 +139,9 @@ class Collector:
         judged_by_rules = store_of(answer.server).replicates_existing
         return self._rules.why_no_status(answer) if judged_by_rules else self._source.why_no_status(answer)
 
+    def _ruled(self, answer: ObjectReplication) -> str:
+        return self._rules.tried_by(answer) if answer.state in _TRIED else ""
+
     def _ask(self, objects: Iterable[S3Object | Later], collect: Collect, stop: Event | None) -> Steps[set[str]]:
         """Ask, note each answer as it comes, and return the buckets of missing objects."""
         tally, began, answered = collect.tally, self._clock(), 0
@@ -152,6 +163,8 @@ class Collector:
                         outcome = Outcome.WAIT  # deleted since it was listed; the next listing tells what matches
                     tally.add(answer, outcome)
                     self._told(answer, outcome)
+                    if self._evidence and answer.state is ObjectState.FAILED:
+                        self._evidence.note(answer)
                     if answer.state is ObjectState.MISSING:
                         missing.add(obj.bucket)
                     if outcome is not Outcome.DONE:

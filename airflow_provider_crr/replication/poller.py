@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_provider_crr.replication.checkpoint.value import Question, Record
 from airflow_provider_crr.replication.collector import Collector
+from airflow_provider_crr.replication.evidence import Evidence, Left
 from airflow_provider_crr.replication.gate import GatePolicy, Outcome
 from airflow_provider_crr.replication.pause import Pause
 from airflow_provider_crr.replication.source import Source, Steps, run
@@ -62,6 +63,7 @@ class Watch:
     :param pause: waits for some seconds, or until an event is set. None waits by the machine's clock, and does not
         wait if another clock is given.
     :param told: called with each answer and what it means, as it comes; None for nobody.
+    :param evidence: notes what FAILED, and leaves it behind; None for nobody.
     """
 
     def __init__(
@@ -78,8 +80,11 @@ class Watch:
         clock: Callable[[], datetime] = _now,
         pause: Callable[[float, Event | None], None] | None = None,
         told: Callable[[ObjectReplication, Outcome], None] | None = None,
+        evidence: Evidence | None = None,
     ) -> None:
         self.verdict: Verdict | None = None
+        self._evidence = evidence
+        self._left = Left()
         self._targets = targets
         self._policy = policy
         self._source = source
@@ -89,7 +94,14 @@ class Watch:
         self._started_at = started_at or clock()
         self._spending = Spending(max_head_requests, prices or Prices())
         self._collector = Collector(
-            targets, policy, source, pin_versions=pin_versions, clock=clock, spending=self._spending, told=told
+            targets,
+            policy,
+            source,
+            pin_versions=pin_versions,
+            clock=clock,
+            spending=self._spending,
+            told=told,
+            evidence=evidence,
         )
         self._cost: str | None = None
         self._kept = kept
@@ -134,6 +146,13 @@ class Watch:
             self._kept.forget()
         return outcome is not Outcome.WAIT
 
+    def leave(self) -> None:
+        """Leave evidence behind, once the gate has failed. This may take a while, and decides nothing."""
+        verdict = self.verdict
+        if verdict and self._evidence and verdict.outcome is Outcome.FAIL:
+            self._left = self._evidence.leave(verdict.deciding)
+            self.verdict = replace(verdict, asker=self._left.asker, remarks=self._left.remarks)
+
     def failure(self) -> str | None:
         """Return why the gate can never open; None if it is open, or the last sweep does not say."""
         verdict = self.verdict
@@ -162,7 +181,8 @@ class Watch:
     def value(self) -> dict[str, Any]:
         """Return the summary that goes to XCom."""
         evidence = {"head_requests": self.head_requests, "waited_seconds": round(self._waited(), 3)}
-        return {**self.verdict.summary(), **evidence} if self.verdict else evidence
+        left = {"failed_manifest_uri": self._left.failed_manifest_uri}
+        return {**self.verdict.summary(), **evidence, **left} if self.verdict else evidence
 
     def sweep(self, stop: Event | None = None) -> Verdict:
         """

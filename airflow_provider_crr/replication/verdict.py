@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from airflow_provider_crr.replication.failure_lines import failure_lines
 from airflow_provider_crr.replication.gate import Covered, Outcome, may_come, unread
 from airflow_provider_crr.replication.reasons import MAX_REASON, UNCOVERED, reason_of
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
@@ -25,6 +26,8 @@ MAX_SAMPLE = 10
 MAX_SAMPLE_BYTES = 6000
 #: States for which what S3 itself said stands behind the general reason.
 _EXPLAINED = frozenset({ObjectState.FORBIDDEN, ObjectState.UNREADABLE})
+#: Those for which a gate may wait while others decide that it fails.
+_WAITING = frozenset({"PENDING", "MISSING", "UNKNOWN", "FAILED", "NONE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class Verdict:
     :param sample: up to ten objects, those that decide first: ``{"uri", "status", "reason"}``.
     :param note: what is waited for, if it is not the status of an object.
     :param deciders: how many objects of the sample make the gate fail.
+    :param asker: who has asked, for the message of a gate that fails because S3 refused; empty if it is not known.
+    :param remarks: what else that message says, a line each.
     """
 
     outcome: Outcome
@@ -52,6 +57,8 @@ class Verdict:
     sample: tuple[dict[str, str], ...]
     note: str = ""
     deciders: int = 0
+    asker: str = ""
+    remarks: tuple[str, ...] = ()
 
     def progress(self) -> str:
         """Return one line for the log of a wait, such as ``replicated 9,412 of 10,000, 588 pending, oldest 3m12s``."""
@@ -70,14 +77,22 @@ class Verdict:
         return [f"{legible(named['uri'])}: {named['reason']}" for named in self.sample if named["status"] == unknown]
 
     def failure(self) -> str:
-        """Return the message of a failed gate, which names the objects that decided it."""
-        counts = ", ".join(f"{humanize.count(count)} {state}" for state, count in self.deciding.items())
-        lines = [f"the gate stays shut: {counts}; {self.progress()}"]
-        named = self.sample[: self.deciders]
-        lines += [f"  {legible(entry['uri'])} {entry['status']}: {entry['reason']}" for entry in named]
-        unnamed = sum(self.deciding.values()) - len(named)
-        if unnamed > 0:
-            lines.append(f"  and {humanize.count(unnamed)} more")
+        """Return the message of a failed gate, which names the objects that decided it: :mod:`.failure_lines`."""
+        waits = {
+            state: count - self.deciding.get(state, 0)
+            for state, count in self.statuses.items()
+            if state in _WAITING and count > self.deciding.get(state, 0)
+        }
+        old = self.oldest_pending_seconds if ObjectState.PENDING.value in waits else None
+        waiting = ", ".join(f"{humanize.count(count)} {state}" for state, count in waits.items())
+        lines = failure_lines(
+            self.sample[: self.deciders],
+            deciding=self.deciding,
+            progress=f"replicated {humanize.count(self.done)} of {humanize.count(self.total)}",
+            waiting=waiting if old is None else f"{waiting}; the oldest PENDING {humanize.age(old)}",
+            asker=self.asker,
+            remarks=self.remarks,
+        )
         return "\n".join(lines)
 
     def summary(self) -> dict[str, Any]:
@@ -105,7 +120,7 @@ class Tally:
     states: Counter[ObjectState] = field(default_factory=Counter)
     deciding: Counter[ObjectState] = field(default_factory=Counter)
     outcomes: Counter[Outcome] = field(default_factory=Counter)
-    samples: dict[Outcome, list[ObjectReplication]] = field(default_factory=dict)
+    samples: dict[tuple[Outcome, ObjectState], list[ObjectReplication]] = field(default_factory=dict)
     oldest_pending: datetime | None = None
     listed: bool = False
     partial: bool = False
@@ -116,7 +131,7 @@ class Tally:
         self.outcomes[outcome] += 1
         if outcome is Outcome.FAIL:
             self.deciding[answer.state] += 1
-        sample = self.samples.setdefault(outcome, [])
+        sample = self.samples.setdefault((outcome, answer.state), [])
         if len(sample) < MAX_SAMPLE:
             sample.append(answer)
         if answer.state is ObjectState.PENDING and answer.last_modified is not None:
@@ -137,18 +152,26 @@ class Tally:
         total = self.outcomes.total()
         return Outcome.DONE if total and self.outcomes[Outcome.DONE] == total else Outcome.WAIT
 
-    def verdict(self, explain: Callable[[ObjectReplication], str], covered: Covered = unread) -> Verdict:
+    def verdict(
+        self,
+        explain: Callable[[ObjectReplication], str],
+        covered: Covered = unread,
+        ruled: Callable[[ObjectReplication], str] = lambda answer: "",
+    ) -> Verdict:
         """
         Return the verdict of the sweep.
 
         :param explain: why an object has no status; asked only for the objects that the verdict names.
         :param covered: asked only for those of them that are FAILED on a store that tries again.
+        :param ruled: by which rule S3 tried to replicate an object that makes the gate fail; empty if nothing says so.
         """
         sample: list[dict[str, str]] = []
         used = deciders = 0
         for outcome in (Outcome.FAIL, Outcome.WAIT, Outcome.DONE):
-            for answer in self.samples.get(outcome, ()):
+            for answer in self._sampled(outcome):
                 entry = _named(answer, outcome, explain, covered, self.listed)
+                if rule := ruled(answer) if outcome is Outcome.FAIL else "":
+                    entry["rule"] = told(rule)
                 used += len(json.dumps(entry))
                 if len(sample) < MAX_SAMPLE and (used <= MAX_SAMPLE_BYTES or not sample):
                     sample.append(entry)
@@ -165,6 +188,15 @@ class Tally:
             deciders=deciders,
         )
 
+    def _sampled(self, outcome: Outcome) -> Iterator[ObjectReplication]:
+        """Yield answers of one outcome: of each state the first, and then as many others as are named, by state."""
+        found = {state: self.samples[outcome, state] for state in ObjectState if (outcome, state) in self.samples}
+        left = MAX_SAMPLE - len(found)
+        for answers in found.values():
+            more = max(0, min(left, len(answers) - 1))
+            left -= more
+            yield from answers[: 1 + more]
+
 
 def _named(
     answer: ObjectReplication,
@@ -178,6 +210,7 @@ def _named(
         entry["reason"] = explain(answer)
     elif answer.state in _EXPLAINED and answer.detail:
         entry["reason"] = f"{reason_of(answer)} ({answer.detail})"
+        entry["said"] = answer.detail
     elif may_come(answer) and outcome is Outcome.FAIL and not covered(answer):
         entry["reason"] = UNCOVERED.format(store_of(answer.server).doer, answer.object.bucket)
     elif outcome is Outcome.FAIL or answer.state is ObjectState.UNKNOWN or _waits_by_itself(answer, outcome):

@@ -17,12 +17,20 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_crr import errors
+from airflow_provider_crr import errors, failures
+from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.s3.deadline import Deadline, until
 from airflow_provider_crr.tasks import asset_events, endings, evidence, metrics
-from airflow_provider_crr.tasks.compat import AirflowException, AirflowSensorTimeout, AirflowSkipException, conf
+from airflow_provider_crr.tasks.compat import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    conf,
+)
 from airflow_provider_crr.tasks.connection import HookOperator, hook_arguments
 from airflow_provider_crr.tasks.lineage import Flow
+from airflow_provider_crr.tasks.who import WORKER, with_asker
 from airflow_provider_crr.text import humanize
 
 if TYPE_CHECKING:
@@ -32,6 +40,9 @@ if TYPE_CHECKING:
 _GRACE = timedelta(seconds=30)
 #: Heartbeat intervals after which Airflow has surely noticed that a task's process ended.
 _HEARTBEATS_TO_NOTICE = 2
+#: Errors that say how a wait ended, after the log has said it. Where they were raised tells nobody anything, so they
+#: are raised anew where Airflow calls the task: the log then has as few lines below them as can be.
+VERDICTS = (AirflowFailException, AirflowSensorTimeout)
 
 
 class WaitingOperator(HookOperator):
@@ -55,6 +66,7 @@ class WaitingOperator(HookOperator):
     _poller: endings.Poller | None = None
     #: Why the last poll could not ask; None if it could.
     _unasked: errors.CrrError | None = None
+    _last_logged: BaseException | None = None
 
     def __init__(
         self,
@@ -134,7 +146,8 @@ class WaitingOperator(HookOperator):
         except errors.CrrError as error:
             cut = stop is look and stop.is_set()
             if not stop.is_set() and not endings.goes_on(error, silent_fail=self.silent_fail):
-                raise
+                known = with_asker(error, lambda: self._hook(S3ReplicationHook), WORKER)
+                raise self._logged(failures.for_good(known)) from error.__cause__
             self._unasked = None if cut else error
             ended = endings.after(self._poller, decided=False, unasked=self._unasked)
             if not cut:
@@ -145,13 +158,14 @@ class WaitingOperator(HookOperator):
             return ended
         metrics.polled(context.get("ti"), self._poller.value())
         endings.tell(self._poller, self.log)
-        return endings.after(self._poller, decided=decided)
+        return endings.with_evidence(self._poller, endings.after(self._poller, decided=decided))
 
     def _time_is_up(self, context: Context, timeout: float) -> str:
-        """Leave the evidence of a wait on the worker whose time is up; return the message that says so."""
+        """Leave the evidence of a wait on the worker whose time is up; return the message, which the log has then."""
         ended = endings.timed_out(self._poller, humanize.age(timeout), self._unasked)
         evidence.push(context, ended["value"])
         metrics.ended(context.get("ti"), ended)
+        self.log.error("%s", ended["message"])
         return str(ended["message"])
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
@@ -161,14 +175,24 @@ class WaitingOperator(HookOperator):
         :param event: one of :mod:`airflow_provider_crr.tasks.endings`.
         """
         ended = event or {}
-        with self._never_failing():
-            try:
-                self._coerce_arguments(context)
-            except Exception:
-                if ended.get("status") not in endings.VERDICTS:
-                    raise
-                self.log.debug("the arguments cannot be read; the verdict does not depend on them", exc_info=True)
-            return self._conclude(context, ended)
+        try:
+            with self._never_failing():
+                try:
+                    self._coerce_arguments(context)
+                except Exception:
+                    if ended.get("status") not in endings.VERDICTS:
+                        raise
+                    self.log.debug("the arguments cannot be read; the verdict does not depend on them", exc_info=True)
+                return self._conclude(context, ended)
+        except VERDICTS as verdict:
+            raise verdict.with_traceback(None) from None
+
+    def _logged(self, error: Exception) -> Exception:
+        """Return an error once the log has it, as one line or a few that people see; not twice."""
+        if error is not self._last_logged:
+            self._last_logged = error
+            self.log.error("%s", error)
+        return error
 
     @contextmanager
     def _never_failing(self) -> Iterator[None]:
@@ -177,11 +201,12 @@ class WaitingOperator(HookOperator):
             yield
         except (errors.CrrError, AirflowException) as error:
             if self.never_fail and not isinstance(error, AirflowSkipException):
+                self._logged(error)
                 raise AirflowSkipException(f"Skipping due to never_fail is set to True: {error}") from error
             raise
 
     def _conclude(self, context: Context, event: dict[str, Any]) -> Any:
-        """Return the value of an event that ends the task well, or raise the error of another."""
+        """Return the value of an event that ends the task well; log, and raise, the error of another."""
         status, value = event.get("status"), event.get("value")
         metrics.ended(context.get("ti"), event)
         if status == endings.DONE and value:
@@ -189,12 +214,12 @@ class WaitingOperator(HookOperator):
             self._learn(lambda: self._flow(value))
             return value
         if status == endings.ERROR:
-            raise errors.from_dict(event["error"])
+            raise self._logged(failures.for_good(errors.from_dict(event["error"])))
         evidence.push(context, value)
         if status == endings.FAILED:
-            raise self._failure(event["message"], value)
+            raise self._logged(self._failure(event["message"], value))
         if status == endings.TIMEOUT:
-            raise AirflowSensorTimeout(event["message"])
+            raise self._logged(AirflowSensorTimeout(event["message"]))
         raise errors.LookupFailed(
             f"the trigger sent an event that cannot be read: {event!r}",
             remedy="Run the same release of this provider on workers and triggerers, then clear the task",

@@ -62,6 +62,14 @@ class Spender(Protocol):
         """Return what the wait has cost so far, if the log is to say so now; the next call says it no more."""
 
 
+@runtime_checkable
+class Witness(Protocol):
+    """A poller that leaves evidence behind once it has failed."""
+
+    def leave(self) -> None:
+        """Leave it. This may take a while, and raises nothing; message and value tell of it afterwards."""
+
+
 def tell(poller: Poller, log: Any) -> None:
     """
     Write to a log what the last poll showed.
@@ -105,6 +113,19 @@ def ended(poller: Poller) -> dict[str, Any]:
     """
     why = poller.failure()
     return done(poller.progress(), poller.value()) if why is None else failed(why, poller.value())
+
+
+def with_evidence(poller: Poller | None, event: dict[str, Any] | None) -> dict[str, Any] | None:
+    """
+    Return an event; that of a failure once the poller has left its evidence behind.
+
+    :param poller: what was polled.
+    :param event: what :func:`after` returned.
+    """
+    if event is None or event["status"] != FAILED or not isinstance(poller, Witness):
+        return event
+    poller.leave()
+    return ended(poller)
 
 
 def after(poller: Poller | None, *, decided: bool, unasked: CrrError | None = None) -> dict[str, Any] | None:

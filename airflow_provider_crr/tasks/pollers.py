@@ -26,6 +26,7 @@ def gate(
     ti: Any,
     kept: Record | None = None,
     max_head_requests: int | None = None,
+    **evidence: Any,
 ) -> Watch:
     """
     Return a gate that asks through a hook. The hook's client is made here, because that may take longer than a poll.
@@ -38,9 +39,11 @@ def gate(
     :param ti: task instance for whose metrics answers are counted, None if it is not known.
     :param kept: the record of what is done; None for no record.
     :param max_head_requests: most HEADs that the gate may send; None for any number.
+    :param evidence: arguments of :class:`~airflow_provider_crr.tasks.gate_evidence.GateEvidence` beside the hook.
     """
     from airflow_provider_crr.replication.poller import Watch
     from airflow_provider_crr.tasks import settings
+    from airflow_provider_crr.tasks.gate_evidence import GateEvidence
     from airflow_provider_crr.tasks.metrics import Metered
 
     hook.get_conn()
@@ -53,6 +56,7 @@ def gate(
         kept=kept,
         max_head_requests=max_head_requests,
         prices=settings.prices(),
+        evidence=GateEvidence(hook, **evidence),
     )
 
 

@@ -23,6 +23,7 @@ from airflow_provider_crr.tasks import endings, metrics
 from airflow_provider_crr.tasks.intervals import Intervals, instance_of
 from airflow_provider_crr.tasks.threads import beside, in_thread, in_turns
 from airflow_provider_crr.text import humanize
+from airflow_provider_crr.triggers.last_words import could_not_ask, with_evidence
 
 T = TypeVar("T")
 
@@ -209,7 +210,7 @@ class PollingTrigger(BaseTrigger):
             except CrrError as error:
                 late = not stop.left()
                 if not late and not endings.goes_on(error, silent_fail=self.silent_fail):
-                    return endings.could_not_ask(error)
+                    return await could_not_ask(error, self._way, key)
                 unasked = from_dict(error.to_dict())  # which holds nothing of what raised it
                 self.log.warning("cannot ask S3, going on: %s", error)
                 endings.tell_cost(poller, self.log)
@@ -217,7 +218,7 @@ class PollingTrigger(BaseTrigger):
             else:
                 endings.tell(poller, self.log)
             if decided:
-                return decided
+                return await with_evidence(poller, decided, key, self.log)
             left = self.deadline - time.time()
             if left <= 0 or not stop.left():  # the clock may have been set back
                 return endings.timed_out(poller, humanize.age(self.deadline - self.started_at), unasked)
