@@ -42,16 +42,3 @@ class ObjectsNotDeleted(_TaskFailure):
 
 class ReplicationStatusMissing(errors.ReplicationStatusMissing, AirflowFailException):
     """The report was configured without the ReplicationStatus field. No retry adds it: the next report has it."""
-
-
-def for_good(error: CrrError) -> CrrError:
-    """
-    Return what a task raises in the place of an error: one that no retry follows, if none could help.
-
-    :param error: an error of this provider. Whoever catches its class also catches what is returned.
-    """
-    if type(error) is not errors.ReplicationStatusMissing:
-        return error
-    lasting = ReplicationStatusMissing(error.message, uri=error.uri, remedy=error.remedy)
-    lasting.__cause__ = error.__cause__
-    return lasting

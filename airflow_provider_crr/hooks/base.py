@@ -9,8 +9,8 @@ from typing import Any
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
-from airflow_provider_crr.hooks.asker import connection_of, principal_of
 from airflow_provider_crr.s3.caller_errors import no_credentials
+from airflow_provider_crr.s3.caller_identity import connection_of, principal_of
 from airflow_provider_crr.s3.client_errors import raise_not_asked
 from airflow_provider_crr.s3.endpoint import ask_without_userinfo
 from airflow_provider_crr.s3.error_origin import name_connection

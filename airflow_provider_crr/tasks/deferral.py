@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_crr import errors, failures
+from airflow_provider_crr import errors
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.s3.deadline import Deadline, until
 from airflow_provider_crr.tasks import asset_events, endings, evidence, metrics
@@ -29,6 +29,7 @@ from airflow_provider_crr.tasks.compat import (
     conf,
 )
 from airflow_provider_crr.tasks.connection import HookOperator, hook_arguments
+from airflow_provider_crr.tasks.lasting import for_good
 from airflow_provider_crr.tasks.lineage import Flow
 from airflow_provider_crr.tasks.who import WORKER, with_asker
 from airflow_provider_crr.text import humanize
@@ -147,7 +148,7 @@ class WaitingOperator(HookOperator):
             cut = stop is look and stop.is_set()
             if not stop.is_set() and not endings.goes_on(error, silent_fail=self.silent_fail):
                 known = with_asker(error, lambda: self._hook(S3ReplicationHook), WORKER)
-                raise self._logged(failures.for_good(known)) from error.__cause__
+                raise self._logged(for_good(known)) from error.__cause__
             self._unasked = None if cut else error
             ended = endings.after(self._poller, decided=False, unasked=self._unasked)
             if not cut:
@@ -214,7 +215,7 @@ class WaitingOperator(HookOperator):
             self._learn(lambda: self._flow(value))
             return value
         if status == endings.ERROR:
-            raise self._logged(failures.for_good(errors.from_dict(event["error"])))
+            raise self._logged(for_good(errors.from_dict(event["error"])))
         evidence.push(context, value)
         if status == endings.FAILED:
             raise self._logged(self._failure(event["message"], value))

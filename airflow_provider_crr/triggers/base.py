@@ -21,9 +21,9 @@ from airflow_provider_crr.replication.source import Steps
 from airflow_provider_crr.s3.deadline import Deadline
 from airflow_provider_crr.tasks import endings, metrics
 from airflow_provider_crr.tasks.intervals import Intervals, instance_of
+from airflow_provider_crr.tasks.last_words import could_not_ask, with_evidence
 from airflow_provider_crr.tasks.threads import beside, in_thread, in_turns
 from airflow_provider_crr.text import humanize
-from airflow_provider_crr.triggers.last_words import could_not_ask, with_evidence
 
 T = TypeVar("T")
 

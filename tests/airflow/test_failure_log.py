@@ -13,6 +13,7 @@ import structlog
 
 import airflow_provider_crr
 from airflow_provider_crr import errors, failures
+from airflow_provider_crr.operators.inventory import S3InventorySummaryOperator
 from airflow_provider_crr.replication.failure_lines import WIDTH
 from airflow_provider_crr.sensors.inventory import S3InventorySensor
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor
@@ -196,3 +197,17 @@ def test_report_without_the_column_is_not_retried(
     assert issubclass(failures.ReplicationStatusMissing, errors.ReplicationStatusMissing)
     assert issubclass(failures.ReplicationStatusMissing, AirflowFailException)
     assert log.errors == [str(run.error)]
+
+
+def test_summary_of_a_report_without_the_column_is_not_retried(
+    run_task: Callable[..., TaskRun], s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So does the operator that summarizes such a report."""
+
+    def without(*_: Any) -> Any:
+        raise errors.ReplicationStatusMissing("the report has no ReplicationStatus column", uri="s3://i/m.json")
+
+    monkeypatch.setattr("airflow_provider_crr.inventory.report.read_manifest", without)
+    run = run_task(S3InventorySummaryOperator, inventory="s3://i/landing/daily/2026-11-20T01-00Z/manifest.json")
+    assert type(run.error) is failures.ReplicationStatusMissing
+    assert str(run.error) == "s3://i/m.json: the report has no ReplicationStatus column"
