@@ -15,6 +15,7 @@ from airflow_provider_crr.replication.checkpoint.value import Checkpoint
 from airflow_provider_crr.replication.collect import Collect
 from airflow_provider_crr.replication.evidence import Evidence
 from airflow_provider_crr.replication.gate import GatePolicy, Outcome
+from airflow_provider_crr.replication.lag import Lags
 from airflow_provider_crr.replication.listed_objects import ListedObjects
 from airflow_provider_crr.replication.named_objects import NamedObjects
 from airflow_provider_crr.replication.rules import ReadOnce
@@ -43,7 +44,6 @@ class Collector:
     :param clock: returns the current time, UTC.
     :param spending: how many HEADs may be sent, and were.
     :param told: called with each answer and what it means, as it comes; None for nobody.
-    :param evidence: notes what FAILED; None for nobody.
     """
 
     def __init__(
@@ -56,10 +56,12 @@ class Collector:
         clock: Callable[[], datetime],
         spending: Spending,
         told: Callable[[ObjectReplication, Outcome], None] | None = None,
-        evidence: Evidence | None = None,
     ) -> None:
+        #: How long replication takes, by the answers so far.
+        self.lags = Lags(clock)
         self._spending = spending
-        self._evidence = evidence
+        #: Notes what FAILED; None for nobody.
+        self.evidence: Evidence | None = None
         self._count = len(targets.objects)
         self._patterns = targets.patterns
         self._named = NamedObjects(targets.objects)
@@ -81,11 +83,16 @@ class Collector:
         """
         collect = Collect(self._tally(), unmatched=dict.fromkeys(self._patterns))
         tally, self._rules = collect.tally, self._read_anew()
-        if self._evidence:
-            self._evidence.begin()
+        if self.evidence:
+            self.evidence.begin()
+        self.lags.begin(tally.now)
         tally.add_finished(self._named.count_done())
         objects = chain(self._named.open, self._listed.unfinished(collect, self._named.open, stop))
         missing = yield from self._ask(objects, collect, stop)
+        if not tally.partial:
+            self.lags.end(
+                all_wait=tally.states[ObjectState.PENDING] == tally.outcomes.total() - tally.outcomes[Outcome.DONE]
+            )
         for bucket in sorted(missing - self._checked_buckets):
             self._source.check_bucket(bucket)
             self._checked_buckets.add(bucket)
@@ -162,9 +169,10 @@ class Collector:
                     if answer.state in _GONE and self._patterns and obj.version_id is None:
                         outcome = Outcome.WAIT  # deleted since it was listed; the next listing tells what matches
                     tally.add(answer, outcome)
+                    self.lags.note(answer)
                     self._told(answer, outcome)
-                    if self._evidence and answer.state is ObjectState.FAILED:
-                        self._evidence.note(answer)
+                    if self.evidence and answer.state is ObjectState.FAILED:
+                        self.evidence.note(answer)
                     if answer.state is ObjectState.MISSING:
                         missing.add(obj.bucket)
                     if outcome is not Outcome.DONE:

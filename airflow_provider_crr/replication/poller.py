@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Event
 from typing import Any
 
+from airflow_provider_crr.replication.checkpoint.seen import recall, to_seen
 from airflow_provider_crr.replication.checkpoint.value import Question, Record
 from airflow_provider_crr.replication.collector import Collector
 from airflow_provider_crr.replication.evidence import Evidence, Left
 from airflow_provider_crr.replication.gate import GatePolicy, Outcome
 from airflow_provider_crr.replication.pause import Pause
+from airflow_provider_crr.replication.progress import Progress, Wait
+from airflow_provider_crr.replication.shown_rules import read_rules
 from airflow_provider_crr.replication.source import Source, Steps, run
 from airflow_provider_crr.replication.spending import Spending
 from airflow_provider_crr.replication.status import ObjectReplication
+from airflow_provider_crr.replication.sweep import swept
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.replication.verdict import Verdict
+from airflow_provider_crr.replication.waiting import WaitedFor
 from airflow_provider_crr.s3.deadline import each_until
 from airflow_provider_crr.s3.prices import Prices
-from airflow_provider_crr.text import humanize
 
-#: Most collects of one sweep: a writer that goes on for ever does not keep a sweep from ending.
-MAX_COLLECTS = 3
 #: Seconds that are waited so that another second has begun; a little more, because no two clocks are alike.
 _PAUSE = 1.1
 
@@ -64,6 +66,8 @@ class Watch:
         wait if another clock is given.
     :param told: called with each answer and what it means, as it comes; None for nobody.
     :param evidence: notes what FAILED, and leaves it behind; None for nobody.
+    :param connection: id of the Airflow connection, for people; None for boto3's own credentials.
+    :param reads_rules: whether the buckets' rules are read while it waits, once, for people.
     """
 
     def __init__(
@@ -81,9 +85,10 @@ class Watch:
         pause: Callable[[float, Event | None], None] | None = None,
         told: Callable[[ObjectReplication, Outcome], None] | None = None,
         evidence: Evidence | None = None,
+        connection: str | None = None,
+        reads_rules: bool = False,
     ) -> None:
         self.verdict: Verdict | None = None
-        self._evidence = evidence
         self._left = Left()
         self._targets = targets
         self._policy = policy
@@ -94,15 +99,14 @@ class Watch:
         self._started_at = started_at or clock()
         self._spending = Spending(max_head_requests, prices or Prices())
         self._collector = Collector(
-            targets,
-            policy,
-            source,
-            pin_versions=pin_versions,
-            clock=clock,
-            spending=self._spending,
-            told=told,
-            evidence=evidence,
+            targets, policy, source, pin_versions=pin_versions, clock=clock, spending=self._spending, told=told
         )
+        self._collector.evidence = evidence
+        self._progress = Progress(
+            targets, policy, connection, pin_versions=pin_versions, max_head_requests=max_head_requests
+        )
+        self._waited_for = WaitedFor(targets, connection)
+        self._reads_rules = reads_rules
         self._cost: str | None = None
         self._kept = kept
         self._recalled = False
@@ -131,15 +135,19 @@ class Watch:
         self._recall()
         may_ask = not self._spending.is_used_up
         try:
-            swept = yield from self._swept(stop)
+            found = yield from self._swept(stop)
         except BaseException:
             self._cost = self._spending.line(self._waited())
             self._keep(waits=False)
             raise
         self._cost = self._spending.line(self._waited())
-        outcome = swept.outcome
+        outcome = found.outcome
         if may_ask or outcome is not Outcome.WAIT or self.verdict is None:
-            self.verdict = swept  # else the one before shows more
+            self.verdict = found  # else the one before shows more
+            self._progress.swept(found, self._waited())
+        if outcome is Outcome.WAIT and self._reads_rules:
+            self._reads_rules = False
+            self._progress.rules = read_rules(self._source, self._targets)
         if outcome is not Outcome.DONE:
             self._keep(waits=outcome is Outcome.WAIT)
         elif self._kept:
@@ -148,9 +156,9 @@ class Watch:
 
     def leave(self) -> None:
         """Leave evidence behind, once the gate has failed. This may take a while, and decides nothing."""
-        verdict = self.verdict
-        if verdict and self._evidence and verdict.outcome is Outcome.FAIL:
-            self._left = self._evidence.leave(verdict.deciding)
+        verdict, evidence = self.verdict, self._collector.evidence
+        if verdict and evidence and verdict.outcome is Outcome.FAIL:
+            self._left = evidence.leave(verdict.deciding)
             self.verdict = replace(verdict, asker=self._left.asker, remarks=self._left.remarks)
 
     def failure(self) -> str | None:
@@ -168,11 +176,22 @@ class Watch:
         return cost
 
     def progress(self) -> str:
-        """Return one line about the last sweep."""
-        if self.verdict:
+        """Return what the last sweep found: one line, or several of a gate that waits."""
+        if self.verdict is None:
+            return "\n".join(self._waited_for.unasked(self.head_requests))
+        if self.verdict.outcome is not Outcome.WAIT:
             return self.verdict.progress()
-        came = f", {humanize.count(self.head_requests)} answers came" if self.head_requests else ""
-        return f"no sweep has ended{came}"
+        return "\n".join(self._waited_for.lines(self.verdict))
+
+    def standing(self) -> Hashable:
+        """Return what changes only if the last sweep found something new."""
+        verdict = self.verdict
+        return verdict and (verdict.outcome, verdict.total, verdict.done, str(verdict.statuses), verdict.note)
+
+    def shown(self, wait: Wait) -> dict[str, Any]:
+        """Return how far the gate is, for people who look at it."""
+        lag, heads = self._collector.lags.summary(), self.head_requests
+        return self._progress.value(wait, self.verdict, started_at=self._started_at, head_requests=heads, lag=lag)
 
     def warnings(self) -> list[str]:
         """Return the answers of the last sweep that nobody can read."""
@@ -180,9 +199,13 @@ class Watch:
 
     def value(self) -> dict[str, Any]:
         """Return the summary that goes to XCom."""
-        evidence = {"head_requests": self.head_requests, "waited_seconds": round(self._waited(), 3)}
-        left = {"failed_manifest_uri": self._left.failed_manifest_uri}
-        return {**self.verdict.summary(), **evidence, **left} if self.verdict else evidence
+        evidence = {
+            "head_requests": self.head_requests,
+            "waited_seconds": round(self._waited(), 3),
+            "replication_lag": self._collector.lags.summary(),
+            "failed_manifest_uri": self._left.failed_manifest_uri,
+        }
+        return {**self.verdict.summary(), **evidence} if self.verdict else evidence
 
     def sweep(self, stop: Event | None = None) -> Verdict:
         """
@@ -195,20 +218,7 @@ class Watch:
         return self.verdict
 
     def _swept(self, stop: Event | None) -> Steps[Verdict]:
-        collector = self._collector
-        collect = yield from collector.collect(stop)
-        if not self._targets.patterns or collect.tally.outcome is not Outcome.DONE:
-            return collector.verdict(collect)
-        for _ in range(MAX_COLLECTS - 1):
-            if collect.young:
-                yield from self._pause(stop)
-                yield from collector.settle(collect, stop)
-            before, collect = collect, (yield from collector.collect(stop))
-            if collect.tally.outcome is not Outcome.DONE:
-                return collector.verdict(collect)
-            if collect.confirms(before):
-                return collector.verdict(before)  # it has a sample of the answers
-        return replace(collector.verdict(collect), outcome=Outcome.WAIT, note="what the patterns match still changes")
+        return swept(self._collector, stop, pause=self._pause, snapshot=bool(self._targets.patterns))
 
     def _waited(self) -> float:
         return (self._clock() - self._started_at).total_seconds()
@@ -226,8 +236,12 @@ class Watch:
         known, self._recalled = self._kept.load(question), True
         if known is not None:
             self._collector.recall(known)
+            recall(known.seen, self._collector.lags, self._progress)
+            self._reads_rules = self._reads_rules and self._progress.rules is None
             self._started_at = min(self._started_at, known.started_at or self._started_at)
 
     def _keep(self, *, waits: bool) -> None:
         if self._kept:
-            self._kept.save(self._collector.known(self._started_at), waits=waits)
+            known = self._collector.known(self._started_at)
+            known.seen = to_seen(self._collector.lags, self._progress)
+            self._kept.save(known, waits=waits)

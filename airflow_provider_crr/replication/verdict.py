@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from airflow_provider_crr.replication.failure_lines import failure_lines
 from airflow_provider_crr.replication.gate import Covered, Outcome, may_come, unread
 from airflow_provider_crr.replication.reasons import MAX_REASON, UNCOVERED, reason_of
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
-from airflow_provider_crr.s3.stores import store_of
+from airflow_provider_crr.s3.stores import AMAZON_S3, Store, store_of
 from airflow_provider_crr.text import humanize
 from airflow_provider_crr.text.legible import legible, told
 
@@ -26,8 +26,6 @@ MAX_SAMPLE = 10
 MAX_SAMPLE_BYTES = 6000
 #: States for which what S3 itself said stands behind the general reason.
 _EXPLAINED = frozenset({ObjectState.FORBIDDEN, ObjectState.UNREADABLE})
-#: Those for which a gate may wait while others decide that it fails.
-_WAITING = frozenset({"PENDING", "MISSING", "UNKNOWN", "FAILED", "NONE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +39,14 @@ class Verdict:
     :param statuses: state -> number of objects.
     :param deciding: state -> number of objects that make the gate fail.
     :param oldest_pending_seconds: age of the oldest PENDING object, None if nothing is PENDING.
-    :param sample: up to ten objects, those that decide first: ``{"uri", "status", "reason"}``.
+    :param sample: up to ten objects, those that decide first, then those that are waited for, the oldest PENDING one
+        first: ``{"uri", "status", "reason"}``.
     :param note: what is waited for, if it is not the status of an object.
     :param deciders: how many objects of the sample make the gate fail.
     :param asker: who has asked, for the message of a gate that fails because S3 refused; empty if it is not known.
     :param remarks: what else that message says, a line each.
+    :param waiting: state -> number of objects that are waited for.
+    :param store: the store that has the oldest PENDING object.
     """
 
     outcome: Outcome
@@ -59,9 +60,17 @@ class Verdict:
     deciders: int = 0
     asker: str = ""
     remarks: tuple[str, ...] = ()
+    waiting: dict[str, int] = field(default_factory=dict)
+    store: Store = AMAZON_S3
+
+    def waited_for(self) -> list[dict[str, str]]:
+        """Return those of the sample that make the gate fail; if none does, those that it waits for."""
+        if self.deciders:
+            return list(self.sample[: self.deciders])
+        return [entry for entry in self.sample if entry["status"] in self.waiting]
 
     def progress(self) -> str:
-        """Return one line for the log of a wait, such as ``replicated 9,412 of 10,000, 588 pending, oldest 3m12s``."""
+        """Return one line of counts, such as ``replicated 9,412 of 10,000, 588 pending, oldest 3m12s``."""
         parts = [f"replicated {humanize.count(self.done)} of {humanize.count(self.total)}"]
         for state in ObjectState:
             waiting = state not in (ObjectState.COMPLETED, ObjectState.REPLICA) and self.statuses.get(state.value)
@@ -78,13 +87,8 @@ class Verdict:
 
     def failure(self) -> str:
         """Return the message of a failed gate, which names the objects that decided it: :mod:`.failure_lines`."""
-        waits = {
-            state: count - self.deciding.get(state, 0)
-            for state, count in self.statuses.items()
-            if state in _WAITING and count > self.deciding.get(state, 0)
-        }
-        old = self.oldest_pending_seconds if ObjectState.PENDING.value in waits else None
-        waiting = ", ".join(f"{humanize.count(count)} {state}" for state, count in waits.items())
+        old = self.oldest_pending_seconds if ObjectState.PENDING.value in self.waiting else None
+        waiting = ", ".join(f"{humanize.count(count)} {state}" for state, count in self.waiting.items())
         lines = failure_lines(
             self.sample[: self.deciders],
             deciding=self.deciding,
@@ -121,7 +125,9 @@ class Tally:
     deciding: Counter[ObjectState] = field(default_factory=Counter)
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     samples: dict[tuple[Outcome, ObjectState], list[ObjectReplication]] = field(default_factory=dict)
+    waiting: Counter[ObjectState] = field(default_factory=Counter)
     oldest_pending: datetime | None = None
+    oldest: ObjectReplication | None = None
     listed: bool = False
     partial: bool = False
 
@@ -131,11 +137,15 @@ class Tally:
         self.outcomes[outcome] += 1
         if outcome is Outcome.FAIL:
             self.deciding[answer.state] += 1
+        elif outcome is Outcome.WAIT:
+            self.waiting[answer.state] += 1
         sample = self.samples.setdefault((outcome, answer.state), [])
         if len(sample) < MAX_SAMPLE:
             sample.append(answer)
-        if answer.state is ObjectState.PENDING and answer.last_modified is not None:
-            self.oldest_pending = min(self.oldest_pending or answer.last_modified, answer.last_modified)
+        written = answer.last_modified if answer.state is ObjectState.PENDING else None
+        if written is not None and (self.oldest_pending is None or written < self.oldest_pending):
+            self.oldest_pending = written
+            self.oldest = answer if outcome is Outcome.WAIT else None
 
     def add_finished(self, states: Counter[ObjectState]) -> None:
         """Count objects that were done in earlier sweeps."""
@@ -168,7 +178,7 @@ class Tally:
         sample: list[dict[str, str]] = []
         used = deciders = 0
         for outcome in (Outcome.FAIL, Outcome.WAIT, Outcome.DONE):
-            for answer in self._sampled(outcome):
+            for answer in self._named_first(outcome):
                 entry = _named(answer, outcome, explain, covered, self.listed)
                 if rule := ruled(answer) if outcome is Outcome.FAIL else "":
                     entry["rule"] = told(rule)
@@ -186,16 +196,25 @@ class Tally:
             sample=tuple(sample),
             note="not all were asked for" if self.partial else "",
             deciders=deciders,
+            waiting={state.value: self.waiting[state] for state in ObjectState if self.waiting[state]},
+            store=store_of(self.oldest.server) if self.oldest else AMAZON_S3,
         )
 
-    def _sampled(self, outcome: Outcome) -> Iterator[ObjectReplication]:
-        """Yield answers of one outcome: of each state the first, and then as many others as are named, by state."""
+    def _named_first(self, outcome: Outcome) -> list[ObjectReplication]:
+        """
+        Return answers of one outcome: of each state the first, and then as many others as are named, by state.
+
+        Among those that are waited for, the oldest PENDING one comes first.
+        """
         found = {state: self.samples[outcome, state] for state in ObjectState if (outcome, state) in self.samples}
-        left = MAX_SAMPLE - len(found)
+        left, named = MAX_SAMPLE - len(found), []
         for answers in found.values():
             more = max(0, min(left, len(answers) - 1))
             left -= more
-            yield from answers[: 1 + more]
+            named += answers[: 1 + more]
+        if outcome is not Outcome.WAIT or self.oldest is None:
+            return named
+        return [self.oldest, *(answer for answer in named if answer is not self.oldest)]
 
 
 def _named(

@@ -199,6 +199,7 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
             max_head_requests=self.max_head_requests,
             failed_manifest_uri=self.failed_manifest_uri,
             extra_args=self.extra_args,
+            reads_rules=True,
         )
 
     def _when_stored(self, do: Callable[[], None]) -> None:
@@ -211,9 +212,12 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
         if self._stored_targets is None:
             self._prepare_to_defer()
         targets: Any = self._stored_targets
+        room = MAX_STORED - len(json.dumps(targets))
+        known = self._handover.to_stored(room)
         return S3ReplicationTrigger(
             targets=targets,
-            known=self._handover.to_stored(MAX_STORED - len(json.dumps(targets))),
+            known=known,
+            seen=self._handover.seen_text(room - len(json.dumps(known))),
             **self._handover.counts,
             max_head_requests=self.max_head_requests,
             failed_manifest_uri=self.failed_manifest_uri,

@@ -12,25 +12,19 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_crr import errors
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.s3.deadline import Deadline, until
-from airflow_provider_crr.tasks import asset_events, endings, evidence, metrics
-from airflow_provider_crr.tasks.compat import (
-    AirflowException,
-    AirflowFailException,
-    AirflowSensorTimeout,
-    AirflowSkipException,
-    conf,
-)
+from airflow_provider_crr.tasks import asset_events, endings, evidence, metrics, onlookers
+from airflow_provider_crr.tasks.compat import AirflowSensorTimeout, conf
 from airflow_provider_crr.tasks.connection import HookOperator, hook_arguments
 from airflow_provider_crr.tasks.lasting import for_good
 from airflow_provider_crr.tasks.lineage import Flow
+from airflow_provider_crr.tasks.told_failures import VERDICTS, ToldFailures
 from airflow_provider_crr.tasks.who import WORKER, with_asker
 from airflow_provider_crr.text import humanize
 
@@ -41,12 +35,9 @@ if TYPE_CHECKING:
 _GRACE = timedelta(seconds=30)
 #: Heartbeat intervals after which Airflow has surely noticed that a task's process ended.
 _HEARTBEATS_TO_NOTICE = 2
-#: Errors that say how a wait ended, after the log has said it. Where they were raised tells nobody anything, so they
-#: are raised anew where Airflow calls the task: the log then has as few lines below them as can be.
-VERDICTS = (AirflowFailException, AirflowSensorTimeout)
 
 
-class WaitingOperator(HookOperator):
+class WaitingOperator(ToldFailures, HookOperator):
     """
     An operator, or a sensor, that polls until something is decided.
 
@@ -60,14 +51,12 @@ class WaitingOperator(HookOperator):
     :raises InvalidArgument: for arguments that can never work.
     """
 
-    #: Whether the task is skipped where it would fail; sensors let the author say so.
-    never_fail: bool = False
     #: Whether the wait goes on whatever keeps a poll from asking; sensors let the author say so.
     silent_fail: bool = False
     _poller: endings.Poller | None = None
     #: Why the last poll could not ask; None if it could.
     _unasked: errors.CrrError | None = None
-    _last_logged: BaseException | None = None
+    _onlookers: onlookers.Onlookers | None = None
 
     def __init__(
         self,
@@ -114,7 +103,11 @@ class WaitingOperator(HookOperator):
         """
         began = started_at.timestamp() if started_at else time.time()
         trigger = self._make_trigger(
-            hook=hook_arguments(self, for_trigger=True), started_at=began, deadline=began + timeout, **how
+            hook=hook_arguments(self, for_trigger=True),
+            started_at=began,
+            deadline=began + timeout,
+            shows_progress=self.do_xcom_push,
+            **how,
         )
         now, hold = time.time(), seconds_to_notice()
         trigger.not_before = now + hold  # counted from now: a long list has taken a while to pack
@@ -136,6 +129,8 @@ class WaitingOperator(HookOperator):
         self._unasked = None
         if self._poller is None:
             self._coerce_arguments(context)
+        if self._onlookers is None:
+            self._onlookers = onlookers.of_worker(self, context, ends, begun=self._was_told(context))
         stop = look or _until(ends, endings.LATE)
         try:
             if self._poller is None:
@@ -148,6 +143,8 @@ class WaitingOperator(HookOperator):
             cut = stop is look and stop.is_set()
             if not stop.is_set() and not endings.goes_on(error, silent_fail=self.silent_fail):
                 known = with_asker(error, lambda: self._hook(S3ReplicationHook), WORKER)
+                event = self._onlookers.end(endings.could_not_ask(known), self._poller, known)
+                onlookers.show_end(self, context, event)
                 raise self._logged(for_good(known)) from error.__cause__
             self._unasked = None if cut else error
             ended = endings.after(self._poller, decided=False, unasked=self._unasked)
@@ -156,15 +153,34 @@ class WaitingOperator(HookOperator):
             elif not ended:
                 self.log.info("not all is asked for yet, and the triggerer goes on: %s", error.message)
             endings.tell_cost(self._poller, self.log)
-            return ended
-        metrics.polled(context.get("ti"), self._poller.value())
-        endings.tell(self._poller, self.log)
-        return endings.with_evidence(self._poller, endings.after(self._poller, decided=decided))
+        else:
+            metrics.polled(context.get("ti"), self._poller.value())
+            self._onlookers.tell(self._poller, decided=decided)
+            ended = endings.with_evidence(self._poller, endings.after(self._poller, decided=decided))
+        if ended:
+            return self._onlookers.end(ended, self._poller, self._unasked)
+        self._onlookers.show(self._poller, next_in=self._next_in(started_at), unasked=self._unasked)
+        return None
+
+    def _next_in(self, started_at: datetime) -> float | None:
+        """
+        Return the seconds until it is polled again, for those who look at the wait; None if that is not known.
+
+        :param started_at: when the task first asked, UTC.
+        """
+        return None
+
+    def _was_told(self, context: Context) -> bool:
+        """Return whether an earlier process of this wait has told the log already what is waited for."""
+        return False
 
     def _time_is_up(self, context: Context, timeout: float) -> str:
         """Leave the evidence of a wait on the worker whose time is up; return the message, which the log has then."""
         ended = endings.timed_out(self._poller, humanize.age(timeout), self._unasked)
-        evidence.push(context, ended["value"])
+        if self._onlookers:
+            ended = self._onlookers.end(ended, self._poller, self._unasked)
+        if evidence.push(context, ended["value"]):
+            onlookers.show_end(self, context, ended)
         metrics.ended(context.get("ti"), ended)
         self.log.error("%s", ended["message"])
         return str(ended["message"])
@@ -188,35 +204,20 @@ class WaitingOperator(HookOperator):
         except VERDICTS as verdict:
             raise verdict.with_traceback(None) from None
 
-    def _logged(self, error: Exception) -> Exception:
-        """Return an error once the log has it, as one line or a few that people see; not twice."""
-        if error is not self._last_logged:
-            self._last_logged = error
-            self.log.error("%s", error)
-        return error
-
-    @contextmanager
-    def _never_failing(self) -> Iterator[None]:
-        """Skip under never_fail as a poke does: outside of pokes Airflow skips for some errors only, 3.0 for none."""
-        try:
-            yield
-        except (errors.CrrError, AirflowException) as error:
-            if self.never_fail and not isinstance(error, AirflowSkipException):
-                self._logged(error)
-                raise AirflowSkipException(f"Skipping due to never_fail is set to True: {error}") from error
-            raise
-
     def _conclude(self, context: Context, event: dict[str, Any]) -> Any:
         """Return the value of an event that ends the task well; log, and raise, the error of another."""
         status, value = event.get("status"), event.get("value")
         metrics.ended(context.get("ti"), event)
         if status == endings.DONE and value:
+            onlookers.show_end(self, context, event)
             asset_events.announce(self, context, lambda: self._event_extra(value))
             self._learn(lambda: self._flow(value))
             return value
         if status == endings.ERROR:
+            onlookers.show_end(self, context, event)
             raise self._logged(for_good(errors.from_dict(event["error"])))
-        evidence.push(context, value)
+        if evidence.push(context, value):
+            onlookers.show_end(self, context, event)
         if status == endings.FAILED:
             raise self._logged(self._failure(event["message"], value))
         if status == endings.TIMEOUT:

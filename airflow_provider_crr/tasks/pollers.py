@@ -26,6 +26,7 @@ def gate(
     ti: Any,
     kept: Record | None = None,
     max_head_requests: int | None = None,
+    reads_rules: bool = False,
     **evidence: Any,
 ) -> Watch:
     """
@@ -39,6 +40,7 @@ def gate(
     :param ti: task instance for whose metrics answers are counted, None if it is not known.
     :param kept: the record of what is done; None for no record.
     :param max_head_requests: most HEADs that the gate may send; None for any number.
+    :param reads_rules: whether the buckets' rules are read once, for those who look at the wait. That may take seconds.
     :param evidence: arguments of :class:`~airflow_provider_crr.tasks.gate_evidence.GateEvidence` beside the hook.
     """
     from airflow_provider_crr.replication.poller import Watch
@@ -57,6 +59,8 @@ def gate(
         max_head_requests=max_head_requests,
         prices=settings.prices(),
         evidence=GateEvidence(hook, **evidence),
+        connection=hook.whereabouts()["aws_conn_id"],
+        reads_rules=reads_rules,
     )
 
 

@@ -37,6 +37,7 @@ class S3ReplicationTrigger(PollingTrigger):
     :param max_head_requests: most HEADs that may be sent, those of the worker included; None for any number.
     :param failed_manifest_uri: where to list what FAILED, once the gate fails; None for nowhere.
     :param extra_args: what is sent with that list.
+    :param seen: what people are shown of the wait so far, as JSON text; None for nothing.
     :param form: how the policy was stored. Form 0 wrote out the defaults; those that are None today are read as None.
     :param kwargs: those of :class:`~airflow_provider_crr.triggers.base.PollingTrigger`.
     """
@@ -50,6 +51,7 @@ class S3ReplicationTrigger(PollingTrigger):
         "max_head_requests": None,
         "failed_manifest_uri": None,
         "extra_args": None,
+        "seen": None,
     }
 
     def __init__(
@@ -64,6 +66,7 @@ class S3ReplicationTrigger(PollingTrigger):
         max_head_requests: int | None = None,
         failed_manifest_uri: str | None = None,
         extra_args: dict[str, Any] | None = None,
+        seen: str | None = None,
         form: int = 0,
         **kwargs: Any,
     ) -> None:
@@ -77,12 +80,15 @@ class S3ReplicationTrigger(PollingTrigger):
             max_head_requests=max_head_requests,
             failed_manifest_uri=failed_manifest_uri,
             extra_args=extra_args,
+            seen=seen,
             form=form,
             **kwargs,
         )
         # Until the first poll is due nobody has polled since the worker's look, when no hour was over.
         hours_told = 0 if self.next_poke > time.time() else None
-        self._handover = Handover(known, head_requests=head_requests, unanswered=unanswered, hours_told=hours_told)
+        self._handover = Handover(
+            known, head_requests=head_requests, unanswered=unanswered, hours_told=hours_told, seen=seen
+        )
 
     def polling_key(self) -> Hashable:
         """Return a key with each bucket that is listed: a LIST holds its thread until S3 answers, a HEAD does not."""
