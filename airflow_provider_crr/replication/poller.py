@@ -203,9 +203,10 @@ class Watch:
             "head_requests": self.head_requests,
             "waited_seconds": round(self._waited(), 3),
             "replication_lag": self._collector.lags.summary(),
-            "failed_manifest_uri": self._left.failed_manifest_uri,
         }
-        return {**self.verdict.summary(), **evidence} if self.verdict else evidence
+        if self.verdict is None:
+            return evidence
+        return {**self.verdict.summary(), **evidence, "failed_manifest_uri": self._left.failed_manifest_uri}
 
     def sweep(self, stop: Event | None = None) -> Verdict:
         """
