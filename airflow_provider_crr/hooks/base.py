@@ -15,6 +15,7 @@ from airflow_provider_crr.s3.client_errors import raise_not_asked
 from airflow_provider_crr.s3.endpoint import ask_without_userinfo
 from airflow_provider_crr.s3.error_origin import name_connection
 from airflow_provider_crr.s3.uninterruptible import waited
+from airflow_provider_crr.text.legible import told
 
 
 class ConnectedHook(AwsBaseHook):
@@ -37,7 +38,7 @@ class ConnectedHook(AwsBaseHook):
             if not hasattr(client, "meta"):  # an asynchronous one, which is still to be entered
                 return client
             if client._get_credentials() is None and client.meta.config.signature_version is not _unsigned():
-                # Raised now, so that the next try looks for credentials anew.
+                # Raised now, so that the next try looks for credentials again.
                 raise no_credentials(None, "none were found", self._connection)
         name_connection(client, self._connection)
         pairing_of(client)  # before anything is asked through it, lists and reports included
@@ -54,9 +55,8 @@ class ConnectedHook(AwsBaseHook):
         with self._connecting():
             config = super().conn_config
         if self.aws_conn_id and self.aws_conn_id != self.default_conn_name and not config:
-            self.log.warning(
-                "the connection %r is not defined: boto3 looks for credentials by itself", self.aws_conn_id
-            )
+            named = repr(told(self.aws_conn_id))
+            self.log.warning("the connection %s is not defined: boto3 looks for credentials by itself", named)
         return config
 
     @property
