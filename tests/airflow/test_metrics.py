@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_crr.sensors.replication import has_task_state_store
 from airflow_provider_crr.tasks import endings, metrics
+from airflow_provider_crr.tasks.task_state import has_task_state_store
 from local_aws import LocalAws
 from local_aws.buckets import replicated_pair
 from local_aws.inventory import deliver, scan, write_report

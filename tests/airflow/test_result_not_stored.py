@@ -13,9 +13,10 @@ from airflow.sdk import Asset
 from airflow_provider_crr import errors, failures
 from airflow_provider_crr.operators.deletion import S3DeleteReplicatedObjectsOperator
 from airflow_provider_crr.sensors.inventory import S3InventorySensor
-from airflow_provider_crr.sensors.replication import S3ReplicationSensor, has_task_state_store
+from airflow_provider_crr.sensors.replication import S3ReplicationSensor
 from airflow_provider_crr.tasks import endings, evidence
 from airflow_provider_crr.tasks.compat import AirflowSensorTimeout, AirflowSkipException
+from airflow_provider_crr.tasks.task_state import has_task_state_store
 from tests.airflow.conftest import TaskRun
 from tests.support.s3_server import Answer, S3Server, stored
 
