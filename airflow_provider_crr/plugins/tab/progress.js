@@ -119,9 +119,14 @@ const allDone = ({ total }) => (total === 1 ? "The object is replicated" : `All 
 function forecast({ unasked, unmoved_since: still, expected_done_at: then }) {
   if (unasked) return unasked;
   if (still) return ticking(still, (at, now) => `Nothing has moved since ${clock(at, now)} UTC, ${away(at, now)}.`);
-  if (then) return ticking(then, (at, now) => `Probably done ${away(at, now)}, at ${clock(at, now)} UTC, if it goes on as it did at the last looks.`);
+  if (then) return ticking(then, expected);
   return null;
 }
+
+const expected = (at, now) =>
+  Date.parse(at) < now
+    ? `It was expected to be done at ${clock(at, now)} UTC, ${away(at, now)}.`
+    : `Probably done ${away(at, now)}, at ${clock(at, now)} UTC, if it goes on as it did at the last looks.`;
 
 /** What to do about objects that are PENDING for hours. */
 function advice({ kind, oldest_pending_seconds: seconds, waiting, deadline }) {
