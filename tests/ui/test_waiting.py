@@ -74,8 +74,8 @@ def test_waiting_gate_shows_how_far_it_is_and_goes_on_by_itself(tab: Tab, live: 
     assert "and 2 more, which the task did not name" in tab.text
     for fact in (
         "to-dublin of orders-landing → orders-landing-replica", "aws_landing", "MISSING fails the gate (on_missing)",
-        "PENDING for more than 4h fails the gate (max_pending_age)", "5,012 HEAD requests", "triggerer on triggerer-0",
-        "3m14s (median), 11m42s for 95 %",
+        "PENDING for more than 4h fails the gate (max_pending_age)", "5,012 HEAD requests",
+        "3m14s (median), 11m42s for 95 %", "by the triggerer on triggerer-0",
     ):  # fmt: skip
         assert fact in tab.text
     oldest = tab.tiles()["Oldest PENDING"]
@@ -169,15 +169,17 @@ def test_wait_says_how_it_stands(
         (waiting(deadline=moment(-10)), "failed", moment(-8), "timeout"),
         (waiting(deadline=moment(600)), "failed", moment(-8), "ended"),
         (waiting(deadline=None), "failed", moment(-8), "ended"),
-        (waiting(), "success", moment(-8), "done"),
+        (waiting(), "success", moment(-8), "ended"),  # a person has marked it so, while the gate was shut
+        (waiting(state="done"), "success", moment(-8), "done"),
+        (waiting(state="done"), "failed", moment(-8), "ended"),
         (waiting(), "deferred", None, "waiting"),
         (timed_out(), "failed", moment(-8), "timeout"),
     ],
 )
-def test_wait_that_airflow_ended_at_its_deadline_was_a_timeout(
+def test_value_that_is_older_than_the_end_of_its_task_is_no_verdict(
     tab: Tab, live: str, value: dict[str, Any], state: str, ended: str | None, stands: str
 ) -> None:
-    """A value may be older than the end of its task: what ended at the deadline looks like a timeout."""
+    """What ended at the deadline was a timeout; of any other end a value that is older says nothing."""
     tab.open_alone("waiting", live, "gate")
     ask = "const [v, i] = arguments; return import('./progress.js').then(p => p.standing(v, i))"
     assert tab.ask(ask, value, {"state": state, "end_date": ended}) == stands

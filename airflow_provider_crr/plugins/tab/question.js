@@ -21,7 +21,7 @@ export const question = (value, over) =>
       deadline(value.deadline, over),
       lag(value.replication_lag) && ["Replication took", lag(value.replication_lag)],
       value.head_requests ? ["Requests", `${things(value.head_requests, "HEAD request")} to S3${over ? "" : " so far"}`] : null,
-      value.where ? ["Asked by", `${value.where}${value.host ? ` on ${value.host}` : ""}, last at ${moment(value.at)} UTC`] : ["Last asked", `${moment(value.at)} UTC`],
+      ["Last asked", `${moment(value.at)} UTC${value.where ? `, by the ${value.where}` : ""}${value.host ? ` on ${value.host}` : ""}`],
     ),
   );
 
