@@ -170,10 +170,12 @@ class Airflow:
         process.wait()
         self._guard.forget(process.pid)
 
-    def trigger(self, dag_id: str, **params: Any) -> str:
-        """Start a run of a DAG, and return its id."""
+    def trigger(self, dag_id: str, run_id: str | None = None, /, **params: Any) -> str:
+        """Start a run of a DAG, and return its id, which Airflow makes if none is given."""
         self._ask("PATCH", f"dags/{dag_id}", {"is_paused": False})
         body = {"logical_date": datetime.now(UTC).isoformat(), "conf": params}
+        if run_id:
+            body["dag_run_id"] = run_id
         return str(self._ask("POST", f"dags/{dag_id}/dagRuns", body)["dag_run_id"])
 
     def add_connection(self, conn_id: str, connection: dict[str, Any]) -> None:
@@ -213,14 +215,14 @@ class Airflow:
 
     def task_states(self, dag_id: str, run_id: str) -> dict[str, str]:
         """Return the state of every task of a run, in the order in which they started."""
-        self._check_alive()
+        self.check_alive()
         found = self._ask("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
         found.sort(key=lambda instance: instance["start_date"] or "~")
         return {instance["task_id"]: str(instance["state"]) for instance in found}
 
     def mapped_states(self, dag_id: str, run_id: str, task_id: str) -> list[str]:
         """Return the state of every instance of a mapped task, by its index."""
-        self._check_alive()
+        self.check_alive()
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/listMapped"
         found = self._ask("GET", path)["task_instances"]
         found.sort(key=lambda instance: instance["map_index"])
@@ -253,7 +255,7 @@ class Airflow:
     def _wait_until_healthy(self) -> None:
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
-            self._check_alive()
+            self.check_alive()
             try:
                 health = self._ask("GET", "monitor/health")
                 if all(health[name]["status"] == "healthy" for name in ("scheduler", "triggerer")):
@@ -271,7 +273,8 @@ class Airflow:
         # Without a password: this Airflow listens on the loopback only, and takes everybody for an admin.
         return str(self._send("GET", f"{self.url}/auth/token", None)["access_token"])
 
-    def _check_alive(self) -> None:
+    def check_alive(self) -> None:
+        """Raise DemoFailed if one of Airflow's processes has ended by itself."""
         for name, process in self._processes.items():
             if process.poll() is not None:
                 raise DemoFailed(f"Airflow's {name} ended with exit code {process.returncode}")

@@ -9,17 +9,18 @@ import signal
 import sys
 import tempfile
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
-from urllib.parse import quote
 
 from demo.airflow import Airflow, DemoFailed
 from demo.playground import gates
-from demo.playground.situations import DAY, MOVING, SITUATIONS, Situation, many, reader
+from demo.playground.situations import DAY, MOVING, RUN, SITUATIONS, Situation, many, reader
 from local_aws import LocalAws, LocalAwsError
 
 DAGS = Path(__file__).parent / "dags"
+#: Path of the Replication tab, below the page of a task.
+TAB = "plugin/s3-replication"
 #: Longest time that the situations may take to be there, in seconds.
 PATIENCE = 480.0
 #: The signals that close the playground.
@@ -48,23 +49,27 @@ def main() -> int:
 
 
 def _play(aws: LocalAws, folder: Path, number: int, began: float) -> None:
-    say(f"Starting Airflow, and making {len(SITUATIONS) + 1} situations: about two minutes ...")
-    settings = {"TRIGGERER__CAPACITY": str(number + 100), "CORE__MAX_MAP_LENGTH": str(max(1024, number))}
-    with ThreadPoolExecutor(1) as threads:
-        prepared = threads.submit(_prepare, aws, number)
-        with Airflow(
+    say(f"It starts Airflow and makes {len(SITUATIONS) + 1} situations. That takes about two minutes ...")
+    with (
+        ThreadPoolExecutor(1) as threads,
+        Airflow(
             folder / "airflow",
             aws.airflow_connection_uri_json(),
             dags=DAGS,
             policy="",
-            settings=settings,
+            settings={"TRIGGERER__CAPACITY": str(number + 100), "CORE__MAX_MAP_LENGTH": str(max(1024, number))},
             throwaway=folder,
-        ) as airflow:
-            command = _command(airflow, folder)
-            runs = _started(airflow, aws, prepared)
-            _wait(airflow, runs)
-            _guide(airflow, runs, number, command, time.monotonic() - began)
-            _keep(airflow, aws, runs["moving"])
+        ) as airflow,
+    ):
+        threads.submit(_prepare, aws, number).result()
+        command = _command(airflow, folder)
+        airflow.add_connection("aws_reader", reader(aws))
+        for situation in SITUATIONS:
+            airflow.trigger(situation.dag_id, RUN)
+        airflow.run(gates.__name__)
+        _wait(airflow)
+        _guide(airflow.url, command, number, time.monotonic() - began)
+        _keep(airflow, aws)
 
 
 def _prepare(aws: LocalAws, number: int) -> None:
@@ -73,28 +78,16 @@ def _prepare(aws: LocalAws, number: int) -> None:
     many(aws, number)
 
 
-def _started(airflow: Airflow, aws: LocalAws, prepared: Future[None]) -> dict[str, str]:
-    """Run each DAG; return the ids of the runs."""
-    prepared.result()
-    airflow.add_connection("aws_reader", reader(aws))
-    runs = {situation.dag_id: airflow.trigger(situation.dag_id) for situation in SITUATIONS}
-    airflow.run(gates.__name__)
-    return {**runs, gates.DAG: gates.RUN}
-
-
-def _wait(airflow: Airflow, runs: dict[str, str]) -> None:
+def _wait(airflow: Airflow) -> None:
     deadline = time.monotonic() + PATIENCE
-    missing = list(SITUATIONS)
-    while missing:
-        missing = [each for each in missing if _state(airflow, each, runs) != each.ends]
+    while others := {each.dag_id: state for each in SITUATIONS if (state := _state(airflow, each)) != each.ends}:
         if time.monotonic() > deadline:
-            states = {each.dag_id: _state(airflow, each, runs) for each in missing}
-            raise DemoFailed(f"after {PATIENCE:.0f} seconds these are not as they should be: {states}")
+            raise DemoFailed(f"after {PATIENCE:.0f} seconds these are not as they should be: {others}")
         time.sleep(0.5)
 
 
-def _state(airflow: Airflow, situation: Situation, runs: dict[str, str]) -> str:
-    return airflow.task_states(situation.dag_id, runs[situation.dag_id])[situation.task_id]
+def _state(airflow: Airflow, situation: Situation) -> str:
+    return airflow.task_states(situation.dag_id, RUN)[situation.task_id]
 
 
 def _command(airflow: Airflow, folder: Path) -> Path:
@@ -108,32 +101,29 @@ def _command(airflow: Airflow, folder: Path) -> Path:
     return path
 
 
-def _guide(airflow: Airflow, runs: dict[str, str], number: int, command: Path, took: float) -> None:
-    say(f"All of it is there, after {took:.0f} s. Open it in a browser; nobody asks for a password.\n   {airflow.url}")
+def _guide(url: str, command: Path, number: int, took: float) -> None:
+    say(f"All of it is there, after {took:.0f} s. Open it in a browser; there is no password.\n   {url}")
     for count, situation in enumerate(SITUATIONS, 1):
-        page = f"{airflow.url}/dags/{situation.dag_id}/runs/{quote(runs[situation.dag_id], safe='')}"
-        page += f"/tasks/{situation.task_id}"
-        say(f"\n{count}. {situation.title}", f"   log   {page}", f"   tab   {page}/plugin/s3-replication")
-        say(*(f"   {line}" for line in situation.look))
-    page = f"{airflow.url}/dags/{gates.DAG}/runs/{gates.RUN}/tasks/gate"
-    say(f"\n{len(SITUATIONS) + 1}. {number:,} gates wait in one triggerer", f"   log   {page}/mapped/0")
-    say(f"   tab   {page}/mapped/0/plugin/s3-replication")
+        page = f"{url}/dags/{situation.dag_id}/runs/{RUN}/tasks/{situation.task_id}"
+        say(f"\n{count}. {situation.title}", f"   {situation.look}", f"   log   {page}", f"   tab   {page}/{TAB}")
+    page = f"{url}/dags/{gates.DAG}/runs/{gates.RUN}/tasks/gate"
+    say(f"\n{len(SITUATIONS) + 1}. {number:,} gates wait in one triggerer", "   Their DAG is paused: what opens stays.")
+    say(f"   all   {page}", f"   one   {page}/mapped/0/{TAB}")
     say("\nThe command line asks the same Airflow and the same S3:")
     say(f"   {command} crr explain s3://events/click/{DAY}/part-0000.parquet")
     say(f"   {command} crr status s3://landing/orders/{DAY}/part-0390.parquet")
     say("\nCtrl-C closes the playground, and deletes all of it.")
 
 
-def _keep(airflow: Airflow, aws: LocalAws, run: str) -> None:
+def _keep(airflow: Airflow, aws: LocalAws) -> None:
     """Replicate one object a second; end only by a signal, or if one of Airflow's processes has ended."""
     for number in range(MOVING):
         aws.release("uploads", f"photos/{DAY}/part-{number:04}")
+        airflow.check_alive()
         time.sleep(1)
-        if number % 30 == 0:
-            airflow.task_states("moving", run)
     while True:
-        airflow.task_states("moving", run)
-        time.sleep(30)
+        airflow.check_alive()
+        time.sleep(1)
 
 
 def _end(number: int, frame: FrameType | None) -> None:

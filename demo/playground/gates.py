@@ -21,7 +21,7 @@ from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.triggers.replication import S3ReplicationTrigger
 
-DAG, RUN = "many_gates", "playground"
+DAG, RUN = "many_gates", "now"
 
 
 def main() -> None:

@@ -14,6 +14,8 @@ from local_aws.inventory.report import deliver, write_report
 from local_aws.inventory.row import USUAL_FIELDS
 from local_aws.inventory.scan import scan
 
+#: Id of each DAG's run.
+RUN = "now"
 DAY = "dt=2026-11-24"
 #: How many objects the gate that moves waits for: one a second is replicated.
 MOVING = 600
@@ -28,7 +30,7 @@ class Situation:
     :param task_id: the task to look at.
     :param ends: the state in which that task stays.
     :param title: what is wrong.
-    :param look: what to look at, a line each.
+    :param look: what to look at, and what is to be seen there.
     :param prepare: makes the buckets; the DAG is run after it.
     """
 
@@ -36,7 +38,7 @@ class Situation:
     task_id: str
     ends: str
     title: str
-    look: tuple[str, ...]
+    look: str
     prepare: Callable[[LocalAws], None]
 
 
@@ -53,7 +55,9 @@ def parts(number: int, folder: str) -> list[str]:
 def _stuck(aws: LocalAws) -> None:
     pair = replicated_pair(aws, "landing", "landing-replica", [replication_rule("landing-replica", "orders/")])
     aws.hold("landing", f"orders/{DAY}/part-039")
+    aws.date_back(2 * 3600 + 180)
     put(pair.source_client, "landing", parts(400, "orders"))
+    aws.date_back(0)
 
 
 def _failed(aws: LocalAws) -> None:
@@ -110,7 +114,7 @@ SITUATIONS = (
         "gate",
         "deferred",
         "10 of 400 objects stay PENDING",
-        ("The log names the objects that are waited for, and when the gate gives up. The tab shows the same, live.",),
+        "The log names the objects that are waited for, and when the gate gives up. The tab shows the same, live.",
         _stuck,
     ),
     Situation(
@@ -118,7 +122,7 @@ SITUATIONS = (
         "gate",
         "failed",
         "7 objects are FAILED: the destination refuses the replication role",
-        ("The gate failed at once, without a retry. The end of the log says why, and how to repair it.",),
+        "The gate failed at once, without a retry. The end of the log says why, and how to repair it.",
         _failed,
     ),
     Situation(
@@ -126,7 +130,7 @@ SITUATIONS = (
         "gate",
         "failed",
         "5 objects have no status (NONE): the rule covers clicks/, the writer wrote to click/",
-        ("The log quotes the rule that does not match.",),
+        "The log quotes the rule that does not match.",
         _no_status,
     ),
     Situation(
@@ -134,7 +138,7 @@ SITUATIONS = (
         "gate",
         "failed",
         "S3 answers 403 to the connection aws_reader",
-        ("The log says who was refused what.",),
+        "The log says who was refused what.",
         _forbidden,
     ),
     Situation(
@@ -142,7 +146,7 @@ SITUATIONS = (
         "summary",
         "failed",
         "The inventory report has no column ReplicationStatus",
-        ("The log says what to change in the inventory configuration.",),
+        "The log says what to change in the inventory configuration.",
         _missing_column,
     ),
     Situation(
@@ -150,7 +154,7 @@ SITUATIONS = (
         "gate",
         "deferred",
         f"{MOVING} objects, of which one a second is replicated",
-        ("The tab moves, and says when it will probably be done. Then load runs.",),
+        "The tab moves, and says when it will probably be done. Then load runs.",
         _moving,
     ),
 )

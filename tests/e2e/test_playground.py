@@ -91,17 +91,16 @@ def descendants(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 def test_each_situation_is_there_and_has_its_pages(playground: Playground) -> None:
     """Each task is in the state that its situation is about, in the very run whose pages are named."""
-    pages = re.findall(r"log   http://127\.0\.0\.1:\d+/dags/(\w+)/runs/([^/]+)/tasks/(\w+)\n", playground.text)
+    pages = re.findall(r"log   http://127\.0\.0\.1:\d+/dags/(\w+)/runs/(\w+)/tasks/(\w+)\n", playground.text)
     assert [(dag, task) for dag, _, task in pages] == [(each.dag_id, each.task_id) for each in SITUATIONS]
     for situation, (dag, run, task) in zip(SITUATIONS, pages, strict=True):
         found = playground.ask(f"dags/{dag}/dagRuns/{run}/taskInstances/{task}")
         assert (dag, found["state"]) == (dag, situation.ends)
-        assert found["try_number"] == 1
 
 
 def test_many_gates_wait_in_the_triggerer(playground: Playground) -> None:
     """All of them are deferred, and a triggerer polls each."""
-    path = "dags/many_gates/dagRuns/playground/taskInstances/gate/listMapped"
+    path = "dags/many_gates/dagRuns/now/taskInstances/gate/listMapped"
 
     def polled() -> bool:
         found = playground.ask(path)["task_instances"]
