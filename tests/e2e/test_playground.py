@@ -48,7 +48,9 @@ class Playground:
 
     def _read(self) -> None:
         assert self.process.stdout
-        self.said += iter(self.process.stdout.readline, "")
+        with self.process.stdout as stream:
+            for line in stream:
+                self.said.append(line)
 
     @property
     def text(self) -> str:
