@@ -147,7 +147,8 @@ class S3ReplicationHook(ConnectedHook, S3Hook):
         :param bucket_name: the bucket.
         :param brief: whether to give up after some seconds; for tasks that can do without the rules.
         :raises BucketNotFound: if there is no such bucket.
-        :raises LookupFailed: if the rules cannot be read, usually for want of s3:GetReplicationConfiguration.
+        :raises LookupFailed: if the rules cannot be read, usually because s3:GetReplicationConfiguration is not
+            allowed.
         """
         from botocore.exceptions import ClientError
 
