@@ -84,8 +84,10 @@ def _denied(action: str, permission: str, said: str, subject: str, role: str) ->
         remedy = f"Name a role of the account that owns the job; role_arn is {role}"
     elif role and permission.lower() not in words:
         allow.append(f"iam:PassRole for {role}")
-    return LookupFailed(
+    refused = LookupFailed(
         f"cannot {action}: S3 answered {said}",
         uri=subject,
         remedy=remedy or f"Allow {' and '.join(allow)} to the connection",
     )
+    refused.is_denied = True
+    return refused

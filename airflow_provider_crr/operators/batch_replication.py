@@ -24,6 +24,7 @@ from airflow_provider_crr.tasks.connection import HOOK_FIELDS, hook_arguments, o
 from airflow_provider_crr.tasks.deferral import WaitingOperator
 from airflow_provider_crr.tasks.lineage import Flow, repair_flow
 from airflow_provider_crr.tasks.repair_jobs import Begun, begin, cancel, nothing
+from airflow_provider_crr.tasks.told_failures import VERDICTS
 from airflow_provider_crr.triggers.batch_replication import S3BatchReplicationTrigger
 
 if TYPE_CHECKING:
@@ -147,6 +148,12 @@ class S3BatchReplicationOperator(WaitingOperator):
     def execute(self, context: Context) -> Any:
         """Create the job, or find it again, and wait for what it does."""
         self._poller = self._unasked = self._begun = None
+        try:
+            return self._wait(context)
+        except VERDICTS as verdict:
+            raise verdict.with_traceback(None) from None
+
+    def _wait(self, context: Context) -> Any:
         self._coerce_arguments(context)
         started_at, limit = datetime.now(UTC), (_LONGEST_JOB + timedelta(seconds=self.verify_timeout)).total_seconds()
         ends = time.monotonic() + limit

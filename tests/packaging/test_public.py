@@ -20,7 +20,10 @@ REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 ALL = "classes, functions"
 PUBLIC: dict[str, set[str]] = {
     "errors": {ALL},
-    "failures": {"ReplicationFailed", "InventoryLimitExceeded", "ObjectsNotDeleted", "BatchReplicationFailed"},
+    "failures": {
+        *("ReplicationFailed", "InventoryLimitExceeded", "ObjectsNotDeleted", "ReplicationStatusMissing"),
+        "BatchReplicationFailed",
+    },
     "batch.completion_report": {"CompletionReport", "Results", "TaskResult"},
     "batch.job": {"Job"},
     "batch.job_request": {"JobRequest"},
