@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_crr import errors
 from airflow_provider_crr.errors import CrrError
 from airflow_provider_crr.tasks.compat import AirflowFailException
 
@@ -37,3 +38,7 @@ class InventoryLimitExceeded(_TaskFailure):
 
 class ObjectsNotDeleted(_TaskFailure):
     """At least one object was not deleted, because S3 did not say that it is replicated."""
+
+
+class ReplicationStatusMissing(errors.ReplicationStatusMissing, AirflowFailException):
+    """The report was configured without the ReplicationStatus field. No retry adds it: the next report has it."""

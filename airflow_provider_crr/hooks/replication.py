@@ -168,7 +168,7 @@ class S3ReplicationHook(ConnectedHook, S3Hook):
                     return ()
                 raise
         try:
-            return tuple(rules.ReplicationRule.from_api(rule) for rule in found["ReplicationConfiguration"]["Rules"])
+            return rules.from_api(found["ReplicationConfiguration"])
         except (KeyError, TypeError, AttributeError) as error:  # of a store that only resembles S3
             raise LookupFailed(
                 f"the replication rules cannot be read: {type(error).__name__}: {told(error)}",

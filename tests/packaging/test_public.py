@@ -20,7 +20,7 @@ REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 ALL = "classes, functions"
 PUBLIC: dict[str, set[str]] = {
     "errors": {ALL},
-    "failures": {"ReplicationFailed", "InventoryLimitExceeded", "ObjectsNotDeleted"},
+    "failures": {"ReplicationFailed", "InventoryLimitExceeded", "ObjectsNotDeleted", "ReplicationStatusMissing"},
     "hooks.replication": {"S3ReplicationHook"},
     "inventory.delivery": {"report_event"},
     "inventory.summary": {

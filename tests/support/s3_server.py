@@ -125,6 +125,11 @@ class S3Server:
         self.regions: dict[str, str] = {}
         self.replication: dict[str, str | Answer] = {}
         self.missing_buckets: set[str] = set()
+        #: What was put at (bucket, key), and the headers with it; and what a PUT is answered, if it is refused.
+        self.written: dict[tuple[str, str], tuple[bytes, dict[str, str]]] = {}
+        self.refuses_writes: Answer | None = None
+        #: ARN of the principal that STS names, which is at the same endpoint; "" for a server without STS.
+        self.caller = ""
         #: What a GET of (bucket, key) returns, instead of an answer.
         self.contents: dict[tuple[str, str], str] = {}
         #: Versions of each bucket as (key, version id), the latest of a key first; "marker..." is a delete marker.
@@ -179,6 +184,8 @@ class S3Server:
         for held in (self.answers, self.listings, self.missing_buckets, self.requests, self._turns):
             held.clear()
         self.contents.clear()
+        self.written.clear()
+        self.refuses_writes, self.caller = None, ""
         self.versions.clear()
         self.on_list = None
         self.default = lambda bucket, key, version: MISSING
@@ -290,7 +297,19 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self._serve()
 
-    do_GET = do_HEAD
+    do_GET = do_PUT = do_HEAD
+
+    def do_POST(self) -> None:
+        """Answer as STS does to GetCallerIdentity."""
+        s3 = self.server.s3
+        asked = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        known = bool(s3.caller) and "Action=GetCallerIdentity" in asked
+        named = f"<GetCallerIdentityResult><Arn>{s3.caller}</Arn></GetCallerIdentityResult>"
+        body = f"<GetCallerIdentityResponse>{named}</GetCallerIdentityResponse>".encode() if known else b""
+        self.send_response(200 if known else 501)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def _serve(self) -> None:
         s3 = self.server.s3
@@ -312,12 +331,13 @@ class _Handler(BaseHTTPRequestHandler):
             fault,
             self.client_address[1],
         )
+        sent = self.rfile.read(int(headers.get("content-length") or 0)) if self.command == "PUT" else b""
         with s3.lock:
             s3.requests.append(request)
             s3.under_way += 1
             s3.peak = max(s3.peak, s3.under_way)
         try:
-            answer, body = self._answer(request)
+            answer, body = self._put(request, sent) if self.command == "PUT" else self._answer(request)
             if answer.delay:
                 s3.closing.wait(answer.delay)
             while answer.gate and not answer.gate.wait(0.02) and not s3.closing.is_set():
@@ -326,6 +346,13 @@ class _Handler(BaseHTTPRequestHandler):
             with s3.lock:
                 s3.under_way -= 1
         self._send(answer, body, request)
+
+    def _put(self, request: Request, sent: bytes) -> tuple[Answer, str]:
+        s3 = self.server.s3
+        if request.fault or s3.refuses_writes:
+            return _error(s3.refuses_writes or Answer(403, code="SignatureDoesNotMatch"), request.fault)
+        s3.written[request.bucket, request.key] = (sent, request.headers)
+        return Answer(), ""
 
     def _answer(self, request: Request) -> tuple[Answer, str]:
         s3 = self.server.s3
