@@ -37,3 +37,7 @@ class InventoryLimitExceeded(_TaskFailure):
 
 class ObjectsNotDeleted(_TaskFailure):
     """At least one object was not deleted, because S3 did not say that it is replicated."""
+
+
+class ReplicationRulesBroken(_TaskFailure):
+    """The settings of buckets, rules or role keep objects from being replicated, or may."""

@@ -1,8 +1,8 @@
 """
 An S3 with scripted answers on a local port. It checks the signature of each request.
 
-It answers HEAD and GET of objects from a script, ListObjectsV2, ListObjectVersions, HEAD of buckets and ``GET
-?replication``.
+It answers HEAD and GET of objects from a script, ListObjectsV2, ListObjectVersions, HEAD of buckets, ``GET
+?replication`` and other settings of buckets, and actions of IAM and STS.
 """
 
 from __future__ import annotations
@@ -77,6 +77,19 @@ def stored(replication: str | None = None, **more: Any) -> Answer:
 CUT = Answer(raw=b"")
 MISSING = Answer(404, code="NoSuchKey")
 
+#: What S3 says of the settings of a bucket that is versioned and nothing else. Name in the query -> XML or an answer.
+SETTINGS: dict[str, str | Answer] = {
+    "versioning": "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>",
+    "encryption": (
+        "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256"
+        "</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>"
+    ),
+    "object-lock": Answer(404, code="ObjectLockConfigurationNotFoundError"),
+    "lifecycle": Answer(404, code="NoSuchLifecycleConfiguration"),
+    "requestPayment": "<RequestPaymentConfiguration><Payer>BucketOwner</Payer></RequestPaymentConfiguration>",
+    "location": f"<LocationConstraint>{REGION}</LocationConstraint>",
+}
+
 Script = Answer | Sequence[Answer] | Callable[[], Answer]
 
 
@@ -124,6 +137,10 @@ class S3Server:
         self.listings: dict[str, dict[str, Listed]] = {}
         self.regions: dict[str, str] = {}
         self.replication: dict[str, str | Answer] = {}
+        #: (bucket, setting) -> its XML or an answer, instead of :data:`SETTINGS`.
+        self.settings: dict[tuple[str, str], str | Answer] = {}
+        #: Action of IAM or STS -> its XML or an answer; others are denied.
+        self.actions: dict[str, str | Answer] = {}
         self.missing_buckets: set[str] = set()
         #: What a GET of (bucket, key) returns, instead of an answer.
         self.contents: dict[tuple[str, str], str] = {}
@@ -292,6 +309,23 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_HEAD
 
+    def do_POST(self) -> None:
+        """Answer an action of IAM or STS."""
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        action = parse_qs(body)["Action"][0]
+        s3 = self.server.s3
+        asked = Request("POST", "", action, None, self.path, {}, {}, "", "")
+        with s3.lock:
+            s3.requests.append(asked)
+        found = s3.actions.get(action, Answer(403, code="AccessDenied"))
+        if isinstance(found, str):
+            self._send(
+                Answer(), f"<{action}Response><{action}Result>{found}</{action}Result></{action}Response>", asked
+            )
+            return
+        error = f"<Type>Sender</Type><Code>{found.code}</Code><Message>{escape(found.message)}</Message>"
+        self._send(found, f"<ErrorResponse><Error>{error}</Error></ErrorResponse>", asked)
+
     def _serve(self) -> None:
         s3 = self.server.s3
         target = self.requestline.split(" ")[1]  # self.path loses leading slashes
@@ -347,6 +381,10 @@ class _Handler(BaseHTTPRequestHandler):
         if "replication" in request.query:
             configured = s3.replication.get(request.bucket, Answer(404, code="ReplicationConfigurationNotFoundError"))
             return _error(configured, "") if isinstance(configured, Answer) else (Answer(), configured)
+        for name, usual in SETTINGS.items():
+            if name in request.query:
+                setting = s3.settings.get((request.bucket, name), usual)
+                return _error(setting, "") if isinstance(setting, Answer) else (Answer(), setting)
         s3.before_listing(request)
         if "versions" in request.query:
             page = _versions(request.bucket, s3.versions.get(request.bucket, []), request.query, s3.page_size)
