@@ -14,6 +14,7 @@ from airflow_provider_crr.errors import CrrError, LookupFailed
 from airflow_provider_crr.replication.checkpoint.value import Checkpoint
 from airflow_provider_crr.replication.collect import Collect
 from airflow_provider_crr.replication.gate import GatePolicy, Outcome
+from airflow_provider_crr.replication.lag import Lags
 from airflow_provider_crr.replication.listed_objects import ListedObjects
 from airflow_provider_crr.replication.named_objects import NamedObjects
 from airflow_provider_crr.replication.rules import ReadOnce
@@ -53,6 +54,8 @@ class Collector:
         spending: Spending,
         told: Callable[[ObjectReplication, Outcome], None] | None = None,
     ) -> None:
+        #: How long replication takes, by the answers so far.
+        self.lags = Lags(clock)
         self._spending = spending
         self._count = len(targets.objects)
         self._patterns = targets.patterns
@@ -75,9 +78,14 @@ class Collector:
         """
         collect = Collect(self._tally(), unmatched=dict.fromkeys(self._patterns))
         tally, self._rules = collect.tally, self._read_anew()
+        self.lags.begin(tally.now)
         tally.add_finished(self._named.count_done())
         objects = chain(self._named.open, self._listed.unfinished(collect, self._named.open, stop))
         missing = yield from self._ask(objects, collect, stop)
+        if not tally.partial:
+            self.lags.end(
+                all_wait=tally.states[ObjectState.PENDING] == tally.outcomes.total() - tally.outcomes[Outcome.DONE]
+            )
         for bucket in sorted(missing - self._checked_buckets):
             self._source.check_bucket(bucket)
             self._checked_buckets.add(bucket)
@@ -151,6 +159,7 @@ class Collector:
                     if answer.state in _GONE and self._patterns and obj.version_id is None:
                         outcome = Outcome.WAIT  # deleted since it was listed; the next listing tells what matches
                     tally.add(answer, outcome)
+                    self.lags.note(answer)
                     self._told(answer, outcome)
                     if answer.state is ObjectState.MISSING:
                         missing.add(obj.bucket)

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Event
 from typing import Any
 
+from airflow_provider_crr.replication.checkpoint.seen import recall, to_seen
 from airflow_provider_crr.replication.checkpoint.value import Question, Record
 from airflow_provider_crr.replication.collector import Collector
 from airflow_provider_crr.replication.gate import GatePolicy, Outcome
 from airflow_provider_crr.replication.pause import Pause
+from airflow_provider_crr.replication.progress import Progress, Wait
+from airflow_provider_crr.replication.shown_rules import read_rules
 from airflow_provider_crr.replication.source import Source, Steps, run
 from airflow_provider_crr.replication.spending import Spending
 from airflow_provider_crr.replication.status import ObjectReplication
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.replication.verdict import Verdict
+from airflow_provider_crr.replication.waiting import WaitedFor
 from airflow_provider_crr.s3.deadline import each_until
 from airflow_provider_crr.s3.prices import Prices
-from airflow_provider_crr.text import humanize
 
 #: Most collects of one sweep: a writer that goes on for ever does not keep a sweep from ending.
 MAX_COLLECTS = 3
@@ -62,6 +65,8 @@ class Watch:
     :param pause: waits for some seconds, or until an event is set. None waits by the machine's clock, and does not
         wait if another clock is given.
     :param told: called with each answer and what it means, as it comes; None for nobody.
+    :param connection: id of the Airflow connection, for people; None for boto3's own credentials.
+    :param reads_rules: whether the buckets' rules are read while it waits, once, for people.
     """
 
     def __init__(
@@ -78,6 +83,8 @@ class Watch:
         clock: Callable[[], datetime] = _now,
         pause: Callable[[float, Event | None], None] | None = None,
         told: Callable[[ObjectReplication, Outcome], None] | None = None,
+        connection: str | None = None,
+        reads_rules: bool = False,
     ) -> None:
         self.verdict: Verdict | None = None
         self._targets = targets
@@ -91,6 +98,11 @@ class Watch:
         self._collector = Collector(
             targets, policy, source, pin_versions=pin_versions, clock=clock, spending=self._spending, told=told
         )
+        self._progress = Progress(
+            targets, policy, connection, pin_versions=pin_versions, max_head_requests=max_head_requests
+        )
+        self._waited_for = WaitedFor(targets, connection)
+        self._reads_rules = reads_rules
         self._cost: str | None = None
         self._kept = kept
         self._recalled = False
@@ -128,6 +140,10 @@ class Watch:
         outcome = swept.outcome
         if may_ask or outcome is not Outcome.WAIT or self.verdict is None:
             self.verdict = swept  # else the one before shows more
+            self._progress.swept(swept, self._waited())
+        if outcome is Outcome.WAIT and self._reads_rules:
+            self._reads_rules = False
+            self._progress.rules = read_rules(self._source, self._targets)
         if outcome is not Outcome.DONE:
             self._keep(waits=outcome is Outcome.WAIT)
         elif self._kept:
@@ -149,11 +165,22 @@ class Watch:
         return cost
 
     def progress(self) -> str:
-        """Return one line about the last sweep."""
-        if self.verdict:
+        """Return what the last sweep found: one line, or several of a gate that waits."""
+        if self.verdict is None:
+            return "\n".join(self._waited_for.unasked(self.head_requests))
+        if self.verdict.outcome is not Outcome.WAIT:
             return self.verdict.progress()
-        came = f", {humanize.count(self.head_requests)} answers came" if self.head_requests else ""
-        return f"no sweep has ended{came}"
+        return "\n".join(self._waited_for.lines(self.verdict))
+
+    def standing(self) -> Hashable:
+        """Return what changes only if the last sweep found something new."""
+        verdict = self.verdict
+        return verdict and (verdict.outcome, verdict.total, verdict.done, str(verdict.statuses), verdict.note)
+
+    def shown(self, wait: Wait) -> dict[str, Any]:
+        """Return how far the gate is, for people who look at it."""
+        lag, heads = self._collector.lags.summary(), self.head_requests
+        return self._progress.value(wait, self.verdict, started_at=self._started_at, head_requests=heads, lag=lag)
 
     def warnings(self) -> list[str]:
         """Return the answers of the last sweep that nobody can read."""
@@ -161,7 +188,11 @@ class Watch:
 
     def value(self) -> dict[str, Any]:
         """Return the summary that goes to XCom."""
-        evidence = {"head_requests": self.head_requests, "waited_seconds": round(self._waited(), 3)}
+        evidence = {
+            "head_requests": self.head_requests,
+            "waited_seconds": round(self._waited(), 3),
+            "replication_lag": self._collector.lags.summary(),
+        }
         return {**self.verdict.summary(), **evidence} if self.verdict else evidence
 
     def sweep(self, stop: Event | None = None) -> Verdict:
@@ -206,8 +237,12 @@ class Watch:
         known, self._recalled = self._kept.load(question), True
         if known is not None:
             self._collector.recall(known)
+            recall(known.seen, self._collector.lags, self._progress)
+            self._reads_rules = self._reads_rules and self._progress.rules is None
             self._started_at = min(self._started_at, known.started_at or self._started_at)
 
     def _keep(self, *, waits: bool) -> None:
         if self._kept:
-            self._kept.save(self._collector.known(self._started_at), waits=waits)
+            known = self._collector.known(self._started_at)
+            known.seen = to_seen(self._collector.lags, self._progress)
+            self._kept.save(known, waits=waits)

@@ -16,7 +16,7 @@ from typing import Any
 from airflow_provider_crr.replication.gate import Covered, Outcome, may_come, unread
 from airflow_provider_crr.replication.reasons import MAX_REASON, UNCOVERED, reason_of
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
-from airflow_provider_crr.s3.stores import store_of
+from airflow_provider_crr.s3.stores import AMAZON_S3, Store, store_of
 from airflow_provider_crr.text import humanize
 from airflow_provider_crr.text.legible import legible, told
 
@@ -38,9 +38,12 @@ class Verdict:
     :param statuses: state -> number of objects.
     :param deciding: state -> number of objects that make the gate fail.
     :param oldest_pending_seconds: age of the oldest PENDING object, None if nothing is PENDING.
-    :param sample: up to ten objects, those that decide first: ``{"uri", "status", "reason"}``.
+    :param sample: up to ten objects, those that decide first, then those that are waited for, the oldest PENDING one
+        first: ``{"uri", "status", "reason"}``.
     :param note: what is waited for, if it is not the status of an object.
     :param deciders: how many objects of the sample make the gate fail.
+    :param waiting: state -> number of objects that are waited for.
+    :param store: the store that has the oldest PENDING object.
     """
 
     outcome: Outcome
@@ -52,9 +55,17 @@ class Verdict:
     sample: tuple[dict[str, str], ...]
     note: str = ""
     deciders: int = 0
+    waiting: dict[str, int] = field(default_factory=dict)
+    store: Store = AMAZON_S3
+
+    def waited_for(self) -> list[dict[str, str]]:
+        """Return those of the sample that make the gate fail; if none does, those that it waits for."""
+        if self.deciders:
+            return list(self.sample[: self.deciders])
+        return [entry for entry in self.sample if entry["status"] in self.waiting]
 
     def progress(self) -> str:
-        """Return one line for the log of a wait, such as ``replicated 9,412 of 10,000, 588 pending, oldest 3m12s``."""
+        """Return one line of counts, such as ``replicated 9,412 of 10,000, 588 pending, oldest 3m12s``."""
         parts = [f"replicated {humanize.count(self.done)} of {humanize.count(self.total)}"]
         for state in ObjectState:
             waiting = state not in (ObjectState.COMPLETED, ObjectState.REPLICA) and self.statuses.get(state.value)
@@ -106,7 +117,9 @@ class Tally:
     deciding: Counter[ObjectState] = field(default_factory=Counter)
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     samples: dict[Outcome, list[ObjectReplication]] = field(default_factory=dict)
+    waiting: Counter[ObjectState] = field(default_factory=Counter)
     oldest_pending: datetime | None = None
+    oldest: ObjectReplication | None = None
     listed: bool = False
     partial: bool = False
 
@@ -116,11 +129,15 @@ class Tally:
         self.outcomes[outcome] += 1
         if outcome is Outcome.FAIL:
             self.deciding[answer.state] += 1
+        elif outcome is Outcome.WAIT:
+            self.waiting[answer.state] += 1
         sample = self.samples.setdefault(outcome, [])
         if len(sample) < MAX_SAMPLE:
             sample.append(answer)
-        if answer.state is ObjectState.PENDING and answer.last_modified is not None:
-            self.oldest_pending = min(self.oldest_pending or answer.last_modified, answer.last_modified)
+        written = answer.last_modified if answer.state is ObjectState.PENDING else None
+        if written is not None and (self.oldest_pending is None or written < self.oldest_pending):
+            self.oldest_pending = written
+            self.oldest = answer if outcome is Outcome.WAIT else None
 
     def add_finished(self, states: Counter[ObjectState]) -> None:
         """Count objects that were done in earlier sweeps."""
@@ -147,7 +164,7 @@ class Tally:
         sample: list[dict[str, str]] = []
         used = deciders = 0
         for outcome in (Outcome.FAIL, Outcome.WAIT, Outcome.DONE):
-            for answer in self.samples.get(outcome, ()):
+            for answer in self._named_first(outcome):
                 entry = _named(answer, outcome, explain, covered, self.listed)
                 used += len(json.dumps(entry))
                 if len(sample) < MAX_SAMPLE and (used <= MAX_SAMPLE_BYTES or not sample):
@@ -163,7 +180,16 @@ class Tally:
             sample=tuple(sample),
             note="not all were asked for" if self.partial else "",
             deciders=deciders,
+            waiting={state.value: self.waiting[state] for state in ObjectState if self.waiting[state]},
+            store=store_of(self.oldest.server) if self.oldest else AMAZON_S3,
         )
+
+    def _named_first(self, outcome: Outcome) -> list[ObjectReplication]:
+        """Return the sample of an outcome; among those that are waited for the oldest PENDING one comes first."""
+        sample = self.samples.get(outcome, [])
+        if outcome is not Outcome.WAIT or self.oldest is None:
+            return sample
+        return [self.oldest, *(answer for answer in sample if answer is not self.oldest)]
 
 
 def _named(

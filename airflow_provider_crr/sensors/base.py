@@ -54,7 +54,7 @@ class PollingSensor(WaitingOperator, BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Poke until it is decided, or hand the waiting to the triggerer if the first poke does not decide it."""
-        self._poller = self._unasked = self._started_at = None
+        self._poller = self._unasked = self._started_at = self._onlookers = None
         self._decided = False
         self._began_here = time.monotonic()
         self._instance = instance_of(context.get("ti"), otherwise=self.task_id)
@@ -139,6 +139,13 @@ class PollingSensor(WaitingOperator, BaseSensorOperator):
             task_id=self.task_id,
             instance=self._instance,
         )
+
+    def _next_in(self, started_at: datetime) -> float | None:
+        waited, intervals = (datetime.now(UTC) - started_at).total_seconds(), self._intervals(started_at)
+        return intervals.first(waited) if self.deferrable else intervals.by_airflow(waited)
+
+    def _was_told(self, context: Context) -> bool:
+        return self.reschedule and context["ti"].get_first_reschedule_date(context) is not None
 
     def _wait_here(self) -> float | None:
         """Return the seconds to the next poll of this process; None if Airflow is to run another, or the time is up."""

@@ -184,6 +184,7 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
             ti=context.get("ti"),
             kept=kept,
             max_head_requests=self.max_head_requests,
+            reads_rules=True,
         )
 
     def _when_stored(self, do: Callable[[], None]) -> None:
@@ -196,9 +197,12 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
         if self._stored_targets is None:
             self._prepare_to_defer()
         targets: Any = self._stored_targets
+        room = MAX_STORED - len(json.dumps(targets))
+        known = self._handover.to_stored(room)
         return S3ReplicationTrigger(
             targets=targets,
-            known=self._handover.to_stored(MAX_STORED - len(json.dumps(targets))),
+            known=known,
+            seen=self._handover.seen_text(room - len(json.dumps(known))),
             **self._handover.counts,
             max_head_requests=self.max_head_requests,
             policy=asdict(self._policy()),

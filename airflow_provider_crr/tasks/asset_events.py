@@ -56,14 +56,16 @@ def gate_event(summary: Mapping[str, Any], targets: Targets, source: Rules) -> d
     :param targets: what it waited for.
     :param source: where the rules are read. It is asked for each key, so it should read each bucket's rules once.
     :return: ``{"total", "statuses", "targets": [up to ten URIs], "destinations": [names of the buckets with the
-        replicas]}``. There are no ``destinations`` if an object is not COMPLETED, or if the rules cannot be read or
-        name none.
+        replicas], "replication_lag": {"median", "p95", "max", "objects", "error"}}``. There are no ``destinations`` if
+        an object is not COMPLETED, or if the rules cannot be read or name none. There is no ``replication_lag`` if the
+        gate saw no object PENDING and later COMPLETED.
     """
     asked = (*targets.patterns, *targets.objects)
     event = {
         "total": summary["total"],
         "statuses": dict(summary["statuses"]),
         "targets": [str(target) for target in asked[:MAX_SAMPLE]],
+        **({"replication_lag": dict(lag)} if (lag := summary.get("replication_lag")) else {}),
     }
     if set(event["statuses"]) != {ObjectState.COMPLETED.value}:
         return event

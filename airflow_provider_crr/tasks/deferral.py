@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_crr import errors
 from airflow_provider_crr.s3.deadline import Deadline, until
-from airflow_provider_crr.tasks import asset_events, endings, evidence, metrics
+from airflow_provider_crr.tasks import asset_events, endings, evidence, metrics, onlookers
 from airflow_provider_crr.tasks.compat import AirflowException, AirflowSensorTimeout, AirflowSkipException, conf
 from airflow_provider_crr.tasks.connection import HookOperator, hook_arguments
 from airflow_provider_crr.tasks.lineage import Flow
@@ -55,6 +55,7 @@ class WaitingOperator(HookOperator):
     _poller: endings.Poller | None = None
     #: Why the last poll could not ask; None if it could.
     _unasked: errors.CrrError | None = None
+    _onlookers: onlookers.Onlookers | None = None
 
     def __init__(
         self,
@@ -101,7 +102,11 @@ class WaitingOperator(HookOperator):
         """
         began = started_at.timestamp() if started_at else time.time()
         trigger = self._make_trigger(
-            hook=hook_arguments(self, for_trigger=True), started_at=began, deadline=began + timeout, **how
+            hook=hook_arguments(self, for_trigger=True),
+            started_at=began,
+            deadline=began + timeout,
+            shows_progress=self.do_xcom_push,
+            **how,
         )
         now, hold = time.time(), seconds_to_notice()
         trigger.not_before = now + hold  # counted from now: a long list has taken a while to pack
@@ -123,6 +128,8 @@ class WaitingOperator(HookOperator):
         self._unasked = None
         if self._poller is None:
             self._coerce_arguments(context)
+        if self._onlookers is None:
+            self._onlookers = onlookers.of_worker(self, context, ends, begun=self._was_told(context))
         stop = look or _until(ends, endings.LATE)
         try:
             if self._poller is None:
@@ -134,6 +141,8 @@ class WaitingOperator(HookOperator):
         except errors.CrrError as error:
             cut = stop is look and stop.is_set()
             if not stop.is_set() and not endings.goes_on(error, silent_fail=self.silent_fail):
+                event = self._onlookers.end(endings.could_not_ask(error), self._poller, error)
+                onlookers.show_end(self, context, event)
                 raise
             self._unasked = None if cut else error
             ended = endings.after(self._poller, decided=False, unasked=self._unasked)
@@ -142,15 +151,34 @@ class WaitingOperator(HookOperator):
             elif not ended:
                 self.log.info("not all is asked for yet, and the triggerer goes on: %s", error.message)
             endings.tell_cost(self._poller, self.log)
-            return ended
-        metrics.polled(context.get("ti"), self._poller.value())
-        endings.tell(self._poller, self.log)
-        return endings.after(self._poller, decided=decided)
+        else:
+            metrics.polled(context.get("ti"), self._poller.value())
+            self._onlookers.tell(self._poller, decided=decided)
+            ended = endings.after(self._poller, decided=decided)
+        if ended:
+            return self._onlookers.end(ended, self._poller, self._unasked)
+        self._onlookers.show(self._poller, next_in=self._next_in(started_at), unasked=self._unasked)
+        return None
+
+    def _next_in(self, started_at: datetime) -> float | None:
+        """
+        Return the seconds until it is polled again, for those who look at the wait; None if that is not known.
+
+        :param started_at: when the task first asked, UTC.
+        """
+        return None
+
+    def _was_told(self, context: Context) -> bool:
+        """Return whether an earlier process of this wait has told the log already what is waited for."""
+        return False
 
     def _time_is_up(self, context: Context, timeout: float) -> str:
         """Leave the evidence of a wait on the worker whose time is up; return the message that says so."""
         ended = endings.timed_out(self._poller, humanize.age(timeout), self._unasked)
-        evidence.push(context, ended["value"])
+        if self._onlookers:
+            ended = self._onlookers.end(ended, self._poller, self._unasked)
+        if evidence.push(context, ended["value"]):
+            onlookers.show_end(self, context, ended)
         metrics.ended(context.get("ti"), ended)
         return str(ended["message"])
 
@@ -185,12 +213,15 @@ class WaitingOperator(HookOperator):
         status, value = event.get("status"), event.get("value")
         metrics.ended(context.get("ti"), event)
         if status == endings.DONE and value:
+            onlookers.show_end(self, context, event)
             asset_events.announce(self, context, lambda: self._event_extra(value))
             self._learn(lambda: self._flow(value))
             return value
         if status == endings.ERROR:
+            onlookers.show_end(self, context, event)
             raise errors.from_dict(event["error"])
-        evidence.push(context, value)
+        if evidence.push(context, value):
+            onlookers.show_end(self, context, event)
         if status == endings.FAILED:
             raise self._failure(event["message"], value)
         if status == endings.TIMEOUT:

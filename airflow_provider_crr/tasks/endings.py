@@ -7,10 +7,12 @@ and deferrable runs end alike. Events are built here and nowhere else.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from threading import Event
 from typing import Any, Protocol, runtime_checkable
 
 from airflow_provider_crr.errors import CrrError
+from airflow_provider_crr.replication.progress import Wait
 
 DONE = "done"
 FAILED = "failed"
@@ -42,7 +44,7 @@ class Poller(Protocol):
         """Return why the wait can never end well; None if the last poll does not say so."""
 
     def progress(self) -> str:
-        """Return one line about the last poll, for the log."""
+        """Return what the last poll showed, in one line or several; numbers that move are in the first two."""
 
     def warnings(self) -> list[str]:
         """Return what a person should look at in the last poll."""
@@ -62,17 +64,24 @@ class Spender(Protocol):
         """Return what the wait has cost so far, if the log is to say so now; the next call says it no more."""
 
 
-def tell(poller: Poller, log: Any) -> None:
-    """
-    Write to a log what the last poll showed.
+@runtime_checkable
+class Standing(Protocol):
+    """A poller that knows whether a poll has shown something new."""
 
-    :param poller: what was polled.
-    :param log: the logger of the task or the trigger.
-    """
-    log.info(poller.progress())
-    tell_cost(poller, log)
-    for warning in poller.warnings():
-        log.warning(warning)
+    def standing(self) -> Hashable:
+        """Return what is equal for two polls if the second has shown nothing new, though ages differ."""
+
+
+@runtime_checkable
+class Shown(Protocol):
+    """A poller at which people can look while it waits."""
+
+    def shown(self, wait: Wait) -> dict[str, Any]:
+        """
+        Return how far it is, as plain JSON in the form of :mod:`airflow_provider_crr.replication.progress`.
+
+        :param wait: what whoever polls knows of the wait.
+        """
 
 
 def tell_cost(poller: Poller | None, log: Any) -> None:
@@ -142,7 +151,7 @@ def timed_out(poller: Poller | None, waited: str, unasked: CrrError | None = Non
 
 
 def _why(unasked: CrrError | None) -> str:
-    return f". At last S3 could not be asked: {unasked}" if unasked else ""
+    return f"\nAt last S3 could not be asked: {unasked}" if unasked else ""
 
 
 def goes_on(error: CrrError, *, silent_fail: bool) -> bool:

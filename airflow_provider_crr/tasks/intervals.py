@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from math import inf
 from types import SimpleNamespace
@@ -123,3 +123,22 @@ def instance_of(ti: Any, otherwise: str) -> str:
     """
     names = [getattr(ti, name, None) for name in ("dag_id", "run_id", "task_id", "map_index")]
     return "\0".join(map(str, names)) if names[0] and names[2] else otherwise
+
+
+def of_trigger(trigger: Any) -> Intervals:
+    """
+    Return the intervals of a deferred task.
+
+    :param trigger: a :class:`~airflow_provider_crr.triggers.base.PollingTrigger`.
+    """
+    ti: Any = trigger.task_instance
+    return Intervals(
+        poke_interval=trigger.poke_interval,
+        exponential_backoff=trigger.exponential_backoff,
+        max_wait=trigger.max_wait,
+        timeout=trigger.deadline - trigger.started_at,
+        started_at=datetime.fromtimestamp(trigger.started_at, UTC),
+        dag_id=getattr(ti, "dag_id", ""),
+        task_id=getattr(ti, "task_id", ""),
+        instance=instance_of(ti, "") or f"{trigger.started_at}{trigger.question}",
+    )

@@ -110,6 +110,8 @@ def polled(ti: Any, value: Any) -> None:
         "gate.oldest_pending_seconds": max(0.0, value["oldest_pending_seconds"] or 0.0),
         "gate.waited_seconds": value["waited_seconds"],
     }
+    lag = value.get("replication_lag") or {}
+    gauges |= {f"gate.replication_lag_{name}": lag[name] for name in ("median", "p95", "max") if name in lag}
     _send(ti, [("gauge", *gauge) for gauge in gauges.items()])
 
 

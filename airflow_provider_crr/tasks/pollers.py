@@ -26,6 +26,7 @@ def gate(
     ti: Any,
     kept: Record | None = None,
     max_head_requests: int | None = None,
+    reads_rules: bool = False,
 ) -> Watch:
     """
     Return a gate that asks through a hook. The hook's client is made here, because that may take longer than a poll.
@@ -38,6 +39,7 @@ def gate(
     :param ti: task instance for whose metrics answers are counted, None if it is not known.
     :param kept: the record of what is done; None for no record.
     :param max_head_requests: most HEADs that the gate may send; None for any number.
+    :param reads_rules: whether the buckets' rules are read once, for those who look at the wait. That may take seconds.
     """
     from airflow_provider_crr.replication.poller import Watch
     from airflow_provider_crr.tasks import settings
@@ -53,6 +55,8 @@ def gate(
         kept=kept,
         max_head_requests=max_head_requests,
         prices=settings.prices(),
+        connection=hook.whereabouts()["aws_conn_id"],
+        reads_rules=reads_rules,
     )
 
 

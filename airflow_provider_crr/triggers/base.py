@@ -7,7 +7,6 @@ import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from threading import Event
 from typing import Any, ClassVar, TypeVar
 
@@ -19,8 +18,9 @@ from airflow_provider_crr.hooks.sharing.content import connection_key
 from airflow_provider_crr.hooks.sharing.lazy_hook import LazyHook
 from airflow_provider_crr.replication.source import Steps
 from airflow_provider_crr.s3.deadline import Deadline
-from airflow_provider_crr.tasks import endings, metrics
-from airflow_provider_crr.tasks.intervals import Intervals, instance_of
+from airflow_provider_crr.tasks import endings, metrics, onlookers
+from airflow_provider_crr.tasks.intervals import Intervals, of_trigger
+from airflow_provider_crr.tasks.progress_pushes import PUSHES
 from airflow_provider_crr.tasks.threads import beside, in_thread, in_turns
 from airflow_provider_crr.text import humanize
 
@@ -57,6 +57,7 @@ class PollingTrigger(BaseTrigger):
     :param exponential_backoff: double the interval from poll to poll, as Airflow's sensors do.
     :param max_wait: longest interval in seconds that this leads to, but for the twentieth; None for no bound.
     :param silent_fail: log every error that keeps S3 from being asked, and go on, even if it does not pass by itself.
+    :param shows_progress: whether the XCom ``crr_progress`` is kept up to date, where Airflow's triggerer can do so.
     :param form: ``FORM`` of the release that stored the kwargs; 0 if that release did not store it.
     :param question: the kwargs of the subclass, which say what to poll.
     """
@@ -64,7 +65,7 @@ class PollingTrigger(BaseTrigger):
     #: Increased when stored kwargs change their meaning: a subclass reads them by the ``form`` that came with them.
     FORM: ClassVar[int] = 0
     #: Kwargs that later releases added, with their defaults.
-    ADDED: ClassVar[Mapping[str, Any]] = {"form": 0, "next_poke": 0}
+    ADDED: ClassVar[Mapping[str, Any]] = {"form": 0, "next_poke": 0, "shows_progress": True}
 
     def __init__(
         self,
@@ -78,6 +79,7 @@ class PollingTrigger(BaseTrigger):
         exponential_backoff: bool = False,
         max_wait: float | None = None,
         silent_fail: bool = False,
+        shows_progress: bool = True,
         form: int = 0,
         **question: Any,
     ) -> None:
@@ -91,6 +93,7 @@ class PollingTrigger(BaseTrigger):
         self.exponential_backoff = exponential_backoff
         self.max_wait = max_wait
         self.silent_fail = silent_fail
+        self.shows_progress = shows_progress
         self.question = question
         self._way = LazyHook(hook)
 
@@ -107,6 +110,7 @@ class PollingTrigger(BaseTrigger):
             "exponential_backoff": self.exponential_backoff,
             "max_wait": self.max_wait,
             "silent_fail": self.silent_fail,
+            "shows_progress": self.shows_progress,
             **self.question,
         }
         return f"{type(self).__module__}.{type(self).__qualname__}", without_defaults(kwargs, self.ADDED)
@@ -126,6 +130,8 @@ class PollingTrigger(BaseTrigger):
         except Exception:  # which queues the task again as soon as an event would
             await self._hold()
             raise
+        finally:
+            PUSHES.drop(self.task_instance)
         await self._hold()
         yield TriggerEvent(ended)  # type: ignore[no-untyped-call]
 
@@ -194,7 +200,7 @@ class PollingTrigger(BaseTrigger):
 
     async def _wait(self) -> dict[str, Any]:
         poller: endings.Poller | None = None
-        intervals = self._intervals()
+        intervals, looking = of_trigger(self), onlookers.of_trigger(self)
         await asyncio.sleep(self._until_first_poll(intervals))
         key = self.polling_key()
         least = endings.LEAST if self.deadline > time.time() else endings.LATE
@@ -209,32 +215,21 @@ class PollingTrigger(BaseTrigger):
             except CrrError as error:
                 late = not stop.left()
                 if not late and not endings.goes_on(error, silent_fail=self.silent_fail):
-                    return endings.could_not_ask(error)
+                    return looking.end(endings.could_not_ask(error), poller, error)
                 unasked = from_dict(error.to_dict())  # which holds nothing of what raised it
                 self.log.warning("cannot ask S3, going on: %s", error)
                 endings.tell_cost(poller, self.log)
                 decided = endings.after(poller, decided=False, unasked=error)
             else:
-                endings.tell(poller, self.log)
-            if decided:
-                return decided
+                looking.tell(poller, decided=bool(decided))
             left = self.deadline - time.time()
-            if left <= 0 or not stop.left():  # the clock may have been set back
-                return endings.timed_out(poller, humanize.age(self.deadline - self.started_at), unasked)
-            await asyncio.sleep(min(intervals.next(time.time() - self.started_at), left))
-
-    def _intervals(self) -> Intervals:
-        ti: Any = self.task_instance
-        return Intervals(
-            poke_interval=self.poke_interval,
-            exponential_backoff=self.exponential_backoff,
-            max_wait=self.max_wait,
-            timeout=self.deadline - self.started_at,
-            started_at=datetime.fromtimestamp(self.started_at, UTC),
-            dag_id=getattr(ti, "dag_id", ""),
-            task_id=getattr(ti, "task_id", ""),
-            instance=instance_of(ti, "") or f"{self.started_at}{self.question}",
-        )
+            if not decided and (left <= 0 or not stop.left()):  # the clock may have been set back
+                decided = endings.timed_out(poller, humanize.age(self.deadline - self.started_at), unasked)
+            if decided:
+                return looking.end(decided, poller, unasked)
+            wait = min(intervals.next(time.time() - self.started_at), left)
+            looking.show(poller, next_in=wait, unasked=unasked)
+            await asyncio.sleep(wait)
 
     def _until_first_poll(self, intervals: Intervals) -> float:
         """Return the seconds until it is due; none if the task was stored by a release whose triggers poll at once."""

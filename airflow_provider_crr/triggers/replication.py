@@ -34,6 +34,7 @@ class S3ReplicationTrigger(PollingTrigger):
     :param head_requests: HEADs that were answered on the worker.
     :param unanswered: HEADs that the worker sent, too, and whose answer did not come.
     :param max_head_requests: most HEADs that may be sent, those of the worker included; None for any number.
+    :param seen: what people are shown of the wait so far, as JSON text; None for nothing.
     :param form: how the policy was stored. Form 0 wrote out the defaults; those that are None today are read as None.
     :param kwargs: those of :class:`~airflow_provider_crr.triggers.base.PollingTrigger`.
     """
@@ -45,6 +46,7 @@ class S3ReplicationTrigger(PollingTrigger):
         "head_requests": 0,
         "unanswered": 0,
         "max_head_requests": None,
+        "seen": None,
     }
 
     def __init__(
@@ -57,6 +59,7 @@ class S3ReplicationTrigger(PollingTrigger):
         head_requests: int = 0,
         unanswered: int = 0,
         max_head_requests: int | None = None,
+        seen: str | None = None,
         form: int = 0,
         **kwargs: Any,
     ) -> None:
@@ -68,12 +71,15 @@ class S3ReplicationTrigger(PollingTrigger):
             head_requests=head_requests,
             unanswered=unanswered,
             max_head_requests=max_head_requests,
+            seen=seen,
             form=form,
             **kwargs,
         )
         # Until the first poll is due nobody has polled since the worker's look, when no hour was over.
         hours_told = 0 if self.next_poke > time.time() else None
-        self._handover = Handover(known, head_requests=head_requests, unanswered=unanswered, hours_told=hours_told)
+        self._handover = Handover(
+            known, head_requests=head_requests, unanswered=unanswered, hours_told=hours_told, seen=seen
+        )
 
     def polling_key(self) -> Hashable:
         """Return a key with each bucket that is listed: a LIST holds its thread until S3 answers, a HEAD does not."""

@@ -16,7 +16,7 @@ import pytest
 from airflow_provider_crr.tasks import endings
 
 #: XComs that are there for people: the value, and what the link to the S3 console is made of.
-_SHOWN = {"return_value", "s3_console", "_link_S3ConsoleLink"}
+_SHOWN = {"return_value", "crr_progress", "s3_console", "_link_S3ConsoleLink"}
 
 
 @dataclass(frozen=True)

@@ -76,14 +76,9 @@ def finished(airflow: Airflow, dag: str, run: str) -> dict[str, str]:
     return airflow.task_states(dag, run)
 
 
-def swept(airflow: Airflow, dag: str, run: str, times: int = 1) -> None:
-    """Wait until a gate has been swept some times; of a deferred one, the first time is the worker's look."""
-    until(lambda: len(sweeps(airflow, dag, run)) >= times, f"{times} sweeps of {dag}")
-
-
-def sweeps(airflow: Airflow, dag: str, run: str) -> list[str]:
-    """Return what a gate has logged of each sweep, in order."""
-    return [line for line in airflow.messages(dag, run, "gate") if line.startswith("replicated ")]
+def swept(aws: LocalAws, bucket: str, prefix: str, heads: int) -> None:
+    """Wait until so many HEADs were sent; of a deferred gate, the first sweep is the worker's look."""
+    until(lambda: aws.heads(bucket, prefix) >= heads, f"{heads} HEADs below {prefix}")
 
 
 def judged(value: dict[str, Any]) -> dict[str, Any]:
@@ -108,20 +103,20 @@ def test_thousand_objects_are_asked_no_more_than_they_must(
     land(pair, 900, "dt=1/soon/")
     land(pair, 100, "dt=1/late/")
     run = airflow.trigger("deferred", bucket=pair.source)
-    swept(airflow, "deferred", run, 3)
+    swept(aws, pair.source, "dt=1/late/", 300)
     assert airflow.task_states("deferred", run) == {"gate": "deferred", "behind": "None"}
     aws.release(pair.source)
     assert finished(airflow, "deferred", run) == {"gate": "success", "behind": "success"}
     found = airflow.returned("deferred", run, "gate")
     assert found["statuses"] == {"COMPLETED": 1000}
     assert airflow.returned("deferred", run, "behind") == {"COMPLETED": 1000}
-    polls = sweeps(airflow, "deferred", run)
-    assert polls[0].startswith("replicated 900 of 1,000, 100 pending")
-    assert polls[-1] == "replicated 1,000 of 1,000"
-    unfinished = [int(number) for number in re.findall(r"(\d+) pending", " ".join(polls))]
+    said = [line for line in airflow.messages("deferred", run, "gate") if re.match("waiting for|replicated", line)]
+    assert said[0] == f"waiting for 100 of 1,000 in s3://{pair.source}/dt=1/* (connection local)"
+    assert said[-1] == "replicated 1,000 of 1,000"
+    late = aws.heads(pair.source, "dt=1/late/")
     assert aws.heads(pair.source, "dt=1/soon/") == 900
-    assert aws.heads(pair.source, "dt=1/late/") == 100 + sum(unfinished)
-    assert found["head_requests"] == 1000 + sum(unfinished)
+    assert found["head_requests"] == 900 + late
+    assert late <= 100 * max(aws.heads(pair.source, f"dt=1/late/{number}") for number in range(100))
 
 
 def test_rescheduled_gate_opens_as_a_deferred_one(airflow: Airflow, aws: LocalAws, pair: ReplicatedPair) -> None:
@@ -134,8 +129,8 @@ def test_rescheduled_gate_opens_as_a_deferred_one(airflow: Airflow, aws: LocalAw
     runs = {dag: airflow.trigger(dag, bucket=pair.source) for dag in ("rescheduled", "deferred", "rescheduled_soon")}
     rescheduled = runs["rescheduled"]
     until(lambda: airflow.task_states("rescheduled", rescheduled)["gate"] == "up_for_reschedule", "a reschedule")
-    swept(airflow, "deferred", runs["deferred"])
-    swept(airflow, "rescheduled_soon", runs["rescheduled_soon"], 2)
+    until(lambda: airflow.task_states("deferred", runs["deferred"])["gate"] == "deferred", "a deferral")
+    swept(aws, pair.source, "", 12)  # one sweep of these two, and two of the third
     aws.release(pair.source)
     values = []
     for dag, run in runs.items():
@@ -172,11 +167,11 @@ def test_gates_survive_the_death_of_their_triggerer(
     land(pair, 1, "overdue/")
     opens = airflow.trigger("deferred", bucket=pair.source, prefix="opens/")
     amid = airflow.trigger("deferred", bucket=bucket, conn=SCRIPTED)
-    swept(airflow, "deferred", opens, 2)
+    swept(aws, pair.source, "opens/", 10)
     until(lambda: len(asked(scripted, bucket, 20)) == 10, "the sweep that is to be interrupted")
     assert len(asked(scripted, bucket)) == 20
     overdue = airflow.trigger("overdue", bucket=pair.source, prefix="overdue/")
-    swept(airflow, "overdue", overdue, 2)
+    swept(aws, pair.source, "overdue/", 2)
     all_wait = time.monotonic()
     airflow.kill("triggerer")
     aws.reset_counts()
@@ -242,10 +237,9 @@ def test_two_triggerers_share_ten_mapped_gates(
         ((name, said),) = after.items()  # none was in both
         shared.add(name)
         assert said.count("Trigger fired event") == 1
-        polls = [line for line in said if line.startswith("replicated ")]
-        assert aws.heads(pair.source, f"dt=1/{index}") == len(polls)
         value = airflow.returned("mapped", run, "gate", index)
-        assert value["head_requests"] == 1 + len(polls)  # the worker's look, which its trigger told the next one
+        # One is the worker's look, which its trigger told the next one.
+        assert value["head_requests"] == 1 + aws.heads(pair.source, f"dt=1/{index}")
         assert value["sample"][0]["uri"].startswith(f"s3://{pair.source}/dt=1/{index}?versionId=")
     assert len(shared) == 2
 

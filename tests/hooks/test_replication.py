@@ -308,8 +308,8 @@ def test_waited_time_counts_from_the_first_question(hook: S3ReplicationHook) -> 
         started_at=datetime(2026, 1, 1, tzinfo=UTC),
         clock=lambda: next(moments),
     )
-    assert gate.value() == {"head_requests": 0, "waited_seconds": 5.0}
-    assert gate.progress() == "no sweep has ended"
+    assert gate.value() == {"head_requests": 0, "waited_seconds": 5.0, "replication_lag": None}
+    assert gate.progress() == "waiting for s3://b/k (no connection)\nno answer came yet"
     assert gate.warnings() == []
 
 

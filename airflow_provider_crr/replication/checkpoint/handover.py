@@ -7,9 +7,11 @@ text that leaves nothing to ask is refused.
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -36,6 +38,7 @@ class Handover:
     :param unanswered: how many more were sent.
     :param carried: the same of an earlier poller of this process, which knows more.
     :param hours_told: after how many hours the log last said what the wait has cost; None if that is not known.
+    :param seen: what :meth:`seen_text` returned in the process before; None if there was none.
     """
 
     def __init__(
@@ -46,11 +49,14 @@ class Handover:
         unanswered: int = 0,
         hours_told: int | None = None,
         carried: Mapping[str, Any] | None = None,
+        seen: str | None = None,
     ) -> None:
         self._stored = stored
         self._carried = carried
         self._question: Question | None = None
-        self._known = Checkpoint(head_requests=head_requests, unanswered=unanswered, hours_told=hours_told)
+        self._known = Checkpoint(
+            head_requests=head_requests, unanswered=unanswered, hours_told=hours_told, seen=_seen(seen)
+        )
 
     @property
     def counts(self) -> dict[str, Any]:
@@ -67,6 +73,7 @@ class Handover:
             head_requests=before.head_requests,
             unanswered=before.unanswered,
             hours_told=before.hours_told,
+            seen=before.seen,
         )
         return self._known
 
@@ -89,7 +96,19 @@ class Handover:
         What this one knows is used only if the question is the same: by the same connection, at the same endpoint.
         """
         carried = self.to_stored(sys.maxsize) or self._carried
-        return Handover(self._stored, **self.counts, hours_told=self._known.hours_told, carried=carried)
+        seen = self.seen_text(sys.maxsize)
+        return Handover(self._stored, **self.counts, hours_told=self._known.hours_told, carried=carried, seen=seen)
+
+    def seen_text(self, room: int) -> str | None:
+        """
+        Return what people are shown of the wait so far, as JSON text; None if there is nothing, or it does not fit.
+
+        It is text, because Airflow 3.0 makes much more of nested values.
+
+        :param room: most characters of it.
+        """
+        text = json.dumps(self._known.seen) if self._known.seen else ""
+        return text if 0 < len(text) <= room else None
 
     def to_stored(self, room: int) -> dict[str, Any] | None:
         """
@@ -123,6 +142,13 @@ class Handover:
         except Exception as error:  # of whatever is stored there
             log.warning("cannot read what the worker found, asking anew: %s", short(error))
             return None
+
+
+def _seen(text: str | None) -> Mapping[str, Any] | None:
+    with suppress(Exception):  # of whatever is stored there; nothing depends on it
+        found = json.loads(text or "null")
+        return found if isinstance(found, dict) else None
+    return None
 
 
 def _read(stored: Mapping[str, Any], question: Question) -> Checkpoint | None:

@@ -111,6 +111,7 @@ class Kept:
             "head_requests": known.head_requests,
             "unanswered": known.unanswered,
             "hours_told": known.hours_told,
+            "seen": known.seen,
             "parts": len(parts),
         }
         self._text, self._count = "", max(self._count, len(parts))
@@ -161,6 +162,7 @@ class Kept:
         known = from_text(text, question.targets, question.done_states())
         if head["round"] == self._round:
             _spent(known, head)
+            known.seen = head.get("seen")
             known.started_at = datetime.fromisoformat(head["started_at"]) if head["started_at"] else None
             self._text = text
         else:

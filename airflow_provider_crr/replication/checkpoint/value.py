@@ -68,6 +68,7 @@ class Checkpoint:
     :param started_at: when it was first asked, UTC; None for now.
     :param unanswered: HEADs that were sent, too, or may have been, and whose answer did not come.
     :param hours_told: after how many hours of the wait the log last said what it has cost; None if that is not known.
+    :param seen: what is shown to people, as :mod:`.seen` has it; no verdict depends on it. None if nothing is known.
     """
 
     done: dict[ObjectState, list[S3Object]] = field(default_factory=dict)
@@ -77,6 +78,7 @@ class Checkpoint:
     started_at: datetime | None = None
     unanswered: int = 0
     hours_told: int | None = None
+    seen: Mapping[str, Any] | None = None
 
     def lasting(self, *, pin_versions: bool) -> Checkpoint:
         """
