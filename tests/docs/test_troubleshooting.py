@@ -31,7 +31,7 @@ MESSAGES = {
     "without_answer": 1,
     **dict.fromkeys(("warning", "error", "exception"), 0),
     "Finding": 1,
-    "_finding": 2,
+    "about": 2,
 }
 
 

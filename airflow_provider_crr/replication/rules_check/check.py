@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator
 from typing import TypeVar
 
 from airflow_provider_crr.replication.configuration import ConfiguredRule, ReplicationConfiguration
 from airflow_provider_crr.replication.rules_check.coverage import Coverage, RuleIndex
 from airflow_provider_crr.replication.rules_check.findings import Finding, RulesReport, Severity, grouped
-from airflow_provider_crr.replication.rules_check.look import Look, RoleState, Unseen, Versioning
-from airflow_provider_crr.replication.rules_check.of_destinations import Source, of_rule
+from airflow_provider_crr.replication.rules_check.look import Look, Unseen, Versioning
+from airflow_provider_crr.replication.rules_check.of_destinations import of_rule
 from airflow_provider_crr.replication.rules_check.of_keys import KeyFindings
+from airflow_provider_crr.replication.rules_check.of_role import of_role
+from airflow_provider_crr.replication.rules_check.source import Source
 from airflow_provider_crr.s3.stores import UNNAMED, Store, store_of
 
 T = TypeVar("T")
 
 #: Most destinations that are looked at.
 MAX_DESTINATIONS = 20
-_ROLE = re.compile(r"arn:aws[a-z0-9-]*:iam::[0-9]{12}:role/.+")
 
 
 def check_rules(bucket: str, keys: Collection[str], prefixes: Collection[str], look: Look) -> RulesReport:
@@ -33,17 +33,19 @@ def check_rules(bucket: str, keys: Collection[str], prefixes: Collection[str], l
     :raises BucketNotFound: if the bucket does not exist.
     :raises LookupFailed: if S3 could not be asked for the rules, for another reason than want of a permission.
     """
-    return _Check(bucket, look).report(keys, prefixes)
+    return _Check(bucket, keys, prefixes, look).report()
 
 
 class _Check:
-    def __init__(self, bucket: str, look: Look) -> None:
+    def __init__(self, bucket: str, keys: Collection[str], prefixes: Collection[str], look: Look) -> None:
         self._bucket = bucket
+        self._keys = keys
+        self._prefixes = prefixes
         self._look = look
         self._unseen: dict[Unseen, None] = {}
 
-    def report(self, keys: Collection[str], prefixes: Collection[str]) -> RulesReport:
-        checked = {"keys": len(keys), "prefixes": len(prefixes), "rules": 0, "destinations": 0}
+    def report(self) -> RulesReport:
+        checked = {"keys": len(self._keys), "prefixes": len(self._prefixes), "rules": 0, "destinations": 0}
         configuration = self._look.configuration(self._bucket)
         if isinstance(configuration, Unseen):
             findings = [
@@ -56,7 +58,7 @@ class _Check:
             ]
             return RulesReport(self._bucket, tuple(findings), (configuration,), checked)
         store = store_of(configuration.server)
-        found, applied = self._of_keys(configuration, store, keys, prefixes)
+        found, applied = self._of_keys(configuration, store)
         destinations = {each.rule.destination_bucket for each in applied} - {"", self._bucket}
         findings = [*self._of_bucket(configuration, store), *found]
         if store.is_s3 or store is UNNAMED:
@@ -80,34 +82,39 @@ class _Check:
         return answer
 
     def _of_keys(
-        self,
-        configuration: ReplicationConfiguration,
-        store: Store,
-        keys: Collection[str],
-        prefixes: Collection[str],
+        self, configuration: ReplicationConfiguration, store: Store
     ) -> tuple[list[Finding], list[ConfiguredRule]]:
         """Return what is to be said of keys and prefixes, and the rules that apply to any of them."""
         rules = configuration.rules
         if not rules:
             return [], []
-        if not keys and not prefixes:
-            return [], [each for each in rules if each.rule.enabled]
         index, said = RuleIndex(rules), KeyFindings(self._bucket, rules, store)
+        if not self._keys and not self._prefixes:
+            enabled = [each for each in rules if each.rule.enabled]
+            return [*said.of_rules(enabled)], enabled
         findings: list[Finding] = []
         applied: dict[int, ConfiguredRule] = {}
 
         def note(coverage: Coverage) -> None:
             applied.update((id(each), each) for each in (*coverage.applied, *coverage.parts))
 
-        for key in keys:
+        for key in self._keys:
             coverage = index.of_key(key)
             note(coverage)
             findings += said.of_key(key, coverage)
-        for prefix in prefixes:
+        for prefix in self._prefixes:
             coverage = index.of_prefix(prefix)
             note(coverage)
             findings += said.of_prefix(prefix, coverage)
         return findings, [each for each in rules if id(each) in applied]
+
+    def _is_about(self, prefix: str) -> bool:
+        """Return whether a prefix is that of a key that was named, or has keys in common with a prefix that was."""
+        if not self._keys and not self._prefixes:
+            return True
+        return any(key.startswith(prefix) for key in self._keys) or any(
+            named.startswith(prefix) or prefix.startswith(named) for named in self._prefixes
+        )
 
     def _of_bucket(self, configuration: ReplicationConfiguration, store: Store) -> Iterator[Finding]:
         rules = configuration.rules
@@ -145,7 +152,7 @@ class _Check:
         """Yield what is to be said of role and rules at Amazon S3."""
         if not configuration.rules:
             return
-        yield from self._of_role(configuration.role, store)
+        yield from of_role(configuration.role, store, self._look, self._seen)
         if not applied:
             return
         source = Source(
@@ -155,6 +162,8 @@ class _Check:
             self._seen(self._look.object_lock(self._bucket)),
         )
         for each in self._seen(self._look.archivings(self._bucket)) or ():
+            if not self._is_about(each.prefix):
+                continue
             yield Finding(
                 Severity.INFO,
                 f"lifecycle rule {each.rule!r} (prefix {each.prefix!r}) moves objects to {each.storage_class}"
@@ -170,34 +179,3 @@ class _Check:
                 continue
             looked_at.add(bucket)
             yield from of_rule(rule, source, self._look, self._seen)
-
-    def _of_role(self, role: str, store: Store) -> Iterator[Finding]:
-        # What only resembles S3 may replicate without the role.
-        broken = Severity.ERROR if store.is_s3 else Severity.WARNING
-        if not _ROLE.fullmatch(role):
-            yield Finding(
-                broken,
-                f"the replication configuration names {role!r}, which is not the ARN of a role",
-                "Name the role with which S3 is to replicate",
-            )
-            return
-        state = self._look.role(role)
-        self._seen(state)
-        if isinstance(state, Unseen):
-            yield Finding(
-                Severity.WARNING,
-                f"the replication role {role} cannot be seen: {state.why}",
-                "Allow iam:GetRole, or see for yourself that it is there and trusts s3.amazonaws.com",
-            )
-        elif state is RoleState.GONE:
-            yield Finding(
-                broken,
-                f"the replication role {role} does not exist (AssumeRoleNotPermitted)",
-                "Make it again, or name another one in the replication configuration",
-            )
-        elif state is RoleState.TRUSTS_OTHERS:
-            yield Finding(
-                broken,
-                f"the replication role {role} does not let S3 assume it (AssumeRoleNotPermitted)",
-                "Let s3.amazonaws.com do sts:AssumeRole in the role's trust policy",
-            )

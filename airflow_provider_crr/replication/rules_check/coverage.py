@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from airflow_provider_crr.replication.configuration import ConfiguredRule
+from airflow_provider_crr.s3.objects import is_s3_uri
 
 #: Characters that are a wildcard elsewhere. In the prefix of a rule they stand for themselves.
 _WILDCARDS = "*?"
@@ -113,6 +114,18 @@ def _winner(loser: ConfiguredRule, enabled: Iterable[ConfiguredRule]) -> Configu
     )
 
 
+def oddity(each: ConfiguredRule) -> str:
+    """Return what of a rule's prefix was probably not meant, a predicate without a subject; empty if nothing is odd."""
+    prefix = each.rule.prefix
+    if prefix.startswith("/"):
+        return "begins with a slash, which is a part of the key for S3"
+    if is_s3_uri(prefix):
+        return "has an S3 URI for its prefix, and there is no bucket in a prefix"
+    if _before_wildcard(prefix) != prefix:
+        return "has a wildcard in its prefix, where it stands for itself"
+    return ""
+
+
 class NearMisses:
     """
     Says what a rule that covers no key was probably meant to cover.
@@ -122,37 +135,26 @@ class NearMisses:
     """
 
     def __init__(self, rules: Sequence[ConfiguredRule], bucket: str) -> None:
+        def without_bucket(text: str) -> str:
+            return _without_slash(text.removeprefix(f"s3://{bucket}"))
+
+        odd = [each for each in rules if oddity(each)]
         # An empty prefix covers every key, in every spelling.
-        named = [each for each in rules if each.rule.prefix]
-        self._spellings = [
-            (
-                RuleIndex([each for each in named if each.rule.prefix.startswith("/")], _without_slash),
-                "{rule} begins with a slash, which is a part of the key for S3",
-            ),
-            (
-                RuleIndex([each for each in named if not each.rule.prefix.startswith("/")], _without_slash),
-                "the key begins with a slash, and the prefix of {rule} does not",
-            ),
-            (
-                RuleIndex(
-                    [each for each in named if each.rule.prefix.startswith("s3://")],
-                    lambda text: text.removeprefix(f"s3://{bucket}").lstrip("/"),
-                ),
-                "the prefix of {rule} is an S3 URI, and a prefix has no bucket in it",
-            ),
-            (RuleIndex(named, str.casefold), "{rule} is spelled with other capitals, which S3 tells apart"),
-            (
-                RuleIndex([each for each in named if set(_WILDCARDS) & set(each.rule.prefix)], _before_wildcard),
-                "the prefix of {rule} has a wildcard in it, which stands for itself: a prefix is compared as it is",
-            ),
-        ]
+        named = [each for each in rules if each.rule.prefix and not oddity(each)]
+        #: Spelling of odd prefixes in which they may cover the key, and of others.
+        self._odd = [RuleIndex(odd, spell) for spell in (_without_slash, without_bucket, _before_wildcard)]
+        self._by_slash = RuleIndex(named, _without_slash)
+        self._by_capitals = RuleIndex(named, str.casefold)
 
     def of_key(self, key: str) -> str:
         """Return what was probably meant, a sentence without a full stop; empty if nothing is near."""
-        for index, said in self._spellings:
-            found = index.match(key)
-            if found is not None:
-                return said.format(rule=found.rule)
+        for index in self._odd:
+            if found := index.match(key):
+                return f"{found.rule} {oddity(found)}"
+        if found := self._by_slash.match(key):
+            return f"the key begins with a slash, and the prefix of {found.rule} does not"
+        if found := self._by_capitals.match(key):
+            return f"{found.rule} is spelled with other capitals, which S3 tells apart"
         return ""
 
 

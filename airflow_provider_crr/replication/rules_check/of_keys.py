@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from airflow_provider_crr.replication.configuration import ConfiguredRule
 from airflow_provider_crr.replication.hints import Look, looks_like
-from airflow_provider_crr.replication.rules_check.coverage import Coverage, NearMisses
+from airflow_provider_crr.replication.rules_check.coverage import Coverage, NearMisses, oddity
 from airflow_provider_crr.replication.rules_check.findings import Finding, Severity
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.s3.patterns import wildcards
@@ -40,6 +40,12 @@ class KeyFindings:
         self._near = NearMisses(rules, bucket)
         named = ", ".join(sorted({repr(each.rule.prefix) for each in rules})[:_NAMED])
         self._prefixes = f"prefixes: {named}" + (", ..." if len(rules) > _NAMED else "")
+
+    def of_rules(self, rules: Iterable[ConfiguredRule]) -> Iterator[Finding]:
+        """Yield what is to be said of rules where neither keys nor prefixes are named."""
+        for each in rules:
+            if odd := oddity(each):
+                yield Finding(Severity.WARNING, f"{each.rule} {odd}", "See which keys it covers", rule=each.rule.id)
 
     def of_key(self, key: str, coverage: Coverage) -> Iterator[Finding]:
         """Yield what is to be said of one key."""

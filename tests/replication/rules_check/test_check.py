@@ -82,7 +82,7 @@ RULES: dict[str, tuple[list[dict[str, Any]], tuple[str, str | None, str | None, 
         ],
         ("error", "r", None, "with alias/aws/s3 in another account"),
     ),
-    "owner": ([rule(Destination=OTHER)], ("warning", "r", None, "to the owner of the source")),
+    "owner": ([rule(Destination=OTHER)], ("info", "r", None, "to the owner of the source")),
     "owner without account": (
         [rule(Destination={"AccessControlTranslation": {"Owner": "Destination"}})],
         ("error", "r", None, "does not say who that is"),
@@ -94,7 +94,7 @@ RULES: dict[str, tuple[list[dict[str, Any]], tuple[str, str | None, str | None, 
 def test_what_rules_say(case: str) -> None:
     """Each thing that can be wrong with rules is found, with its severity and its rule or key, and with a remedy."""
     rules, (severity, name, key, what) = RULES[case]
-    (found,) = [finding for finding in bad(check(Looked(rules), "k")) if what in finding.what]
+    (found,) = [finding for finding in check(Looked(rules), "k").findings if what in finding.what]
     assert (found.severity, found.rule, found.key) == (severity, name, key)
     assert found.remedy
 
@@ -140,12 +140,12 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[tuple[str, str], Any], tuple[str,
     "bucket key of the source": (
         rule(**KMS, Destination=KEY),
         said("encryption", Encryption("aws:kms", bucket_key=True), "landing"),
-        ("warning", "r", "with an S3 Bucket Key on the way"),
+        ("info", "r", "with an S3 Bucket Key on the way"),
     ),
     "bucket key of the destination": (
         rule(**KMS, Destination=KEY),
         said("encryption", Encryption("aws:kms", bucket_key=True)),
-        ("warning", "r", "with an S3 Bucket Key on the way"),
+        ("info", "r", "with an S3 Bucket Key on the way"),
     ),
     "Object Lock": (
         rule(),
@@ -164,9 +164,10 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[tuple[str, str], Any], tuple[str,
 def test_what_buckets_say(case: str) -> None:
     """Each setting of source or destination that keeps objects from being replicated is found, once, with a remedy."""
     each, settings, (severity, name, what) = SETTINGS[case]
-    (found,) = bad(check(Looked([each], settings), "k", "l"))
-    assert what in found.what
+    report = check(Looked([each], settings), "k", "l")
+    (found,) = [finding for finding in report.findings if what in finding.what]
     assert (found.severity, found.rule, found.key) == (severity, name, None)
+    assert set(bad(report)) <= {found}
     assert found.remedy
 
 
@@ -181,13 +182,38 @@ def test_what_is_in_order_with_kms_lock_and_other_accounts() -> None:
     assert bad(report) == []
 
 
-def test_lifecycle_rules_that_archive_are_told() -> None:
-    """A lifecycle rule that moves objects to where S3 does not replicate from is told, with when it does."""
+@pytest.mark.parametrize(
+    ("keys", "prefixes", "told"),
+    [
+        ((), (), True),
+        (("k", "raw/1"), (), True),
+        (("k",), (), False),
+        ((), ("raw/2026/",), True),
+        ((), ("r",), True),
+        ((), ("else/",), False),
+    ],
+)
+def test_lifecycle_rules_that_archive_are_told(keys: tuple[str, ...], prefixes: tuple[str, ...], told: bool) -> None:
+    """A lifecycle rule that moves what was named to where S3 does not replicate from is told, with when it does."""
     archiving = (Archiving("old", "raw/", "after 30 days", "GLACIER"),)
-    report = check(Looked([rule()], said("archivings", archiving, "landing")), "k")
-    (found,) = [finding for finding in report.findings if "lifecycle rule 'old'" in finding.what]
-    assert found.severity is Severity.INFO
-    assert "to GLACIER after 30 days" in found.what
+    report = check(Looked([rule()], said("archivings", archiving, "landing")), *keys, prefixes=prefixes)
+    found = [finding for finding in report.findings if "lifecycle rule 'old'" in finding.what]
+    assert [finding.severity for finding in found] == [Severity.INFO] * told
+    assert all("to GLACIER after 30 days" in finding.what for finding in found)
+
+
+def test_what_the_source_does_is_told_beside_a_destination_that_is_gone() -> None:
+    """A destination that is gone hides nothing that is wrong at the source, and is asked about nothing else."""
+    settings = {("copy", "versioning"): Versioning.GONE, ("landing", "encryption"): Encryption("aws:kms")}
+    look = Looked([rule()], settings)
+    assert len(bad(check(look, "k"))) == 2
+    check(keyed := Looked([rule(**KMS, Destination=KEY)], settings), "k")
+    assert {setting for bucket, setting in (*look.asked, *keyed.asked) if bucket == "copy"} == {"versioning"}
+
+
+def test_a_destination_without_an_arn_has_no_partition() -> None:
+    """Where a destination is no ARN, as a store may have it, nothing is said of partitions."""
+    assert bad(check(Looked([rule(Destination={"Bucket": "copy"})], server=""), "k")) == []
 
 
 @pytest.mark.parametrize(
@@ -362,3 +388,19 @@ def test_rules_of_version_1() -> None:
     (metrics,) = bad(report)
     assert metrics.remedy == "Set Destination.Metrics, for which the rule needs a Filter"
     assert any("copies delete markers that users make" in finding.what for finding in report.findings)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "what"),
+    [
+        ("/raw/", "begins with a slash"),
+        ("s3://landing/raw/", "an S3 URI for its prefix"),
+        ("raw/*", "a wildcard in its"),
+    ],
+)
+def test_prefixes_of_rules_that_are_probably_a_mistake(prefix: str, what: str) -> None:
+    """Where no key is named, a prefix that few keys begin with is told; where a key is covered by it, it is not."""
+    (found,) = bad(check(Looked([rule("r", prefix)])))
+    assert (found.severity, found.rule, found.key) == (Severity.WARNING, "r", None)
+    assert what in found.what
+    assert not [each for each in bad(check(Looked([rule("r", prefix)]), f"{prefix}1")) if each.rule]

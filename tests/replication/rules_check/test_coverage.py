@@ -114,7 +114,7 @@ def test_a_key_is_covered_as_startswith_says() -> None:
         ("/raw/", "raw/1", "begins with a slash"),
         ("raw/", "/raw/1", "the key begins with a slash"),
         ("Raw/", "raw/1", "other capitals"),
-        ("s3://b/raw/", "raw/1", "is an S3 URI"),
+        ("s3://b/raw/", "raw/1", "an S3 URI for its prefix"),
         ("raw/*", "raw/1", "has a wildcard"),
         ("raw/dt=?/", "raw/dt=1/x", "has a wildcard"),
         ("cooked/", "raw/1", ""),
