@@ -29,7 +29,7 @@ def check_tag(name: str, repository: str) -> None:
     dated = rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d$"
     assert re.search(dated, (root / "CHANGELOG.md").read_text(), re.MULTILINE), "no dated entry in CHANGELOG.md"
     urls = tomllib.loads((root / "pyproject.toml").read_text())["project"]["urls"]
-    assert repository in urls.values(), f"[project.urls] of pyproject.toml does not name {repository}"
+    assert urls.get("Repository") == repository, f"Repository in [project.urls] of pyproject.toml is not {repository}"
 
 
 def check_wheel(name: str) -> None:

@@ -30,7 +30,10 @@ _CONFIGURATION = {
             "default": "",  # no braces: Airflow fills in what stands between them
         },
         "show_tab": {
-            "description": "Whether task instances have the Replication tab. Read when the API server starts.",
+            "description": (
+                "Whether Airflow shows the Replication tab and the page Gates waiting now. Read when the API server"
+                " starts."
+            ),
             "version_added": "0.1.0",
             "type": "boolean",
             "example": "False",

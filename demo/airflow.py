@@ -205,9 +205,11 @@ class Airflow:
         """Return how often a task was tried."""
         return int(self._ask("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}")["try_number"])
 
-    def returned(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> Any:
+    def returned(
+        self, dag_id: str, run_id: str, task_id: str, map_index: int = -1, *, key: str = "return_value"
+    ) -> Any:
         """Return what a task pushed to XCom."""
-        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value?deserialize=true"
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}?deserialize=true"
         path += f"&map_index={map_index}"
         return self._ask("GET", path)["value"]
 

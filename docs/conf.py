@@ -23,7 +23,7 @@ project = "airflow-provider-crr"
 copyright = "the contributors of airflow-provider-crr; Apache License 2.0"
 release = version = __version__
 
-# MyST reads the parts of README.md that pages include.
+# MyST reads CHANGELOG.md, and the part of README.md that a page includes.
 extensions = ["sphinx.ext.autodoc", "myst_parser"]
 source_suffix = {".rst": "restructuredtext"}
 exclude_patterns = ["images"]

@@ -2,8 +2,8 @@
 The local AWS: MiniStack, with a thin layer of ours around it.
 
 MiniStack copies objects by their replication rules and reports COMPLETED, FAILED and REPLICA. This package adds what it
-does not have: the time in between (PENDING), and the delivery of S3 Inventory reports. Tests and the demo share it. It
-is not part of the distribution.
+does not have: the time in between (PENDING), the delivery of S3 Inventory reports, and the jobs of S3 Batch
+Operations. Tests and the demo share it. It is not part of the distribution.
 """
 
 from __future__ import annotations

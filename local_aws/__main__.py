@@ -30,6 +30,8 @@ def main() -> None:
     from ministack.app import app as ministack
 
     from local_aws.app import LocalAwsApp
+    from local_aws.batch.service import BatchOperations
+    from local_aws.batch.store import Store
     from local_aws.pending import PendingPhase
 
     def announce() -> None:
@@ -41,7 +43,9 @@ def main() -> None:
     config.keep_alive_timeout = 75
     # One connection of a bulk lookup may carry any number of HEADs.
     config.keep_alive_max_requests = 1_000_000_000
-    asyncio.run(serve(LocalAwsApp(ministack, PendingPhase(arguments.pending_seconds), announce), config))  # type: ignore[arg-type]
+    phase = PendingPhase(arguments.pending_seconds)
+    app = LocalAwsApp(ministack, phase, BatchOperations(arguments.region, Store(phase)), announce)
+    asyncio.run(serve(app, config))  # type: ignore[arg-type]
 
 
 def _arguments() -> argparse.Namespace:

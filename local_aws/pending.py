@@ -30,6 +30,8 @@ class PendingPhase:
 
     seconds: float = 0.0
     _words: list[tuple[str, str, bool]] = field(default_factory=list)
+    #: When the replication of an object began, if that is not when it was written.
+    _begun: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def hold(self, bucket: str = "", prefix: str = "") -> None:
         """Show as PENDING every key of the bucket that starts with the prefix; an empty bucket means every bucket."""
@@ -38,6 +40,10 @@ class PendingPhase:
     def release(self, bucket: str = "", prefix: str = "") -> None:
         """End every hold on keys of the bucket that start with the prefix."""
         self._say(bucket, prefix, held=False)
+
+    def begin(self, bucket: str, key: str) -> None:
+        """Let an object be as young as one that is written now: somebody replicates it again."""
+        self._begun[bucket, key] = time.time()
 
     def _say(self, bucket: str, prefix: str, *, held: bool) -> None:
         # The latest command about a key wins, so that one key of a held bucket can be released. Earlier commands about
@@ -61,14 +67,15 @@ class PendingPhase:
         lower = {name.lower(): value for name, value in seen}
         if lower.get(STATUS_HEADER) not in ENDED:
             return seen
-        if not (self.holds(bucket, key) or self._is_young(lower.get(b"last-modified"))):
+        if not (self.holds(bucket, key) or self._is_young(bucket, key, lower.get(b"last-modified"))):
             return seen
         return [(name, b"PENDING" if name.lower() == STATUS_HEADER else value) for name, value in seen]
 
-    def _is_young(self, last_modified: bytes | None) -> bool:
+    def _is_young(self, bucket: str, key: str, last_modified: bytes | None) -> bool:
         if not self.seconds or last_modified is None:
             return False
-        return time.time() - parsedate_to_datetime(last_modified.decode("ascii")).timestamp() < self.seconds
+        written = parsedate_to_datetime(last_modified.decode("ascii")).timestamp()
+        return time.time() - max(written, self._begun.get((bucket, key), 0)) < self.seconds
 
 
 def _covers(bucket: str, prefix: str, other_bucket: str, other_prefix: str) -> bool:

@@ -15,6 +15,8 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
+from local_aws.batch.endpoint import reach_by_address
+from local_aws.batch.orders import BatchOrders
 from local_aws.process import LocalAwsError, ServerProcess
 
 #: Twelve digits, because MiniStack takes an access key of that form for the account id.
@@ -87,7 +89,7 @@ class LocalAws:
         :param region: its region.
         :param account_id: the account that asks; accounts share nothing but the names of buckets.
         """
-        return self._session.client(
+        client = self._session.client(
             service,
             region_name=region or self.region,
             endpoint_url=self.endpoint_url,
@@ -101,6 +103,7 @@ class LocalAws:
                 s3={"addressing_style": "path"},
             ),
         )
+        return reach_by_address(client) if service == "s3control" else client
 
     @cached_property
     def _session(self) -> boto3.Session:
@@ -125,6 +128,11 @@ class LocalAws:
     def airflow_connection_uri_json(self) -> str:
         """Return the value of ``AIRFLOW_CONN_AWS_DEFAULT`` that leads here."""
         return json.dumps(self.airflow_connection())
+
+    @property
+    def batch(self) -> BatchOrders:
+        """What may be ordered of S3 Batch Operations, such as reports that come late."""
+        return BatchOrders(self._say)
 
     def hold(self, bucket: str = "", prefix: str = "") -> None:
         """Show as PENDING the bucket's keys that start with the prefix, until released; the latest command wins."""

@@ -54,7 +54,7 @@ ARG_MAX_REQUESTS = _arg(
     type=float,
     default=1000.0,
     metavar="NUMBER",
-    help="Most HEAD requests in a second; 1000 by default, for replication uses the same S3 limits",
+    help="Most HEAD requests in a second; 1000 by default, because replication uses the same limits of S3",
 )
 ARG_INVENTORY = _arg(
     "inventory",
@@ -75,10 +75,10 @@ _COMMON = (ARG_CONN_ID, ARG_REGION, ARG_EXPECTED_BUCKET_OWNER, ARG_REQUESTER_PAY
 _GATE_EXIT_CODES = """\
 The exit code is what a gate with default settings would do:
   0  open: every object is COMPLETED or REPLICA
-  1  not known: S3 could not be asked, as without credentials, or there is no such bucket
+  1  not known: S3 could not be asked (no credentials, for example), or there is no such bucket
   2  not known: wrong arguments, or no object was named
-  3  wait: some object is PENDING, MISSING or UNKNOWN, as where nobody answers; or nothing matches a pattern
-  4  fail: some object is DELETED, FORBIDDEN, UNREADABLE, or FAILED or without status (NONE) where nothing retries it
+  3  wait: some object is PENDING, MISSING or UNKNOWN (also if no answer came); or nothing matches a pattern
+  4  fail: some object is DELETED, FORBIDDEN or UNREADABLE; or FAILED or without status (NONE) if nothing tries again
 """
 _EXIT_CODES_OF_A_GATE = """\
 The exit code is what the gate would do now:

@@ -44,7 +44,7 @@ def exit_code(outcome: Outcome) -> ExitCode:
 
 def command(run: Callable[[Namespace, TextIO], ExitCode]) -> Callable[[Namespace], None]:
     """
-    Make a command for Airflow of a function that writes its answer to a stream and returns an exit code.
+    Turn a function that writes its answer to a stream and returns an exit code into a command for Airflow.
 
     An error of this provider becomes one line on standard error.
     """

@@ -64,12 +64,12 @@ def rendered_gate(
     kind = task.operator_class if task.is_mapped else type(task)
     if not issubclass(kind, S3ReplicationSensor):
         raise InvalidArgument(
-            f"task {task_id!r} is a {kind.__name__}, and no S3ReplicationSensor",
+            f"task {task_id!r} is a {kind.__name__}, not an S3ReplicationSensor",
             remedy="Name a task of S3ReplicationSensor, or of a subclass",
         )
     if not fields:
         raise InvalidArgument(
-            f"of task {task_id!r}, Airflow has no rendered fields in this run",
+            f"Airflow has no rendered fields of task {task_id!r} in this run",
             remedy="It has them once the task has run, and for its latest runs only"
             " ([core] max_num_rendered_ti_fields_per_task, or num_dag_runs_to_retain_rendered_fields)",
         )

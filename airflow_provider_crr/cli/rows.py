@@ -61,7 +61,7 @@ def states(text: str | None) -> list[ObjectState] | None:
     for word in words:
         if word.upper() not in known:
             raise InvalidArgument(
-                f"--only names {word!r}, which is no state", remedy=f"Use some of {', '.join(known).lower()}"
+                f"--only names {word!r}, which is not a state", remedy=f"Use some of {', '.join(known).lower()}"
             )
     return [known[word.upper()] for word in words]
 

@@ -171,7 +171,7 @@ def _of_trigger(path: str, kwargs: Mapping[str, Any], state: str | None) -> Stor
             remedy="Run this with the packages and the release of this provider that the triggerer has",
         ) from error
     if trigger is None:
-        raise InvalidArgument(f"the task waits with {path}, and is no S3ReplicationSensor", remedy=_NO_GATE)
+        raise InvalidArgument(f"the task waits with {path}, so it is not an S3ReplicationSensor", remedy=_NO_GATE)
     question = trigger.question
     return StoredGate(
         hook=dict(trigger.hook),

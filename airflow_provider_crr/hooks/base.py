@@ -39,7 +39,7 @@ class ConnectedHook(AwsBaseHook):
             if not hasattr(client, "meta"):  # an asynchronous one, which is still to be entered
                 return client
             if client._get_credentials() is None and client.meta.config.signature_version is not _unsigned():
-                # Raised now, so that the next try looks for credentials anew.
+                # Raised now, so that the next try looks for credentials again.
                 raise no_credentials(None, "none were found", self._connection)
         name_connection(client, self._connection)
         pairing_of(client)  # before anything is asked through it, lists and reports included

@@ -146,7 +146,7 @@ class S3ReplicationHook(base.ConnectedHook, S3Hook):
         :param bucket_name: the bucket.
         :param brief: whether to give up after some seconds; for tasks that can do without the rules.
         :raises BucketNotFound: if there is no such bucket.
-        :raises LookupFailed: if the rules cannot be read, usually for want of s3:GetReplicationConfiguration.
+        :raises LookupFailed: if the rules cannot be read, usually as s3:GetReplicationConfiguration is missing.
         """
         enough = Deadline(2 * base.BRIEF) if brief else None
         uri, permission = f"s3://{bucket_name}", "s3:GetReplicationConfiguration"

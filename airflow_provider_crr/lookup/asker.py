@@ -22,8 +22,9 @@ PATIENCE = 0.1
 
 class NotAsked(NamedTuple):
     """
-    An object that could not be asked for, so that nothing is known of it. No HEAD was sent for it, but for one that
-    was to be sent again.
+    An object that could not be asked for, so that nothing is known of it.
+
+    No HEAD was sent for it, unless one was to be sent a second time.
 
     :param object: the object.
     :param error: why: somebody other than S3 refused, or no request can be made of it.
@@ -93,9 +94,9 @@ def ask_all(
     :param objects: what to ask for; read only as far as questions can be sent.
     :param open_asker: returns the way of asking; called once, by the process that will use it.
     :param stop: once set, nothing more is asked.
-    :raises LookupFailed: if ``stop`` is set before every answer is in, for an end without an error would look like
-        a finished lookup; or if this process is a fork of the one that began. If an object cannot be asked for, its
-        error ends the lookup.
+    :raises LookupFailed: if ``stop`` is set before every answer is in, because an end without an error would look
+        like a finished lookup; or if this process is a fork of the one that began. If an object cannot be asked for,
+        its error ends the lookup.
     """
     process = os.getpid()
     under_way = answered = 0
@@ -145,8 +146,8 @@ def check_going_on(stop: Event | None, process: int, answered: int, under_way: i
     """
     if stop is not None and stop.is_set():
         raise LookupFailed(
-            f"lookup was stopped: {answered:,} answers came, {under_way:,} were awaited",
-            remedy="Ask again: nothing is known of the objects not yet answered",
+            f"the lookup was stopped: {answered:,} answers had come, {under_way:,} were missing",
+            remedy="Ask again: nothing is known of the objects whose answer is missing",
         )
     if os.getpid() != process:
-        raise LookupFailed("lookup belongs to the process that forked this one", remedy="Begin one here")
+        raise LookupFailed("the lookup was begun before this process was forked", remedy="Begin one here")

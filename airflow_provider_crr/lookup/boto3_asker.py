@@ -144,7 +144,7 @@ class BotoAsker:
         caller: Caller | None = _thread.caller
         is_again, _thread.is_again = _thread.is_again, True
         if self._closed.wait(self._pace.claim(_thread.bucket)) or (caller is not None and caller.is_over):
-            raise InterruptedError("the sweep was abandoned")
+            raise InterruptedError("the lookup was given up")
         if is_again and caller is not None:
             caller.sends_again()
 

@@ -83,7 +83,7 @@ class PairingConnection:
 
     def _refuse_unless_first(self) -> None:
         if self.answers > 1 and self._asked in REPEATABLE:
-            raise Doubtful("it may be the answer to another question")
+            raise Doubtful("it may be the answer to another request")
 
     def _is_followed(self, response: Any) -> bool:
         """Return whether anything follows the answer to a HEAD, or whether that cannot be seen."""

@@ -55,7 +55,7 @@ class PairingPool:
             return self._new_conn()  # beside the pool
         connection = super()._get_conn(*args, **kwargs)  # type: ignore[misc]
         if connection.sock is not None and (wants_fresh() or not connection.may_be_used_again()):
-            connection.close()  # opens anew when it is used
+            connection.close()  # opens again when it is used
         return connection
 
     def _put_conn(self, connection: Any) -> None:

@@ -134,7 +134,7 @@ def why_not_crt(client: S3Client) -> str | None:
     except ImportError as error:
         return f"awscrt is not usable: {error}"
     if forked_amid_lookup():
-        return "this process was forked amid a sweep"
+        return "this process was forked during a lookup"
     config = client.meta.config
     endpoint = client.meta.endpoint_url
     proxies = get_environ_proxies(endpoint) if config.proxies is None else config.proxies

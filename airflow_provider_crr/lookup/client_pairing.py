@@ -31,7 +31,7 @@ def pairing_of(client: Any) -> Pairing:
     Make a client's connections keep questions and answers paired, once, and return what is known of its endpoints.
 
     :param client: a boto3 S3 client; anything else, such as a test double, is left as it is.
-    :raises LookupFailed: if this botocore keeps its connections elsewhere, for then no answer could be trusted.
+    :raises LookupFailed: if this botocore keeps its connections elsewhere, because then no answer could be trusted.
     """
     from botocore.client import BaseClient
 
@@ -49,7 +49,7 @@ def pairing_of(client: Any) -> Pairing:
             pairing: Pairing = vars(session)[_NAME]
     except (AttributeError, KeyError, TypeError) as error:
         raise LookupFailed(
-            f"cannot tell whose answer is whose: this botocore keeps its connections elsewhere ({error})",
+            f"cannot match answers to requests: this botocore keeps its connections elsewhere ({error})",
             remedy="Install an older botocore, or a newer apache-airflow-provider-crr",
         ) from error
     return pairing

@@ -32,7 +32,7 @@ _FEW = 32
 
 class Dispatcher:
     """
-    Gives the questions of many lookups to one asker, each in its turn, and each answer to whoever asked.
+    Gives the questions of many lookups to one asker, each in its turn, and each answer to the lookup that asked.
 
     One thread uses it, that of the shared asker.
 
@@ -66,7 +66,7 @@ class Dispatcher:
             if had_asker or self.asker is None:  # else changes may have come that woke nobody
                 self._wait()
         except Exception as error:
-            log.exception("asking S3 failed, and begins anew")
+            log.exception("asking S3 failed, and starts again")
             self._fail(error)
 
     def _take_changes(self) -> None:
@@ -134,7 +134,7 @@ class Dispatcher:
             answer = self.asker.answer(0)
 
     def _fail(self, error: Exception) -> None:
-        """Tell everybody who waits that nothing is known, and begin anew."""
+        """Tell all lookups that wait that nothing is known, and start again."""
         inquiries = list(self._inquiries)
         failed = LookupFailed(
             f"asking S3 failed: {type(error).__name__}: {told(error)}",

@@ -1,4 +1,4 @@
-"""Which connections a thread's requests may use, and which ones are held back after its answers."""
+"""Which connections a thread's requests may use, and which ones are held back after their answers."""
 
 from __future__ import annotations
 

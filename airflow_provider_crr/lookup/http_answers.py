@@ -127,7 +127,7 @@ def _bounded(read_line: Callable[[int], bytes]) -> Callable[[int], bytes]:
 def _line(read_line: Callable[[int], bytes], where: str) -> bytes:
     line = read_line(MAX_HEAD + 1)
     if not line.endswith(b"\n"):
-        raise Malformed(f"the connection ended amid {where}")
+        raise Malformed(f"the connection ended in {where}")
     return line
 
 

@@ -55,6 +55,6 @@ def raise_for_target(target: str) -> None:
     """
     if not target.startswith("/") and _DOTS.intersection(urlsplit(target).path.split("/")):
         raise LookupFailed(
-            'a proxy that is asked for a whole URL takes "." and ".." in a key for folders; S3 takes them for its name',
+            'a proxy may take "." and ".." in a key for folders, and then ask for another object',
             remedy="Use an https endpoint, through which the proxy does not look, or except the endpoint with NO_PROXY",
         )

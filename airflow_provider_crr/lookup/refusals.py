@@ -8,7 +8,7 @@ What the GET says decides:
 - credentials that expired, a clock that is wrong, throttling: UNKNOWN, for these pass by themselves;
 - an error about the caller, or an answer of somebody other than S3: an error, for nothing is known of any object;
 - anything else does not explain the answer to the HEAD: UNKNOWN. Such are no answer, an error of the server, a page
-  without S3's ``<Error><Code>``, an answer out of a cache, another status, a code of KMS (a HEAD needs no key), an
+  without S3's ``<Error><Code>``, an answer from a cache, another status, a code of KMS (a HEAD needs no key), an
   archived object (a HEAD can ask for it), or success.
 
 The codes: `Error responses <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>`__.

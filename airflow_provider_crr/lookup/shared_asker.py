@@ -1,8 +1,8 @@
 """
 One asker for all lookups of a connection: one thread, one set of connections that stay open, one pace for each bucket.
 
-The thread starts with the first question, and ends when there was none for some minutes. In a forked process all of it
-begins anew.
+The thread starts with the first question, and ends when there was none for some minutes. A forked process starts
+with nothing of it.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class SharedAsker:
     def _is_to_end(self, dispatcher: Dispatcher) -> bool:
         with self._lock:
             ends = self._closed or (dispatcher.idle_for() > self._idle and self._changed.empty())
-            if ends:  # whoever comes now needs another thread
+            if ends:  # a question that comes now needs another thread
                 self._thread = self._asker = None
         return ends
 
@@ -134,7 +134,7 @@ _open: WeakSet[SharedAsker] = WeakSet()
 
 @atexit.register
 def _close_all() -> None:
-    """End the threads before the interpreter ends, for the runtime would call it back."""
+    """End the threads before the interpreter ends, because the runtime would call it back."""
     _close(list(_open))
 
 

@@ -53,7 +53,7 @@ class ReplicationNotifier(BaseNotifier):
         for each in self.notifiers:
             if not callable(each) and not (isinstance(each, Mapping) and "path" in each and set(each) <= _STORED):
                 raise InvalidArgument(
-                    f"{each!r} is no notifier", remedy="Give one that Airflow calls, or a mapping of path and kwargs"
+                    f"{each!r} is not a notifier", remedy="Give one that Airflow calls, or a mapping of path and kwargs"
                 )
 
     def notify(self, context: Context) -> None:

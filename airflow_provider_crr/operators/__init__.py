@@ -1,1 +1,1 @@
-"""Operators: tasks that do."""
+"""Operators: tasks that do something once."""

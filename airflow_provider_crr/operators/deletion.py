@@ -98,7 +98,7 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
             warn_when_parsed(self, self._targets())
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Look up, delete what is COMPLETED, report both."""
+        """Ask about every version, delete what is COMPLETED, report what was deleted and what was refused."""
         self._coerce_arguments(context)
         hook = self._hook(S3ReplicationHook)
         targets = self._targets()

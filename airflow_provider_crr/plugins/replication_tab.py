@@ -1,8 +1,11 @@
 """
-The Replication tab of a task instance, in Airflow 3.1 and later; Airflow 3.0 does not know such tabs.
+The Replication tab of a task instance, and the page of all gates that wait now, in Airflow 3.1 and later; Airflow 3.0
+does not know such pages.
 
-Airflow serves a plugin's pages to everybody, without a login. So these are files without data: their script reads the
-task's XCom through Airflow's REST API with the viewer's own session, and Airflow decides what that viewer may see.
+Airflow serves a plugin's pages to everybody, without a login. So these are files without data: their script reads
+XComs and logs through Airflow's REST API with the viewer's own session, and Airflow decides what that viewer may see.
+
+No release of Airflow can be told on which tasks to show the tab: it is on every one, and empty where nothing is ours.
 
 Every component of Airflow imports this module, also the process of each task. So the web framework is imported only on
 the first request.
@@ -42,6 +45,8 @@ _HEADERS = [
     (b"cache-control", b"no-cache"),  # the browser asks each time, and an upgrade shows at once
 ]
 
+_ICONS = {"icon": f"{PATH}/icon-light.svg", "icon_dark_mode": f"{PATH}/icon-dark.svg"}
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -77,7 +82,7 @@ class StaticPages:
 
 
 class ReplicationTabPlugin(AirflowPlugin):
-    """What Airflow reads of the tab, by the entry point ``airflow.plugins``."""
+    """What Airflow reads of both pages, by the entry point ``airflow.plugins``."""
 
     name = "airflow_provider_crr"
     fastapi_apps = [{"app": StaticPages(FILES), "url_prefix": f"/{PATH}", "name": "S3 replication tab"}]  # noqa: RUF012
@@ -89,9 +94,16 @@ class ReplicationTabPlugin(AirflowPlugin):
             "href": f"{PATH}/?dag_id={{DAG_ID}}&run_id={{RUN_ID}}&task_id={{TASK_ID}}&map_index={{MAP_INDEX}}",
             "destination": "task_instance",
             "url_route": "s3-replication",
-            "icon": f"{PATH}/icon-light.svg",
-            "icon_dark_mode": f"{PATH}/icon-dark.svg",
-        }
+            **_ICONS,
+        },
+        {
+            "name": "Gates waiting now",
+            "href": f"{PATH}/gates.html",
+            "destination": "nav",
+            "category": "browse",
+            "url_route": "s3-replication-gates",
+            **_ICONS,
+        },
     ]
 
 

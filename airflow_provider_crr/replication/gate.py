@@ -1,7 +1,7 @@
 """
 May the gate open? A policy judges each HEAD answer: done, wait or fail.
 
-The table of answers in the README is this module. There is no way to DONE but through an answer whose state the
+The table of docs/answers.rst is this module. There is no way to DONE but through an answer whose state the
 policy calls done.
 """
 

@@ -23,8 +23,8 @@ from airflow_provider_crr.text.legible import told
 KEY = "crr_progress"
 #: Increased when the value changes its meaning.
 SCHEMA = 1
-#: Most characters of the value's JSON text, and of its message.
-MAX_VALUE, MAX_TEXT = 16_000, 4_000
+#: Most characters of the value's JSON text, of its message, and of other texts.
+MAX_VALUE, MAX_TEXT, _LITTLE = 16_000, 4_000, 1_000
 #: Most objects, and most points of the history, that it has.
 MAX_SAMPLE, MAX_HISTORY = 10, 60
 #: Points of the history by which the end is foreseen, and how far ahead at most.
@@ -192,21 +192,19 @@ def news(value: Mapping[str, Any]) -> dict[str, Any]:
 
 def _bounded(value: dict[str, Any]) -> dict[str, Any]:
     """Return a value that is not too long; what can be spared is cut from its end, the examples first."""
-    value["message"] = _cut(value["message"])
-    value["unasked"] = told(value["unasked"]) if value["unasked"] else None
+    value["message"] = _cut(value["message"], MAX_TEXT)
+    value["unasked"] = _cut(told(value["unasked"]), _LITTLE) if value["unasked"] else None
     spared = [value["targets"]["sample"], value["waiting"], value["rules"] or [], value["history"]]
-    while len(json.dumps(value)) > MAX_VALUE and (cut := next((part for part in spared if len(part) > 1), None)):
-        cut.pop()
-    if len(json.dumps(value)) > MAX_VALUE:
-        value["message"] = told(value["message"])
+    while (long := len(json.dumps(value)) > MAX_VALUE) and (part := next((p for p in spared if len(p) > 1), None)):
+        part.pop()
+    if long:
+        value["message"] = _cut(value["message"], _LITTLE)
     return value
 
 
-def _cut(text: str) -> str:
-    """Return text whose JSON has at most :data:`MAX_TEXT` characters, its lines as they are."""
-    if len(json.dumps(text)) <= MAX_TEXT:
-        return text
-    kept = text[:MAX_TEXT]
-    while len(json.dumps(kept)) > MAX_TEXT - 10:
+def _cut(text: str, longest: int) -> str:
+    """Return text whose JSON has so many characters at most, with its lines as they are."""
+    kept = text[:longest]
+    while len(json.dumps(f"{kept}…")) > longest:
         kept = kept[: len(kept) * 9 // 10]
-    return f"{kept}…"
+    return text if kept == text else f"{kept}…"

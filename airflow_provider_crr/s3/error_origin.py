@@ -1,4 +1,4 @@
-"""Whom boto3 was asking when an error arose, and with which Airflow connection. The error itself does not say it."""
+"""Whom boto3 was asking when an error arose, and with which Airflow connection. The error itself does not say so."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def who(error: Exception) -> str:
     if names & {"MetadataRetrievalError", "InvalidIMDSEndpointError"}:
         return _PROVIDERS["iam-role"]
     if names & {"CredentialRetrievalError", "NoAuthTokenError"} or is_about_credentials(error):
-        return _PROVIDERS.get(told) or _PROVIDERS.get(provider(error) or "") or "whoever gives the credentials"
+        return _PROVIDERS.get(told) or _PROVIDERS.get(provider(error) or "") or "the source of the credentials"
     return ""
 
 
@@ -174,7 +174,7 @@ def unwrapped(error: Any) -> Exception:
 
 
 def operation(error: Exception) -> str | None:
-    """Return the innermost operation that was under way, such as AssumeRole amid a HeadObject; None if none was."""
+    """Return the innermost operation that was under way, such as AssumeRole within a HeadObject; None if none was."""
     name: str | None = getattr(error, "operation_name", None)
     if name is None:
         for frame in _frames(error):

@@ -133,7 +133,7 @@ class Request:
         if status != 200:
             raise NotAPage(f"the answer is HTTP {status} instead of 200")
         if stored := cached(headers):
-            raise NotAPage(f"it comes out of a cache ({stored})")
+            raise NotAPage(f"it comes from a cache ({stored})")
         answer = Answer(parsed(body), self.form.root, self.form.row)
         self._check_echo(answer)
         rows = [_row(each, answer, self.form) for each in answer.rows]
@@ -167,7 +167,7 @@ class Request:
         # that of UTF-8. One key may have versions on several pages.
         first = min(names, default=None)
         if first is not None and self.after and (first < self.after or (first == self.after and self.form is OBJECTS)):
-            raise NotAPage("it goes back behind the page before it")
+            raise NotAPage("it begins before the end of the page before it")
 
     def _end(self, answer: Answer) -> dict[str, str]:
         truncated = answer.text("IsTruncated")

@@ -74,9 +74,9 @@ def _ask(client: Any, request: Request, uri: str) -> Page:
         _ASKED.reset(token)
     if not isinstance(page, Page):
         raise LookupFailed(
-            "could not list: whoever answers in the place of S3 gives no pages to read",
+            "could not list: this boto3 client does not show what S3 answers",
             uri=uri,
-            remedy="Give a boto3 client whose answers come as S3 sends them",
+            remedy="Give a client of boto3 itself, and not a double that makes answers up",
         )
     return page
 
@@ -85,7 +85,7 @@ def _not_whole(why: Any, uri: str) -> LookupFailed:
     return LookupFailed(
         f"could not list: {why}",
         uri=uri,
-        remedy="Nothing is concluded from a part of a listing; if it stays, look at what answers between here and S3",
+        remedy="Part of a listing is not used. If this stays, look at what is between here and S3, such as a proxy",
         passing=True,
     )
 

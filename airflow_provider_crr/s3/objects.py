@@ -183,7 +183,7 @@ class S3Object:
             bucket, value = split(value)
         elif names_a_place(value):
             raise InvalidArgument(
-                f"{value!r} is neither an S3 URI nor a key, as it seems",
+                f"{value!r} looks neither like an S3 URI nor like a key",
                 remedy="Write s3://bucket/key; a key that really begins so goes there too, or into a mapping",
             )
         return cls(bucket or "", value)

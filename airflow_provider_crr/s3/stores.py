@@ -1,8 +1,8 @@
 """
-What stores with the API of S3 do otherwise than Amazon S3, and how they are recognized.
+How stores with the API of S3 differ from Amazon S3, and how they are recognized.
 
 Amazon S3 names itself in the ``Server`` header of every answer, and so do most other stores. What is true of Amazon S3
-alone is looked up here before it is relied on, or told to a user. A store that is not recognized is taken for S3.
+alone is looked up here before code relies on it, or a message says it. A store that is not recognized is taken for S3.
 
 What is said of MinIO was seen in a running one; of the others, it was read in their sources or documents.
 """
@@ -89,7 +89,7 @@ _UNREADABLE = (
     "it answered 400, as S3 does for objects encrypted with a customer key (SSE-C): their status cannot be read without"
     " that key"
 )
-_WRITE_AGAIN = "Write again what is already there"
+_WRITE_AGAIN = "Write the objects again that are already there"
 _OLDER = (
     "so the object is older than the rule (or than the rule's last time enabled), or it is not known why."
     f" {_WRITE_AGAIN}"
@@ -105,9 +105,9 @@ MINIO = Store(
     words={
         "FAILED": "MinIO tries again by itself once the replication target answers. Look at the target (there, its"
         " bucket and its versioning); on_failed=None or 'wait' waits for it, until max_pending_age if that is set",
-        "REPLICA": "MinIO calls it a replica, which it copies no further, not in a chain of three either; so it also"
-        " calls what was last changed at the other side of a two-way replication. Ask the bucket that it was written"
-        " to, or set on_replica='done'",
+        "REPLICA": "MinIO calls it a replica, and copies no replica further, not even in a chain of three. It also"
+        " calls an object so that was last changed at the other side of a two-way replication. Ask the bucket that"
+        " it was written to, or set on_replica='done'",
         "UNREADABLE": _UNREADABLE,
     },
     pending="look at the replication target; MinIO goes on by itself once it answers",
@@ -127,7 +127,7 @@ RUSTFS = Store(
         " object again",
         "UNREADABLE": _UNREADABLE,
     },
-    pending="look at the replication target; releases of RustFS were seen that never end it",
+    pending="look at the replication target; some releases of RustFS were seen to leave it so for ever",
     elsewhere=True,
     already_there=_WRITE_AGAIN,
     tags=f"which it may not have had when it was written. {_WRITE_AGAIN}",
@@ -138,8 +138,7 @@ CEPH = Store(
     "Ceph Object Gateway",
     doer="Ceph",
     words={
-        "FAILED": "no release of Ceph is known that says so, nor whether it tries again. Look at the sync status of"
-        " zone and bucket",
+        "FAILED": "Ceph is not known to say so, or to try again. Look at the sync status of zone and bucket",
         "UNREADABLE": _UNREADABLE,
     },
     pending="look at the sync status of zone and bucket; Ceph has no FAILED, and stays PENDING instead",

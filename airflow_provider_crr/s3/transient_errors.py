@@ -85,7 +85,7 @@ def error_passes(error: Exception) -> bool:
     if any(words in said for words in _NO_CLEAR_WORD) or bool(getattr(error, "retryable", False)):  # Google's
         return True
     if isinstance(error, boto.CredentialRetrievalError) and "refresh failed" in said:
-        return True  # whoever gave credentials before has none at the moment
+        return True  # the source that gave credentials before has none at the moment
     return "expired" in said and bool(error_origin.who(error))
 
 

@@ -51,9 +51,9 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
     does a deferrable task in every release, when it is retried or cleared. Its triggerer does not ask for what the
     worker found done, as far as that fits beside the targets; nor does one that takes over from it.
 
-    Returns (XCom) ``{"total", "statuses": {state: objects}, "head_requests", "waited_seconds",
+    Returns (XCom) ``{"total", "statuses": {state: objects}, "head_requests", "waited_seconds", "replication_lag",
     "oldest_pending_seconds", "sample": [{"uri", "status", "reason"}]}``. It is pushed before a failure, too, then with
-    ``"deciding": {state: objects}``: what kept the gate shut.
+    ``"deciding": {state: objects}``: what kept the gate shut. Meanwhile, ``crr_progress`` says how far the gate is.
 
     The events of its ``outlets`` tell the same counts, and where the replicas are, as
     :func:`~airflow_provider_crr.tasks.asset_events.gate_event` describes.
@@ -197,13 +197,9 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
         if self._stored_targets is None:
             self._prepare_to_defer()
         targets: Any = self._stored_targets
-        room = MAX_STORED - len(json.dumps(targets))
-        known = self._handover.to_stored(room)
         return S3ReplicationTrigger(
             targets=targets,
-            known=known,
-            seen=self._handover.seen_text(room - len(json.dumps(known))),
-            **self._handover.counts,
+            **self._handover.to_kwargs(MAX_STORED - len(json.dumps(targets))),
             max_head_requests=self.max_head_requests,
             policy=asdict(self._policy()),
             pin_versions=self.pin_versions,

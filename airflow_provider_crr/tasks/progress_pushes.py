@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 WORKER, TRIGGERER = (1.0, 60.0), (15.0, 600.0)
 #: A push that took a second is followed by nine seconds without one.
 _PAUSE = 9.0
+_pause = time.sleep
 #: Seconds after which a thread that has nothing to push ends.
 _IDLE = 30.0
 
@@ -122,7 +123,7 @@ class Pushes:
                 self._push(ti, value)
             except Exception as error:
                 log.debug("the progress cannot be pushed: %s", error)
-            time.sleep(_PAUSE * (time.monotonic() - began))
+            _pause(_PAUSE * (time.monotonic() - began))
 
 
 def can_push() -> bool:

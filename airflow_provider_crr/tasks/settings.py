@@ -54,7 +54,7 @@ def prices() -> Prices:
 
 
 def shows_tab() -> bool:
-    """Return whether Airflow is to show the Replication tab."""
+    """Return whether Airflow is to show the Replication tab, and the page of what waits now."""
     text = _text("show_tab").lower()
     if text and text not in _YES | _NO:
         log.error("%s; showing the tab", _unreadable("show_tab", text, "Give True or False"))

@@ -122,7 +122,7 @@ def _states(uri: str, given: str | Sequence[str]) -> tuple[ObjectState, ...]:
         states = tuple(ObjectState(text) for text in texts)
     except ValueError as error:
         raise InvalidArgument(
-            f"{given!r} has what is no state", uri=uri, remedy=f"Give one of {', '.join(ObjectState)}, or several"
+            f"{given!r} has an unknown state", uri=uri, remedy=f"Give one of {', '.join(ObjectState)}, or several"
         ) from error
     if not states:
         raise InvalidArgument("no state is given", uri=uri, remedy="Give one, or several")

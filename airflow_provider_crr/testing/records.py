@@ -21,7 +21,7 @@ class FakeS3:
 
     @classmethod
     def unasked(cls) -> FakeS3:
-        """Return the record of nothing."""
+        """Return a record without any request."""
         return cls([], [], {})
 
     def looks(self, uri: str) -> int:

@@ -103,7 +103,7 @@ def _session(by_connection: Any) -> Any:
 
 
 def _note(params: Any, model: Any, **_: Any) -> None:
-    setattr(_thread, model.name, params)  # by the name, for one request may need another one first
+    setattr(_thread, model.name, params)  # by the name, because one request may need another one first
 
 
 def _answer(request: Any, event_name: str, **_: Any) -> Any:

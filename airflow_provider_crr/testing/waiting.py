@@ -15,7 +15,7 @@ _LONG = 366 * 86_400.0
 
 
 class _Clock:
-    """The machine's clock, and as much more as was not waited."""
+    """The machine's clock, moved forward by the time that was not waited."""
 
     def __init__(self) -> None:
         self._passed = 0.0

@@ -76,9 +76,14 @@ class S3ReplicationTrigger(PollingTrigger):
             **kwargs,
         )
         # Until the first poll is due nobody has polled since the worker's look, when no hour was over.
-        hours_told = 0 if self.next_poke > time.time() else None
+        fresh = self.next_poke > time.time()
         self._handover = Handover(
-            known, head_requests=head_requests, unanswered=unanswered, hours_told=hours_told, seen=seen
+            known,
+            head_requests=head_requests,
+            unanswered=unanswered,
+            hours_told=0 if fresh else None,
+            seen=seen,
+            fresh=fresh,
         )
 
     def polling_key(self) -> Hashable:

@@ -165,7 +165,7 @@ def test_each_notifier_is_told_whatever_others_do(tmp_path: Path) -> None:
 def test_what_is_no_notifier_is_refused() -> None:
     """An argument that Airflow could never call is refused when the DAG is parsed."""
     channel: Any = "#channel"
-    with pytest.raises(InvalidArgument, match="is no notifier"):
+    with pytest.raises(InvalidArgument, match="is not a notifier"):
         ReplicationNotifier(notifiers=[channel])
 
 

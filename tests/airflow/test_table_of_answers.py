@@ -1,4 +1,4 @@
-"""The README's table of answers, row by row, by Airflow's task runner in its three modes."""
+"""The table of docs/answers.rst, row by row, by Airflow's task runner in its three modes."""
 
 from __future__ import annotations
 

@@ -206,7 +206,7 @@ def test_trigger_of_another_kind_is_refused(
     )
     ended = run.ask(crr)
     assert ended.code == 2
-    assert "S3InventoryTrigger, and is no S3ReplicationSensor" in ended.err
+    assert "S3InventoryTrigger, so it is not an S3ReplicationSensor" in ended.err
     assert s3.requests == []
 
 
@@ -219,7 +219,7 @@ def test_subclass_is_a_gate_and_other_tasks_are_none(
     assert run.ask(crr).code == 3
     ended = run.ask(crr, task="other")
     assert ended.code == 2
-    assert "task 'other' is a Other, and no S3ReplicationSensor" in ended.err
+    assert "task 'other' is a Other, not an S3ReplicationSensor" in ended.err
 
 
 def test_patterns_and_options_of_the_file(
@@ -356,7 +356,7 @@ def test_gate_that_has_not_run(crr: Callable[..., Ended], s3: S3Server, dag_run:
         session.query(RenderedTaskInstanceFields).filter_by(dag_id=run.dag_id).delete()
     ended = run.ask(crr)
     assert ended.code == 2
-    assert "Airflow has no rendered fields in this run" in ended.err
+    assert "Airflow has no rendered fields of task" in ended.err
 
 
 def test_file_that_is_not_here(crr: Callable[..., Ended], s3: S3Server, dag_run: Callable[[str], Run]) -> None:

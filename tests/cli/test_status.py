@@ -281,7 +281,7 @@ def test_no_object_is_not_success(crr: Callable[..., Ended], s3: S3Server, stdin
         (["s3://b/k", "--version-id", "None"], b"", "version id 'None' names no version"),
         (["s3://b/k?versionId=None"], b"", "version id 'None' names no version"),
         (["s3a://b"], b"", "needs a key"),
-        (["arn:aws:s3:::b/k"], b"", "neither an S3 URI nor a key"),
+        (["arn:aws:s3:::b/k"], b"", "neither like an S3 URI nor like a key"),
         (["s3://b/k", "--expected-bucket-owner", "landing"], b"", "expected_bucket_owner is 'landing'"),
         (["s3://b/k", "--max-requests-per-second", "0"], b"", "max_requests_per_second is 0"),
         (["s3://B*/k"], b"", "Invalid bucket name"),

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from demo.airflow import Airflow
+from demo.airflow import Airflow, DemoFailed
 from local_aws import LocalAws
 from local_aws.buckets import ReplicatedPair
 from tests.support.polling import until
@@ -111,12 +111,43 @@ def test_thousand_objects_are_asked_no_more_than_they_must(
     assert found["statuses"] == {"COMPLETED": 1000}
     assert airflow.returned("deferred", run, "behind") == {"COMPLETED": 1000}
     said = [line for line in airflow.messages("deferred", run, "gate") if re.match("waiting for|replicated", line)]
-    assert said[0] == f"waiting for 100 of 1,000 in s3://{pair.source}/dt=1/* (connection local)"
+    assert said[0] == f"waiting for 100 of 1,000 in s3://{pair.source}/dt=1/* (connection aws_default)"
     assert said[-1] == "replicated 1,000 of 1,000"
     late = aws.heads(pair.source, "dt=1/late/")
     assert aws.heads(pair.source, "dt=1/soon/") == 900
     assert found["head_requests"] == 900 + late
-    assert late <= 100 * max(aws.heads(pair.source, f"dt=1/late/{number}") for number in range(100))
+    assert late <= 100 * max(aws.heads(pair.source, f"dt=1/late/{number}") for number in range(10, 100))
+
+
+def test_waiting_gate_is_shown_on_the_worker_and_in_the_triggerer(
+    airflow: Airflow, aws: LocalAws, pair: ReplicatedPair
+) -> None:
+    """What a deferred gate waits for is an XCom from the worker's look on; the triggerer renews it until it opens."""
+    aws.hold(pair.source)
+    land(pair, 3)
+    run = airflow.trigger("deferred", bucket=pair.source)
+
+    def shown() -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = airflow.returned("deferred", run, "gate", key="crr_progress")
+        except DemoFailed:  # there is none yet
+            return {}
+        return found
+
+    until(lambda: shown().get("where") == "triggerer", "a value of the triggerer")
+    first = shown()
+    assert (first["state"], first["total"], first["done"]) == ("waiting", 3, 0)
+    assert first["message"].startswith(f"waiting for 3 of 3 in s3://{pair.source}/dt=1/* (connection aws_default)\n")
+    assert [rule["destination"] for rule in first["rules"]] == [pair.destination]
+    aws.release(pair.source, "dt=1/0")
+    moved = until(lambda: (now := shown())["done"] == 1 and now, "a value that has moved")
+    assert moved["replication_lag"]["objects"] == 1
+    assert [done for _, done, _ in moved["history"]] == sorted(done for _, done, _ in moved["history"])
+    aws.release(pair.source)
+    assert finished(airflow, "deferred", run)["gate"] == "success"
+    last = shown()
+    assert (last["state"], last["done"], last["next_look"], last["where"]) == ("done", 3, None, "triggerer")
+    assert last["replication_lag"] == airflow.returned("deferred", run, "gate")["replication_lag"]
 
 
 def test_rescheduled_gate_opens_as_a_deferred_one(airflow: Airflow, aws: LocalAws, pair: ReplicatedPair) -> None:

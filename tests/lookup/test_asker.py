@@ -229,7 +229,7 @@ def test_a_process_forked_amid_a_lookup_asks_through_boto3(server: S3Server) -> 
             except LookupFailed as error:
                 return f"{choice.why_not_crt(client)} {found} {error.message}"
 
-        expected = "this process was forked amid a sweep 50 lookup belongs to the process that forked this one"
+        expected = "this process was forked during a lookup 50 the lookup was begun before this process was forked"
         assert in_child(work) == expected
         assert len(list(answers)) == 599
     assert server.faults() == []

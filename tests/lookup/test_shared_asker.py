@@ -206,7 +206,7 @@ def test_a_stopped_lookup_gives_what_came(server: S3Server, shared: SharedAsker)
         for each in found:
             came.append(each)
 
-    with pytest.raises(LookupFailed, match="9 answers came, 1 were awaited"):
+    with pytest.raises(LookupFailed, match="9 answers had come, 1 were missing"):
         take()
     silent.set()
     assert len(came) == 9

@@ -33,7 +33,7 @@ def attempt_that(failed: Exception) -> tenacity.Future:
 OTHERS: dict[Exception, tuple[str, bool]] = {
     boto.NoCredentialsError(): ("no AWS credentials", False),
     boto.PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"): ("no AWS credentials", False),
-    boto.NoAuthTokenError(): ("whoever gives the credentials gave no credentials", False),
+    boto.NoAuthTokenError(): ("the source of the credentials gave no credentials", False),
     boto.TokenRetrievalError(provider="sso", error_msg="Token has expired and refresh failed"): ("AWS SSO", True),
     boto.SSOTokenLoadError(error_msg="Token for x does not exist"): ("AWS SSO", False),
     boto.UnauthorizedSSOTokenError(): ("AWS SSO", True),

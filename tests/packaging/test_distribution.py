@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 import zipfile
 from importlib import import_module
 from importlib.metadata import distribution, entry_points
@@ -71,31 +70,26 @@ def test_provider_manager_of_airflow_finds_the_provider() -> None:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def wheel(wheel_file: Path) -> list[str]:
     """Names of the files of a wheel built from this tree."""
-    directory = tmp_path_factory.mktemp("wheel")
-    run = subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(directory)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    (path,) = directory.glob("*.whl")
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(wheel_file) as archive:
         return archive.namelist()
 
 
 def test_wheel_has_the_whole_package_and_nothing_else(wheel: list[str]) -> None:
-    """Every file of the package is in the wheel, py.typed, style sheets and scripts among them, and no other."""
+    """
+    Every file of the package is in the wheel, py.typed, style sheets and scripts among them; so are the example DAGs,
+    and nothing else.
+    """
     package = {
         str(path.relative_to(ROOT))
         for path in (ROOT / "airflow_provider_crr").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
     in_package = {name for name in wheel if not re.match(r"airflow_provider_crr-[^/]+\.dist-info/", name)}
-    assert in_package == package
+    examples = {f"airflow_provider_crr/{path.relative_to(ROOT)}" for path in (ROOT / "example_dags").glob("*.py")}
+    assert examples
+    assert in_package == package | examples
     assert "airflow_provider_crr/py.typed" in in_package
     assert {".css", ".html", ".js", ".svg"} <= {Path(name).suffix for name in in_package}
 

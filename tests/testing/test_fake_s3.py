@@ -321,7 +321,7 @@ def test_boto3_is_left_as_it_was() -> None:
 @pytest.mark.parametrize(
     ("objects", "message"),
     [
-        ({URI: "DONE"}, "is no state"),
+        ({URI: "DONE"}, "has an unknown state"),
         ({URI: []}, "no state is given"),
         ({"k": "PENDING"}, "needs a bucket"),
         ({1: "PENDING"}, "does not name an S3 object"),

@@ -12,6 +12,7 @@ import pytest
 
 from demo.airflow import Airflow
 from local_aws import LocalAws
+from tests.ui.tab import Tab
 
 DAGS = Path(__file__).parent / "dags"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
@@ -61,6 +62,20 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield driver
     finally:
         driver.quit()
+
+
+@pytest.fixture
+def tab(airflow: Airflow, browser: Any) -> Iterator[Tab]:
+    """The tab in a browser that has nothing to complain of afterwards."""
+    browser.get_log("browser")
+    found = Tab(browser, airflow)
+    yield found
+    found.leave()
+    said = [line["message"] for line in browser.get_log("browser")]
+    # What a policy refused, and what a script threw; a 404 is how Airflow says that there is no XCom yet.
+    assert [
+        line for line in said if "Content Security Policy" in line or "Uncaught" in line or "TrustedHTML" in line
+    ] == []
 
 
 @pytest.hookimpl(wrapper=True)

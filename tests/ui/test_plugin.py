@@ -1,4 +1,4 @@
-"""The plugin of the Replication tab, as Airflow loads and serves it."""
+"""The plugin with the Replication tab and the page of waiting gates, as Airflow loads and serves it."""
 
 from __future__ import annotations
 
@@ -73,11 +73,12 @@ def test_files_are_served_and_may_load_nothing_else(client: Any, path: Path) -> 
     assert again.status_code == 304
 
 
-def test_page_is_served_at_the_address_that_airflow_frames(client: Any) -> None:
-    """The address of the tab, without its parameters, is the page; it is the same whoever and whatever is asked for."""
-    (view,) = replication_tab.ReplicationTabPlugin.external_views
+@pytest.mark.parametrize(("number", "file"), [(0, "index.html"), (1, "gates.html")])
+def test_pages_are_served_at_the_addresses_that_airflow_frames(client: Any, number: int, file: str) -> None:
+    """The address of a page, without its parameters, is the page; it is the same whoever and whatever is asked for."""
+    view = replication_tab.ReplicationTabPlugin.external_views[number]
     assert not view["href"].startswith("/")
-    page = (replication_tab.FILES / "index.html").read_bytes()
+    page = (replication_tab.FILES / file).read_bytes()
     for href in (view["href"], view["href"].partition("?")[0], view["href"].replace("{DAG_ID}", "<script>")):
         assert client.get(f"/{href}").content == page
 
@@ -94,7 +95,9 @@ def test_nothing_but_the_files_is_served(client: Any, path: str) -> None:
 def test_data_is_for_those_whom_airflow_lets_read_it(client: Any) -> None:
     """Who is not signed in gets the page, which has no data, and is refused the data by Airflow."""
     task = "/api/v2/dags/d/dagRuns/r/taskInstances/t"
-    assert [client.get(f"{task}{rest}").status_code for rest in ("", "/xcomEntries/return_value")] == [401, 401]
+    asked = [task, f"{task}/xcomEntries/return_value", f"{task}/xcomEntries/crr_progress", f"{task}/logs/1"]
+    asked += ["/api/v2/dags/~/dagRuns/~/taskInstances", "/api/v2/dags/~/dagRuns/~/taskInstances/~/xcomEntries"]
+    assert [client.get(path).status_code for path in asked] == [401] * len(asked)
 
 
 def test_files_name_no_other_host_and_no_inline_code() -> None:
@@ -115,8 +118,8 @@ def test_files_name_no_other_host_and_no_inline_code() -> None:
             assert refused not in text, (path, refused)
 
 
-def test_airflow_lists_the_tab_from_3_1_on(client: Any) -> None:
-    """Airflow's interface learns of the tab by its plugins endpoint; Airflow 3.0 says nothing of it, and no error."""
+def test_airflow_lists_both_pages_from_3_1_on(client: Any) -> None:
+    """Airflow's interface learns of both by its plugins endpoint; Airflow 3.0 says nothing of them, and no error."""
     from airflow.api_fastapi.app import get_auth_manager
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 
@@ -125,4 +128,5 @@ def test_airflow_lists_the_tab_from_3_1_on(client: Any) -> None:
     assert answer.status_code == 200, answer.text
     (found,) = [one for one in answer.json()["plugins"] if one["name"] == "airflow_provider_crr"]
     has_tabs = tuple(map(int, version("apache-airflow").split(".")[:2])) >= (3, 1)
-    assert [view["destination"] for view in found.get("external_views", [])] == ["task_instance"] * has_tabs
+    listed = [(view["destination"], view["name"]) for view in found.get("external_views", [])]
+    assert listed == [("task_instance", "Replication"), ("nav", "Gates waiting now")][: 2 * has_tabs]

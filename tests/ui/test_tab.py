@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import pytest
 
@@ -19,80 +19,7 @@ from local_aws.buckets import ReplicatedPair, versioned_bucket
 from local_aws.inventory.report import deliver
 from tests.support.polling import until
 from tests.ui.reports import HOSTILE, daily_reports
-
-TAB = "plugin/s3-replication"
-
-
-class Tab:
-    """The tab as a person uses it; what is found is text, as it is seen."""
-
-    def __init__(self, driver: Any, airflow: Airflow) -> None:
-        self.driver = driver
-        self._airflow = airflow
-
-    def ask(self, script: str, *arguments: Any) -> Any:
-        """Return what a script says of the page; a promise is waited for."""
-        return self.driver.execute_script(script, *arguments)
-
-    def open(self, dag: str, run: str, task: str, index: int | None = None) -> None:
-        """Go to the task instance in Airflow's interface, and into its tab."""
-        self.leave()
-        mapped = "" if index is None else f"/mapped/{index}"
-        self.driver.get(f"{self._airflow.url}/dags/{dag}/runs/{quote(run, safe='')}/tasks/{task}{mapped}/{TAB}")
-        self.enter()
-
-    def open_alone(self, dag: str, run: str, task: str) -> None:
-        """Open the tab's page without Airflow around it."""
-        self.leave()
-        query = urlencode({"dag_id": dag, "run_id": run, "task_id": task, "map_index": "{MAP_INDEX}"})
-        self.driver.get(f"{self._airflow.url}/{PATH}/?{query}")
-        self._loaded()
-
-    def leave(self) -> None:
-        self.driver.switch_to.default_content()
-
-    def enter(self) -> None:
-        """Go into the frame of the tab, and wait until it shows something."""
-        (frame,) = until(lambda: self.driver.find_elements("css selector", "iframe[title='Replication']"), "the tab")
-        self.driver.switch_to.frame(frame)
-        self._loaded()
-
-    def _loaded(self) -> None:
-        until(lambda: self.ask("return document.getElementById('page')?.getAttribute('aria-busy') == 'false'"), "page")
-
-    @property
-    def headline(self) -> str:
-        return str(self.ask("return document.querySelector('h1').textContent"))
-
-    @property
-    def text(self) -> str:
-        return str(self.ask("return document.body.innerText"))
-
-    def texts(self, selector: str) -> list[str]:
-        return list(self.ask("return [...document.querySelectorAll(arguments[0])].map(e => e.innerText)", selector))
-
-    def links(self, dag: str, run: str, task: str, index: int = -1) -> dict[str, str]:
-        """Return the task instance's buttons, as Airflow's interface asks for them."""
-        path = f"dags/{dag}/dagRuns/{quote(run, safe='')}/taskInstances/{task}/links?map_index={index}"
-        script = "return fetch(arguments[0]).then(answer => answer.json())"
-        return dict(self.ask(script, f"{self._airflow.url}/api/v2/{path}")["extra_links"])
-
-    def tiles(self) -> dict[str, str]:
-        return dict(line.split("\n")[:2] for line in self.texts(".tile"))
-
-
-@pytest.fixture
-def tab(airflow: Airflow, browser: Any) -> Iterator[Tab]:
-    """The tab in a browser that has nothing to complain of afterwards."""
-    browser.get_log("browser")
-    found = Tab(browser, airflow)
-    yield found
-    found.leave()
-    said = [line["message"] for line in browser.get_log("browser")]
-    # What a policy refused, and what a script threw; a 404 is how Airflow says that there is no XCom yet.
-    assert [
-        line for line in said if "Content Security Policy" in line or "Uncaught" in line or "TrustedHTML" in line
-    ] == []
+from tests.ui.tab import Tab
 
 
 @contextmanager
@@ -158,6 +85,8 @@ def test_waiting_gate_shows_its_result_by_itself(
     link.click()
     tab.enter()
     assert tab.headline == "Waiting for S3"
+    assert "None of 2 objects is replicated: 2 PENDING" in tab.text
+    assert f"s3://{pair.source}/new/* → {pair.destination}" in tab.text
     console = f"https://console.aws.amazon.com/s3/buckets/{pair.source}?region=eu-west-1&prefix=new/"
     until(lambda: tab.links("landing", run, "gate") == {"S3 console": console}, "the link of the deferred gate")
     tab.ask("window.same = true")
@@ -166,6 +95,7 @@ def test_waiting_gate_shows_its_result_by_itself(
     assert tab.ask("return window.same")
     assert tab.links("landing", run, "gate") == {"S3 console": console}
     assert "All 2 objects are replicated" in tab.text
+    assert f"all of {pair.source} → {pair.destination}" in tab.text  # the rule
     assert tab.tiles()["Objects"] == "2"
     assert tab.texts(".statuses tbody th") == ["COMPLETED"]
     assert tab.ask("return document.querySelector('.bar').getAttribute('aria-label')") == "Objects: COMPLETED 100 %"

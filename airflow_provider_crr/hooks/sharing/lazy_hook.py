@@ -1,4 +1,4 @@
-"""A hook that is made when it is first needed, for whoever must not wait until then."""
+"""A hook that is made when it is first needed, for code that must not wait until then."""
 
 from __future__ import annotations
 
@@ -72,6 +72,6 @@ class LazyHook:
 def _edited() -> LookupFailed:
     return LookupFailed(
         "the connection was edited while S3 was asked, so the answers do not count",
-        remedy="Everything is asked again by what the connection says now",
+        remedy="Everything is asked again with the connection as it is now",
         passing=True,
     )

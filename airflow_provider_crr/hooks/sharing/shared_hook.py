@@ -2,7 +2,8 @@
 One client, one set of connections and one pace for all gates of a process that have the same connection.
 
 What has the same hook arguments and the same content of the Airflow connection shares one hook. It is made when it is
-first needed, and released once no gate holds it and nothing was asked for some minutes. A fork begins anew.
+first needed, and released once no gate holds it and nothing was asked for some minutes. A forked process starts with
+nothing of it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A connection to DuckDB that sees one directory and guesses nothing, and what its errors mean."""
+"""A connection to DuckDB, which sees one directory and guesses nothing; and what its errors mean."""
 
 from __future__ import annotations
 

@@ -111,11 +111,11 @@ class OrcFile:
                 remedy="Install the system's package tzdata, or let the variable TZDIR name a folder zoneinfo",
             )
         if status == SAID and not why.get("worker"):
-            raise InventoryFileInvalid(f"not an ORC file of S3's: {said}", uri=self._uri, remedy=NAME_ANOTHER)
+            raise InventoryFileInvalid(f"not an ORC file as S3 writes it: {said}", uri=self._uri, remedy=NAME_ANOTHER)
         name = signal.Signals(-status).name if -status in set(signal.Signals) else f"status {status}"
         if self._ready and -status in _CRASHES:
             raise InventoryFileInvalid(
-                f"reading it ended the reading process with {name}: it is damaged, or not an ORC file of S3's",
+                f"reading it ended the reading process with {name}: the file is damaged, or not as S3 writes it",
                 uri=self._uri,
                 remedy=NAME_ANOTHER,
             )

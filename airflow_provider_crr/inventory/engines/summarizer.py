@@ -60,7 +60,7 @@ class SummaryRequest:
             ) from error
         if "last_modified_date" not in manifest.fields:
             raise InventoryManifestInvalid(
-                "the report does not say how old what is PENDING is",
+                "the report does not say how old its PENDING versions are",
                 uri=manifest.uri,
                 remedy="Add the optional field LastModifiedDate to the inventory configuration, or ask for FAILED only",
             )

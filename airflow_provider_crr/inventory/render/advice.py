@@ -99,7 +99,7 @@ def _waited(summary: Summary, seconds: float) -> tuple[str, str]:
     return f"{brief}; check the destination bucket and the rules", (
         f"{waited}{many} S3 goes on trying, but after a day something is usually wrong: look for a destination "
         "bucket or Region that cannot be reached, a paused or disabled rule, or request limits. Writing the object "
-        "again, or S3 Batch Replication with a manifest, starts it anew."
+        "again, or S3 Batch Replication with a manifest, starts it again."
     )
 
 

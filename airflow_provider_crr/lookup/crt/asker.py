@@ -240,7 +240,7 @@ class CrtAsker:
         return min([timeout, *moments, *([LOOKS] if self._queues.under_way else [])])
 
     def _hang_up(self) -> None:
-        """Close the connections whose answer is overdue, which ends their questions; give up what does not open."""
+        """Close the connections whose answer is overdue, which ends their questions; give up those that do not open."""
         self._runtime.expire()
         overdue = time.monotonic() - self._receiver.patience
         flooding = self._growth.since(self._queues.oldest())

@@ -222,7 +222,7 @@ class Connections:
         if usable:
             idle = self._idle.pop(connection.endpoint, deque())
             idle.append(connection)
-            self._idle[connection.endpoint] = idle  # the last one, for it was used just now
+            self._idle[connection.endpoint] = idle  # the last one, because it was used just now
         else:
             connection.native.close()
 

@@ -24,7 +24,7 @@ _STATM = Path("/proc/self/statm")
 
 
 class Growth:
-    """How much this process has grown while answers are awaited."""
+    """How much this process has grown while it waited for answers."""
 
     def __init__(self) -> None:
         self._looked_at = self._level_at = float("-inf")

@@ -56,7 +56,7 @@ class Question:
         self.fresh = False
         #: Whether its answer has no end.
         self.floods = False
-        #: How often it was sent, or a connection was opened for it, in vain.
+        #: How often it was sent, or a connection was opened for it, without success.
         self.attempts = 0
         #: The runtime's stream, while S3 has the question.
         self.stream: Any = None

@@ -18,7 +18,7 @@ from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.s3.stores import store_of
 
 _CREDENTIAL = re.compile(r"AWS4-HMAC-SHA256 Credential=[^,]+/\d{8}/([^/,]+)/s3/aws4_request,")
-#: Seconds after which a template is made anew, for the client may have learnt more; and how many are kept at most.
+#: Seconds after which a template is made again, because the client may have learnt more; and how many are kept at most.
 _AGE, _MOST = 300.0, 2000
 #: Keys that need no encoding.
 _PLAIN = re.compile(r"[A-Za-z0-9/_.~-]*")
@@ -148,7 +148,7 @@ class RequestTemplates:
         return self._made.get(_kind(obj), (None,))[0] is template
 
     def renew_for_region(self, obj: S3Object) -> bool:
-        """Make the templates of an object's bucket anew; return whether the one for the object is different now."""
+        """Make the templates of an object's bucket again; return whether the one for the object is different now."""
         bucket, has_version = _kind(obj)
         known = self._made.pop((bucket, has_version), (None,))[0]
         self._made.pop((bucket, not has_version), None)

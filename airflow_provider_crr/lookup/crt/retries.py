@@ -27,7 +27,7 @@ class Retries:
         self._attempts = int(configured.get("total_max_attempts") or _ATTEMPTS.get(configured.get("mode"), 3))
 
     def pause_after(self, attempts: int) -> float | None:
-        """Return the seconds until the next attempt, after so many in vain; None if there is to be none."""
+        """Return the seconds until the next attempt, after so many that failed; None if there is to be none."""
         if attempts >= self._attempts:
             return None
         return random.random() * min(_MAX_BACKOFF, _BACKOFF * 2.0**attempts)  # noqa: S311

@@ -1,6 +1,6 @@
 // Elements. Data becomes text nodes and nothing else: there is no way from here to markup.
 
-import { pieces } from "./format.js";
+import { moment, pieces } from "./format.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -28,14 +28,14 @@ export function key(text) {
 /** A section with its heading. */
 export const section = (title, ...children) => h("section", {}, h("h2", {}, title), children);
 
-/** What the page says first. */
-export function banner(level, word, sentence, note = null) {
+/** What the page says first: how it stands, what is known, and what else is to be said of it. */
+export function banner(level, word, sentence, ...notes) {
   const signs = { good: "✓", bad: "!", watch: "!", moving: "…", empty: "–" };
   return h(
     "header",
     { class: `banner level-${level}` },
     h("span", { class: "sign", "aria-hidden": "true" }, signs[level]),
-    h("div", { class: "verdict" }, h("h1", {}, word), h("p", {}, sentence), note && h("p", { class: "note" }, note)),
+    h("div", { class: "verdict" }, h("h1", {}, word), h("p", {}, sentence), notes.filter(Boolean).map((note) => h("p", { class: "note" }, note))),
   );
 }
 
@@ -69,6 +69,21 @@ export function table(caption, heads, rows, attributes = {}) {
         h("tr", {}, h("th", { scope: "row" }, first), rest.map((cell) => h("td", {}, cell))))),
     ),
   );
+}
+
+/** A moment as text that goes on with time: `say` gets the moment, and the milliseconds now. */
+export function ticking(at, say) {
+  const element = h("time", { datetime: at, title: `${moment(at)} UTC` }, say(at, Date.now()));
+  element.say = () => say(at, Date.now());
+  return element;
+}
+
+/** Let every such text of a page go on. What is selected or read aloud stays as long as the text does. */
+export function tick(page) {
+  for (const element of page.querySelectorAll("time")) {
+    const text = element.say?.();
+    if (text !== undefined && text !== element.textContent) element.textContent = text;
+  }
 }
 
 /** What is shown only when asked for. */

@@ -56,6 +56,18 @@ export function moment(text) {
   return Number.isNaN(found.getTime()) ? text : found.toISOString().slice(0, 16).replace("T", " ");
 }
 
+/** The time of a moment, UTC; with its day if that is not today: 14:02, or 2026-11-20 14:02. */
+export function clock(text, now = Date.now()) {
+  const whole = moment(text);
+  return whole.slice(0, 10) === new Date(now).toISOString().slice(0, 10) ? whole.slice(11) : whole;
+}
+
+/** How far away a moment is, from now: "in 3m12s", "3m12s ago". */
+export function away(text, now = Date.now()) {
+  const seconds = (Date.parse(text) - now) / 1000;
+  return seconds >= 0 ? `in ${age(seconds)}` : `${age(-seconds)} ago`;
+}
+
 const UNSEEN = /^[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Zs}]$/u;
 const MARK = /^[\p{Mn}\p{Me}]$/u;
 
@@ -79,3 +91,6 @@ export function pieces(text) {
   }
   return found;
 }
+
+/** The lines of a text that have something on them. */
+export const lines = (text) => text.split("\n").filter((line) => line.trim());

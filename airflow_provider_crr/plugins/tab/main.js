@@ -1,116 +1,132 @@
-// Asks Airflow for the task instance and what it returned, shows it, and asks again while it may change.
+// The tab of a task instance: asks Airflow what the task pushed and returned, and asks again while that may change.
 
-import { ApiError, named, returned, taskInstance } from "./api.js";
-import { banner, h, key } from "./dom.js";
+import { ApiError, named, PROGRESS, pushed, returned, taskInstance } from "./api.js";
+import { banner, h } from "./dom.js";
 import { age } from "./format.js";
 import { gatePage, unaskedPage } from "./gate.js";
 import { inventoryPage } from "./inventory.js";
-import { isGate, isNewerSummary, isSummary, isUnasked } from "./shape.js";
-import { followTheme } from "./theme.js";
+import { endedByLog, logSection, ours, waitingByLog } from "./log.js";
+import { instancesOf, isMapped, mappedPage } from "./mapped.js";
+import { isShown, LATER, show, watch } from "./page.js";
+import { isStale, progressPage } from "./progress.js";
+import { isGate, isNewerProgress, isNewerSummary, isProgress, isSummary, isUnasked } from "./shape.js";
 import { fillTrend } from "./trend.js";
 
-const OURS = ["S3ReplicationSensor", "S3InventorySummaryOperator"];
 const ENDED = ["success", "failed", "skipped", "upstream_failed", "removed"];
-/** Milliseconds between questions: while the task may still return something, and after it has ended. */
-const [SOON, LATER] = [5000, 30000];
+/** Milliseconds between two looks at a wait, at many, and at what may become one. */
+const [SOON, MANY, PERHAPS] = [5000, 15_000, 10_000];
+/** Milliseconds between two looks at a log that may be long: at first, and at most. */
+const [LOG, LOG_MOST] = [10_000, 60_000];
+const NEEDS = "the DAG's task instances and XComs";
 
-const page = document.getElementById("page");
-let shown = "";
+/** What was seen last: a poke that begins anew clears its XComs, and pushes them again a moment later. */
+let kept = { name: "", progress: undefined };
+let log = { name: "", at: 0, pause: LOG, found: null };
 let ended = "";
 
-/** Replace what is shown, unless it is shown already: what a reader has opened or selected stays. */
-function show(name, build) {
-  if (name === shown) return;
-  shown = name;
-  page.replaceChildren(...build().flat(Infinity).filter(Boolean));
-  page.setAttribute("aria-busy", "false");
-  document.getElementById("announcement").textContent = page.querySelector("h1")?.textContent ?? "";
+async function refresh(ti) {
+  if (ti.all) return refreshMapped(ti);
+  let instance;
+  try {
+    instance = await taskInstance(ti);
+  } catch (error) {
+    // A mapped task that was opened without an index is no task instance for Airflow.
+    if (error.status === 404 && ti.index < 0 && (await isMapped(ti).catch(() => false))) return refreshMapped(ti);
+    throw error;
+  }
+  const { state, try_number: number } = instance;
+  const name = JSON.stringify([state, number, instance.end_date]);
+  if (name === ended && isShown(ended)) return LATER;
+  const over = ENDED.includes(state);
+  const [value, given] = await Promise.all([returned(ti), pushed(ti, PROGRESS)]);
+  const progress = latest(given, number, over);
+  ended = over ? name : "";
+  return showWhatIsThere({ ti, instance, value, progress, given, over, name });
 }
 
-async function refresh(ti) {
-  const instance = await taskInstance(ti);
-  const { state } = instance;
-  const now = JSON.stringify([state, instance.try_number, instance.end_date]);
-  if (now === ended && shown.startsWith("[")) return LATER;
-  ended = ENDED.includes(state) ? now : "";
-  const value = await returned(ti);
-  const name = JSON.stringify([state, instance.try_number, value ?? null]);
-  if (isGate(value)) show(name, () => gatePage(value, instance));
-  else if (isSummary(value)) {
-    show(name, () => {
+function latest(given, number, over) {
+  if (isProgress(given)) kept = { name: number, progress: given };
+  else if (given !== undefined || over || kept.name !== number) kept = { name: "", progress: undefined };
+  return kept.progress;
+}
+
+async function showWhatIsThere({ ti, instance, value, progress, given, over, name }) {
+  const content = over ? name : JSON.stringify([name, value ?? null, progress ?? null]);
+  const pause = over ? LATER : SOON;
+  if (isSummary(value)) {
+    show(content, () => {
       const trend = h("div", { class: "trend", "aria-live": "polite" });
       fillTrend(trend, ti, instance, value);
-      return inventoryPage(value, instance, trend);
+      return [whole(ti), inventoryPage(value, instance, trend)];
     });
-  } else if (OURS.includes(instance.operator) && isUnasked(value)) show(name, () => unaskedPage(value));
-  else show(name, () => withoutResult(instance, value));
-  return ENDED.includes(state) ? LATER : SOON;
+  } else if (isGate(value)) show(content, () => [whole(ti), gatePage(value, instance, progress)]);
+  else if (isUnasked(value)) show(content, () => [whole(ti), unaskedPage(value, progress)]);
+  else if (progress) {
+    const said = isStale(progress) && !over ? await lately(ti, instance) : null;
+    show(over ? content : JSON.stringify([content, said]), () => [whole(ti), progressPage(progress, instance, said && logSection(said.said))]);
+  } else if (isNewerSummary(value) || isNewerProgress(given)) {
+    show(content, () => [banner("empty", "Written by another release", `The value has schema ${(isNewerSummary(value) ? value : given).schema}, which this page does not know. Reload it after Airflow's API server runs the same release of airflow-provider-crr as the workers.`)]);
+  } else return showByLog({ ti, instance, value, over, content });
+  return pause;
 }
 
-function withoutResult(instance, value) {
-  const { operator, state, start_date: started } = instance;
-  const ours = OURS.includes(operator);
-  if (isNewerSummary(value)) {
-    return [banner("empty", "Written by another release", `The summary has schema ${value.schema}, which this page does not know. Reload it after Airflow's API server runs the same release of airflow-provider-crr as the workers.`)];
-  }
-  if (value !== undefined || !(ours || !ENDED.includes(state))) {
-    return ours
-      ? [banner("empty", "The result cannot be shown", "What this task returned is not in Airflow's database as the task made it. A custom XCom backend keeps it elsewhere, or another program has changed it.")]
-      : [nothingHere(operator)];
-  }
-  if (ENDED.includes(state)) {
-    return [banner(state === "failed" ? "bad" : "empty", "The task has no result", `It ended as ${state} and left none: it ended before S3 had answered, or do_xcom_push is off. Its log says more.`)];
-  }
-  if (!ours) return [nothingHere(operator)];
+/** Of a task that has no value of ours: what its log says, if that is ours. */
+async function showByLog({ ti, instance, value, over, content }) {
+  const said = await lately(ti, instance);
+  const { state } = instance;
+  // Where its log cannot be read, its trigger tells whose it is.
+  const waits = said || String(instance.trigger?.classpath).startsWith("airflow_provider_crr.");
+  show(over ? content : JSON.stringify([content, said]), () => {
+    if (!waits) return [nothingHere(instance, over)];
+    if (!over) return [whole(ti), said?.said.length ? waitingByLog(said) : waiting(instance)];
+    if (value !== undefined) return [banner("empty", "The result cannot be shown", "What this task returned is not in Airflow's database as the task made it. A custom XCom backend keeps it elsewhere, or another program has changed it.")];
+    return [whole(ti), endedByLog(state, said)];
+  });
+  return over ? LATER : waits ? SOON : PERHAPS;
+}
+
+/** What the log says, read again after a while that grows as long as it says nothing. */
+async function lately(ti, { state, try_number: number }) {
+  if (!number) return null; // it has not been tried
+  const name = JSON.stringify([number, ENDED.includes(state)]);
+  if (log.name !== name) log = { name, at: 0, pause: LOG, found: null };
+  if (Date.now() - log.at < log.pause) return log.found;
+  const found = await ours(ti, number);
+  log = { name, at: Date.now(), pause: found ? LOG : Math.min(log.pause * 2, LOG_MOST), found: found ?? log.found };
+  return log.found;
+}
+
+async function refreshMapped(ti) {
+  const found = await instancesOf(ti);
+  if (!found.total) throw new ApiError(404, "no instances");
+  show(JSON.stringify(found.rows.map(({ instance, value }) => [instance.map_index, instance.state, value ?? null])), () => mappedPage(ti, found));
+  return found.rows.every(({ instance }) => ENDED.includes(instance.state)) ? LATER : MANY;
+}
+
+/** Above an instance of a mapped task: the way to all of them. */
+function whole({ dag, run, task, index }) {
+  if (index < 0) return null;
+  const query = [["dag_id", dag], ["run_id", run], ["task_id", task], ["map_index", "all"]];
+  const href = `?${query.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&")}`;
+  return h("p", { class: "whole-task" }, h("a", { href }, "All instances of this task, worst first"));
+}
+
+function waiting({ state, start_date: started }) {
   const since = started ? ` It last started ${age((Date.now() - Date.parse(started)) / 1000)} ago.` : "";
   const where = state === "deferred" ? "It waits in the triggerer; its log has the counts of every sweep." : "Its log says how far it is.";
-  return [
-    banner("moving", state === "deferred" || state === "up_for_reschedule" ? "Waiting for S3" : "Not finished yet",
-      `The task is ${state ?? "not scheduled yet"}.${since} ${where}`,
-      "Airflow has a task's result only when it ends. This page looks again every few seconds."),
-  ];
+  return banner("moving", "Waiting for S3", `The task is ${state ?? "not scheduled yet"}.${since} ${where}`, "It has pushed no progress that could be shown, and you may not read its log here. This page looks again every few seconds.");
 }
 
-const nothingHere = (operator) =>
-  banner("empty", "Nothing about replication here",
-    h("span", {}, "This tab shows what ", key("S3ReplicationSensor"), " and ", key("S3InventorySummaryOperator"), " found. This task",
-      operator ? [", a ", key(operator), ","] : "", " has returned nothing of that kind."));
+const nothingHere = ({ state }, over) =>
+  over
+    ? banner("empty", "Nothing about replication here", "This tab shows what gates, S3 Batch Replication jobs and inventory summaries of airflow-provider-crr found. This task has left nothing of that kind.")
+    : banner("empty", "Nothing about replication here yet", `The task is ${state ?? "not scheduled yet"}. If it is a gate, a job or a summary of airflow-provider-crr, this page shows it as soon as it has asked S3.`);
 
-function failure(error, again) {
-  const words = {
-    0: ["Airflow cannot be reached", "The connection to Airflow's API server failed."],
-    401: ["You are not signed in", "Sign in to Airflow, then open this tab again."],
-    403: ["You may not see this", "Reading a task's result needs permission to read the DAG's task instances and XComs."],
-    404: ["There is no such task instance", "It may have been deleted, or its DAG changed."],
-  }[error.status] ?? ["Airflow gave no answer that can be read", error.status ? `It answered HTTP ${error.status}.` : String(error)];
-  const button = h("button", { type: "button" }, "Try again");
-  button.addEventListener("click", again);
-  return [banner("bad", ...words), h("p", { class: "again" }, button)];
-}
-
-function start() {
-  followTheme();
-  const ti = named();
-  if (!ti) {
+const ti = named();
+if (ti) watch(() => refresh(ti), NEEDS);
+else {
+  watch(async () => {
     show("unnamed", () => [banner("empty", "No task instance", "Airflow opens this page as a tab of a task instance, and says of which in its address.")]);
-    return;
-  }
-  let timer;
-  const look = async () => {
-    clearTimeout(timer);
-    let pause = LATER;
-    try {
-      pause = await refresh(ti);
-    } catch (error) {
-      if (!(error instanceof ApiError)) console.error(error);
-      show(`error ${error.status ?? error}`, () => failure(error, look));
-    }
-    clearTimeout(timer);
-    timer = setTimeout(look, pause);
-  };
-  // A tab that nobody looks at asks nothing.
-  document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : look()));
-  look();
+    return LATER;
+  }, NEEDS);
 }
-
-start();

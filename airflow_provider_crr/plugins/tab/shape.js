@@ -6,6 +6,7 @@ const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 const isText = (value) => typeof value === "string";
 const or = (...tests) => (value) => tests.some((test) => test(value));
 const isNull = (value) => value === null;
+const maybe = (test) => or(test, isNull, (value) => value === undefined);
 const listOf = (test) => (value) => Array.isArray(value) && value.every(test);
 const mapOf = (test) => (value) => isObject(value) && Object.values(value).every(test);
 const shaped = (fields) => (value) =>
@@ -14,7 +15,7 @@ const shaped = (fields) => (value) =>
 const isVolume = shaped({ objects: isCount, bytes: isCount });
 const isStatuses = mapOf(isVolume);
 
-/** What S3ReplicationSensor returns. */
+/** What a gate returns. */
 export const isGate = shaped({
   total: isCount,
   statuses: mapOf(isCount),
@@ -29,10 +30,10 @@ export const isGate = shaped({
 export const isUnasked = (value) => isUnaskedShape(value) && Object.keys(value).length === 2;
 const isUnaskedShape = shaped({ head_requests: isCount, waited_seconds: isNumber });
 
-/** The schema of S3InventorySummaryOperator's summaries that this page knows. */
+/** The schema of inventory summaries that this page knows. */
 export const SCHEMA = 1;
 
-/** What S3InventorySummaryOperator returns. */
+/** What an inventory summary is. */
 export const isSummary = shaped({
   schema: (value) => value === SCHEMA,
   source_bucket: isText,
@@ -55,3 +56,40 @@ export const isSummary = shaped({
 
 /** A summary of a schema that this page does not know. */
 export const isNewerSummary = shaped({ schema: (value) => isCount(value) && value > SCHEMA, source_bucket: isText });
+
+/** The schema of the progress values that this page knows. */
+export const PROGRESS_SCHEMA = 1;
+
+/** What is known of any wait while it goes on, and at its end. */
+const isWait = shaped({
+  schema: (value) => value === PROGRESS_SCHEMA,
+  kind: isText,
+  state: isText,
+  at: isText,
+  message: maybe(isText),
+  started_at: maybe(isText),
+  deadline: maybe(isText),
+  next_look: maybe(isText),
+  connection: maybe(isText),
+  where: maybe(isText),
+  host: maybe(isText),
+  unasked: maybe(isText),
+  expected_done_at: maybe(isText),
+  unmoved_since: maybe(isText),
+  policy: maybe(isObject),
+  head_requests: maybe(isCount),
+  oldest_pending_seconds: maybe(isNumber),
+  targets: maybe(shaped({ objects: maybe(isCount), patterns: maybe(isCount), sample: maybe(listOf(isText)) })),
+  rules: maybe(listOf(shaped({ bucket: maybe(isText), rule: maybe(isText), destination: maybe(isText) }))),
+  waiting: maybe(listOf(shaped({ uri: isText, status: isText, reason: maybe(isText) }))),
+  history: maybe(listOf((point) => Array.isArray(point) && point.length === 3 && point.every(isNumber))),
+  replication_lag: maybe(shaped({ median: isNumber, p95: isNumber, max: isNumber, objects: isCount, error: maybe(isNumber) })),
+});
+const isCounted = shaped({ total: isCount, done: isCount, statuses: mapOf(isCount) });
+const isUncounted = shaped({ total: maybe(isCount), done: maybe(isCount), statuses: maybe(mapOf(isCount)) });
+
+/** What a wait pushes as crr_progress. A report that is awaited has no objects to count. */
+export const isProgress = (value) => isWait(value) && (value.kind === "inventory" ? isUncounted : isCounted)(value);
+
+/** A progress value of a schema that this page does not know. */
+export const isNewerProgress = shaped({ schema: (value) => isCount(value) && value > PROGRESS_SCHEMA, kind: isText, state: isText });

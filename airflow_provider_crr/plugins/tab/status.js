@@ -4,7 +4,7 @@ import { h } from "./dom.js";
 import { share } from "./format.js";
 
 /** The replica is there. */
-export const SETTLED = new Set(["COMPLETED", "REPLICA"]);
+export const SETTLED = new Set(["COMPLETED", "REPLICA", "SUCCEEDED"]);
 
 const MEANINGS = {
   FAILED: "not copied to some destination",
@@ -17,11 +17,13 @@ const MEANINGS = {
   UNKNOWN: "no answer that can be read",
   COMPLETED: "copied to every destination",
   REPLICA: "is itself a copy made by replication",
+  SUCCEEDED: "replicated by the job",
 };
 const ORDER = Object.keys(MEANINGS);
 
 /** How a status looks: five kinds, and all that is refused or unknown. */
 export function kind(status) {
+  if (status === "SUCCEEDED") return "completed";
   return ["FAILED", "PENDING", "NONE", "COMPLETED", "REPLICA"].includes(status) ? status.toLowerCase() : "other";
 }
 
@@ -41,13 +43,22 @@ export function sorted(statuses) {
 export const chip = (status) =>
   h("span", { class: "status" }, h("span", { class: `swatch is-${kind(status)}`, "aria-hidden": "true" }), status);
 
+/** What is missing to a whole: not counted under any status yet. */
+export const REST = "not done yet";
+
+/** The parts of a bar of what is done: it stands on the left, and grows; at the right what has no status yet. */
+export function growing(statuses, total) {
+  const parts = sorted(statuses).toReversed().map((status) => [status, statuses[status]]);
+  return [...parts, [REST, total - parts.reduce((sum, [, number]) => sum + number, 0)]];
+}
+
 /** Parts of a whole as one bar: [status, number]. A part that exists is never too thin to be seen. */
 export function bar(parts, label, attributes = {}) {
   const drawn = parts.filter(([, number]) => number > 0);
   const all = drawn.reduce((sum, [, number]) => sum + number, 0);
   const spoken = drawn.map(([status, number]) => `${status} ${share(number, all)}`).join(", ");
   const segments = drawn.map(([status, number]) => {
-    const segment = h("span", { class: `segment is-${kind(status)}` });
+    const segment = h("span", { class: `segment is-${status === REST ? "rest" : kind(status)}` });
     segment.style.flexGrow = String(number / all);
     return segment;
   });

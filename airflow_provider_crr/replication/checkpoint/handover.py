@@ -38,7 +38,9 @@ class Handover:
     :param unanswered: how many more were sent.
     :param carried: the same of an earlier poller of this process, which knows more.
     :param hours_told: after how many hours the log last said what the wait has cost; None if that is not known.
-    :param seen: what :meth:`seen_text` returned in the process before; None if there was none.
+    :param seen: the ``seen`` of :meth:`to_kwargs` of the process before; None if there was none.
+    :param fresh: whether that process has asked just now. What it saw PENDING long ago says nothing of how long
+        replication takes: it may have been COMPLETED for as long.
     """
 
     def __init__(
@@ -50,13 +52,23 @@ class Handover:
         hours_told: int | None = None,
         carried: Mapping[str, Any] | None = None,
         seen: str | None = None,
+        fresh: bool = True,
     ) -> None:
         self._stored = stored
         self._carried = carried
         self._question: Question | None = None
         self._known = Checkpoint(
-            head_requests=head_requests, unanswered=unanswered, hours_told=hours_told, seen=_seen(seen)
+            head_requests=head_requests, unanswered=unanswered, hours_told=hours_told, seen=_seen(seen, fresh)
         )
+
+    def to_kwargs(self, room: int) -> dict[str, Any]:
+        """
+        Return what is known as keyword arguments of the trigger that goes on, as far as they fit.
+
+        :param room: most characters of the JSON text of ``known`` and ``seen`` together.
+        """
+        known = self.to_stored(room)
+        return {"known": known, "seen": self._seen_text(room - len(json.dumps(known))), **self.counts}
 
     @property
     def counts(self) -> dict[str, Any]:
@@ -96,17 +108,11 @@ class Handover:
         What this one knows is used only if the question is the same: by the same connection, at the same endpoint.
         """
         carried = self.to_stored(sys.maxsize) or self._carried
-        seen = self.seen_text(sys.maxsize)
+        seen = self._seen_text(sys.maxsize)
         return Handover(self._stored, **self.counts, hours_told=self._known.hours_told, carried=carried, seen=seen)
 
-    def seen_text(self, room: int) -> str | None:
-        """
-        Return what people are shown of the wait so far, as JSON text; None if there is nothing, or it does not fit.
-
-        It is text, because Airflow 3.0 makes much more of nested values.
-
-        :param room: most characters of it.
-        """
+    def _seen_text(self, room: int) -> str | None:
+        """Return what people are shown so far as text, because Airflow 3.0 makes much more of nested values."""
         text = json.dumps(self._known.seen) if self._known.seen else ""
         return text if 0 < len(text) <= room else None
 
@@ -144,10 +150,9 @@ class Handover:
             return None
 
 
-def _seen(text: str | None) -> Mapping[str, Any] | None:
+def _seen(text: str | None, fresh: bool) -> Mapping[str, Any] | None:
     with suppress(Exception):  # of whatever is stored there; nothing depends on it
-        found = json.loads(text or "null")
-        return found if isinstance(found, dict) else None
+        return {name: part for name, part in json.loads(text or "{}").items() if fresh or name != "lags"}
     return None
 
 
