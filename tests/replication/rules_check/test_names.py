@@ -55,7 +55,7 @@ def test_prefixes(value: Any, prefixes: tuple[str, ...]) -> None:
         ("s3://other/k", "another bucket than b"),
         ({"bucket": "other", "key": "k"}, "another bucket than b"),
         ({"name": "k"}, "not name"),
-        ("https://b.s3.amazonaws.com/k", "neither an S3 URI nor a key"),
+        ("https://b.s3.amazonaws.com/k", "neither like an S3 URI nor like a key"),
         ("['a', 'b']", "keys holds the text of a list"),
         ("k" * 1025, "1025 bytes"),
         ("a\0b", "NUL"),
