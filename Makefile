@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
+# Gates of the playground that wait in the triggerer.
+GATES ?= 1000
 # Processes that run tests: some tests wait, so one more than the usual two processors.
 WORKERS ?= 3
 PYTEST = -m pytest -q --dist loadfile --no-loadscope-reorder
@@ -31,7 +33,7 @@ BIN = $(VENV)/bin
 # -qq: errors only.
 INSTALL = -m pip --disable-pip-version-check install -qq --no-deps
 
-.PHONY: help demo test unit $(SETS:%=test-%) e2e bench browser docs lint format wheel pins clean distclean
+.PHONY: help demo playground test unit $(SETS:%=test-%) e2e bench browser docs lint format wheel pins clean distclean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -40,6 +42,9 @@ help: ## Show this list
 
 demo: $(VENV)/.project $(AWS)/.packages ## See the gate and the inventory summary at work, on this machine (two minutes)
 	@$(BIN)/python -m demo
+
+playground: $(VENV)/.project $(AWS)/.packages ## Look at what goes wrong, in a browser, until Ctrl-C: GATES=1000 wait beside it (two minutes)
+	@$(BIN)/python -m demo.playground --gates $(GATES)
 
 test: lint docs browser $(AWS)/.packages ## Lint, build the documentation, then run all tests on the newest Airflow, with coverage
 	@echo "== Tests on the newest Airflow"

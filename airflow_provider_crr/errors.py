@@ -20,7 +20,8 @@ class CrrError(Exception):
     Base of every error of this provider.
 
     Its text is always legible, bounded, and without the name and password of a URL. One that ends a lookup says by
-    ``not_sent`` about how many of the objects that the lookup has read no HEAD was sent for certain.
+    ``not_sent`` about how many of the objects that the lookup has read no HEAD was sent for certain. One that says that
+    S3 denied access has ``is_denied``.
 
     :param message: what is wrong, one sentence without a full stop.
     :param uri: the S3 URI that it is about, or None.
@@ -28,6 +29,7 @@ class CrrError(Exception):
     """
 
     not_sent = 0
+    is_denied = False
 
     def __init__(self, message: str, *, uri: str | None = None, remedy: str | None = None) -> None:
         self.message = legible.message(message)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_crr import errors
 from airflow_provider_crr.errors import CrrError
 from airflow_provider_crr.tasks.compat import AirflowFailException
 
@@ -41,3 +42,7 @@ class ObjectsNotDeleted(_TaskFailure):
 
 class ReplicationRulesBroken(_TaskFailure):
     """The settings of buckets, rules or role keep objects from being replicated, or may."""
+
+
+class ReplicationStatusMissing(errors.ReplicationStatusMissing, AirflowFailException):
+    """The report was configured without the ReplicationStatus field. No retry adds it: the next report has it."""

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from demo.guard import Guard, end_session
 
 HOST = "127.0.0.1"
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -63,11 +63,30 @@ class Airflow:
     :param connection: value of ``AIRFLOW_CONN_AWS_DEFAULT``.
     :param dags: folder of the DAG files.
     :param policy: Python text of the cluster policies.
+    :param settings: more of Airflow's settings, such as ``{"TRIGGERER__CAPACITY": "2000"}``.
+    :param users: role of each user of the REST API, by name; the demo is the first, an admin. By default Airflow asks
+        for no password, and takes everybody for an admin.
+    :param throwaway: a folder around ``home`` that is deleted if this process is killed; None deletes nothing.
     """
 
-    def __init__(self, home: Path, connection: str, *, dags: Path = EXAMPLES, policy: str = POLICY) -> None:
+    def __init__(
+        self,
+        home: Path,
+        connection: str,
+        *,
+        dags: Path = EXAMPLES,
+        policy: str = POLICY,
+        settings: Mapping[str, str] | None = None,
+        users: Mapping[str, str] | None = None,
+        throwaway: Path | None = None,
+    ) -> None:
         self._dags = dags
         self._policy = policy
+        self._settings = settings or {}
+        self._users = users or {}
+        #: The password of each user, by name.
+        self.passwords = {name: secrets.token_urlsafe(16) for name in self._users}
+        self._throwaway = throwaway
         self.logs = home / "logs"
         self._home = home
         self._reserved = _reserve_port()
@@ -83,10 +102,12 @@ class Airflow:
 
     def __enter__(self) -> Self:
         """Make the database, start the processes, and wait until they answer."""
+        self._guard = Guard(self._throwaway)
         try:
             shutil.rmtree(self._home, ignore_errors=True)
             (self._home / "config").mkdir(parents=True)
             (self._home / "config" / "airflow_local_settings.py").write_text(self._policy)
+            (self._home / "config" / "passwords.json").write_text(json.dumps(self.passwords))
             self.logs.mkdir()
             self._finish("db-migrate", self._start("db-migrate", "db", "migrate"))
             for name in _COMMANDS:
@@ -112,6 +133,10 @@ class Airflow:
     def parse(self) -> None:
         """Let Airflow parse the DAG files."""
         self._finish("dag-processor", self._start("dag-processor", "dag-processor", "--num-runs", "1"))
+
+    def run(self, module: str, *arguments: str) -> None:
+        """Run a Python module where Airflow's processes run, and wait for its end."""
+        self._finish(module, self._start(module, *arguments, module=module))
 
     def start(self, name: str, *command: str, **settings: str) -> None:
         """
@@ -141,14 +166,16 @@ class Airflow:
     def kill(self, name: str) -> None:
         """End one of Airflow's processes as a machine that fails does: with SIGKILL, its children with it."""
         process = self._processes.pop(name)
-        with contextlib.suppress(ProcessLookupError):  # it ended by itself, and left nobody
-            os.killpg(process.pid, signal.SIGKILL)
+        end_session(process.pid)
         process.wait()
+        self._guard.forget(process.pid)
 
-    def trigger(self, dag_id: str, **params: Any) -> str:
-        """Start a run of a DAG, and return its id."""
+    def trigger(self, dag_id: str, run_id: str | None = None, /, **params: Any) -> str:
+        """Start a run of a DAG, and return its id, which Airflow makes if none is given."""
         self._ask("PATCH", f"dags/{dag_id}", {"is_paused": False})
         body = {"logical_date": datetime.now(UTC).isoformat(), "conf": params}
+        if run_id:
+            body["dag_run_id"] = run_id
         return str(self._ask("POST", f"dags/{dag_id}/dagRuns", body)["dag_run_id"])
 
     def add_connection(self, conn_id: str, connection: dict[str, Any]) -> None:
@@ -188,14 +215,14 @@ class Airflow:
 
     def task_states(self, dag_id: str, run_id: str) -> dict[str, str]:
         """Return the state of every task of a run, in the order in which they started."""
-        self._check_alive()
+        self.check_alive()
         found = self._ask("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
         found.sort(key=lambda instance: instance["start_date"] or "~")
         return {instance["task_id"]: str(instance["state"]) for instance in found}
 
     def mapped_states(self, dag_id: str, run_id: str, task_id: str) -> list[str]:
         """Return the state of every instance of a mapped task, by its index."""
-        self._check_alive()
+        self.check_alive()
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/listMapped"
         found = self._ask("GET", path)["task_instances"]
         found.sort(key=lambda instance: instance["map_index"])
@@ -230,19 +257,26 @@ class Airflow:
     def _wait_until_healthy(self) -> None:
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
-            self._check_alive()
+            self.check_alive()
             try:
                 health = self._ask("GET", "monitor/health")
                 if all(health[name]["status"] == "healthy" for name in ("scheduler", "triggerer")):
-                    # Without a password: this Airflow listens on the loopback only, and takes everybody for an admin.
-                    self._token = self._send("GET", f"{self.url}/auth/token", None)["access_token"]
+                    self._token = self._new_token()
                     return
             except DemoFailed:
                 pass
             time.sleep(0.2)
         raise DemoFailed(f"Airflow did not become healthy within {_PATIENCE:.0f} seconds")
 
-    def _check_alive(self) -> None:
+    def _new_token(self) -> str:
+        for name, password in self.passwords.items():
+            user = {"username": name, "password": password}
+            return str(self._send("POST", f"{self.url}/auth/token", user)["access_token"])
+        # Without a password: this Airflow listens on the loopback only, and takes everybody for an admin.
+        return str(self._send("GET", f"{self.url}/auth/token", None)["access_token"])
+
+    def check_alive(self) -> None:
+        """Raise DemoFailed if one of Airflow's processes has ended by itself."""
         for name, process in self._processes.items():
             if process.poll() is not None:
                 raise DemoFailed(f"Airflow's {name} ended with exit code {process.returncode}")
@@ -267,34 +301,38 @@ class Airflow:
         except OSError as error:
             raise DemoFailed(f"Airflow's API server did not answer {method} {url}: {error}") from error
 
-    def _start(self, name: str, *command: str, **settings: str) -> subprocess.Popen[bytes]:
+    def _start(self, name: str, *command: str, module: str = "airflow", **settings: str) -> subprocess.Popen[bytes]:
         with (self.logs / f"{name}.log").open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "airflow", *command],
+            process = subprocess.Popen(
+                [sys.executable, "-m", module, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=self._environment() | {f"AIRFLOW__{name}": value for name, value in settings.items()},
+                env=self.environment() | {f"AIRFLOW__{name}": value for name, value in settings.items()},
                 cwd=self._home,
                 start_new_session=True,  # so that its children can be ended with it
             )
+        self._guard.watch(process.pid)
+        return process
 
     def _finish(self, name: str, process: subprocess.Popen[bytes]) -> None:
         self._processes[name] = process
         try:
             if process.wait(_PATIENCE):
-                raise DemoFailed(f"airflow {name} ended with exit code {process.returncode}")
+                raise DemoFailed(f"{name} ended with exit code {process.returncode}")
         except subprocess.TimeoutExpired as error:
-            raise DemoFailed(f"airflow {name} did not end within {_PATIENCE:.0f} seconds") from error
-        del self._processes[name]
+            raise DemoFailed(f"{name} did not end within {_PATIENCE:.0f} seconds") from error
+        self.kill(name)  # what it has left behind
 
     def _stop(self) -> None:
         # At once: nobody reads the database again, and the scheduler would wait for its tasks.
         for name in list(self._processes):
             self.kill(name)
         self._reserved.close()
+        self._guard.close()
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """Return the environment of Airflow's processes; with it, its command line asks the same Airflow."""
         # COVERAGE_*: it would slow the start of each process, and what is killed saves nothing.
         dropped = ("AIRFLOW", "AWS_", "COVERAGE_")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
@@ -304,7 +342,9 @@ class Airflow:
             "CORE__EXECUTOR": "LocalExecutor",
             "CORE__PARALLELISM": "2",
             "CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
-            "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": str(not self._users),
+            "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(map(":".join, self._users.items())) or "admin:admin",
+            "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self._home / "config" / "passwords.json"),
             "API__HOST": HOST,
             "API__PORT": str(self._port),
             "API__WORKERS": "1",
@@ -318,6 +358,7 @@ class Airflow:
             "TRIGGERER__JOB_HEARTBEAT_SEC": "1",
             "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "5",
             "USAGE_DATA_COLLECTION__ENABLED": "False",
+            **self._settings,
         }
         return {
             **kept,

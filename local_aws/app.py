@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from local_aws.batch.service import BatchOperations
+from local_aws.dates import date_back
 from local_aws.pending import PendingPhase
 
 Message = MutableMapping[str, Any]
@@ -98,6 +99,8 @@ class LocalAwsApp:
         if action == "pending-seconds":
             self._phase.seconds = float(arguments["seconds"])
             return None
+        if action == "date-back":
+            return date_back(**arguments)
         if action == "requests":
             return self._counted(**arguments)
         if action == "reset-counts":

@@ -146,6 +146,10 @@ class LocalAws:
         """Change the age at which a replication ends; it is counted from Last-Modified, which has whole seconds."""
         self._say("pending-seconds", seconds=seconds)
 
+    def date_back(self, seconds: float) -> None:
+        """Date what is written from now on as if it was written some seconds before; 0 ends that."""
+        self._say("date-back", seconds=seconds)
+
     def requests(self, bucket: str = "", prefix: str = "") -> Counter[str]:
         """Count the requests received, by method; ``HEAD`` are those about objects, ``HEAD_BUCKET`` the others."""
         return Counter(self._say("requests", bucket=bucket, prefix=prefix))

@@ -10,10 +10,12 @@ from typing import Any
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
 from airflow_provider_crr.s3.caller_errors import no_credentials
+from airflow_provider_crr.s3.caller_identity import connection_of, principal_of
 from airflow_provider_crr.s3.client_errors import raise_not_asked
 from airflow_provider_crr.s3.endpoint import ask_without_userinfo
 from airflow_provider_crr.s3.error_origin import name_connection
 from airflow_provider_crr.s3.uninterruptible import waited
+from airflow_provider_crr.text.legible import told
 
 #: Seconds that each of two tries may take, where a task can do without the answer.
 BRIEF = 5.0
@@ -54,7 +56,11 @@ class ConnectedHook(AwsBaseHook):
         :raises LookupFailed: if it cannot be read.
         """
         with self._connecting():
-            return super().conn_config
+            config = super().conn_config
+        if self.aws_conn_id and self.aws_conn_id != self.default_conn_name and not config:
+            named = repr(told(self.aws_conn_id))
+            self.log.warning("the connection %s is not defined: boto3 looks for credentials by itself", named)
+        return config
 
     @cached_property
     def _brief_client(self) -> Any:
@@ -70,6 +76,12 @@ class ConnectedHook(AwsBaseHook):
             return ""
         named = f"the connection {self.aws_conn_id!r}"
         return named if self.conn_config else f"{named}, which is not defined,"
+
+    @cached_property
+    def asked_by(self) -> str:
+        """Who asks through this hook: its connection, and the principal if STS says it in some seconds."""
+        principal = principal_of(self)
+        return f"{connection_of(self)}{f', as {principal}' if principal else ''}"
 
     @contextmanager
     def _connecting(self) -> Iterator[None]:

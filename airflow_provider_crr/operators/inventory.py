@@ -19,6 +19,7 @@ from airflow_provider_crr.tasks import evidence, metrics
 from airflow_provider_crr.tasks.arguments import is_known, number, one_of, seconds
 from airflow_provider_crr.tasks.asset_events import announce, summary_event
 from airflow_provider_crr.tasks.connection import HOOK_FIELDS, HookOperator
+from airflow_provider_crr.tasks.lasting import lasting
 from airflow_provider_crr.tasks.lineage import Flow, Place, summary_flow
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class S3InventorySummaryOperator(HookOperator):
         each of a bounded size. What a killed task leaves there is removed by the next task that uses it.
     :param kwargs: those of :class:`~airflow_provider_crr.tasks.connection.HookOperator`, and of every operator.
     :raises InvalidArgument: for arguments that can never work, when the DAG is parsed.
-    :raises InventoryError: if there is no complete report, or it cannot be trusted; see its subclasses.
+    :raises InventoryError: if there is no complete report, or it cannot be trusted; see its subclasses. After
+        ReplicationStatusMissing there is no retry.
     :raises InventoryLimitExceeded: if the report exceeds a limit.
     """
 
@@ -116,7 +118,8 @@ class S3InventorySummaryOperator(HookOperator):
         self._coerce_arguments(context)
         check_destination(self.report_uri, rendered=True)
         check_destination(self.failed_manifest_uri)
-        summary = self._summarize(self._hook(S3ReplicationHook), context)
+        with lasting():
+            summary = self._summarize(self._hook(S3ReplicationHook), context)
         self.log.info("\n%s", render(summary, "text"))
         found = summary.to_dict()
         metrics.summarized(context.get("ti"), summary, datetime.now(UTC))

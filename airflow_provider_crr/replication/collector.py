@@ -13,6 +13,7 @@ from typing import Any
 from airflow_provider_crr.errors import CrrError, LookupFailed
 from airflow_provider_crr.replication.checkpoint.value import Checkpoint
 from airflow_provider_crr.replication.collect import Collect
+from airflow_provider_crr.replication.evidence import Evidence
 from airflow_provider_crr.replication.gate import GatePolicy, Outcome
 from airflow_provider_crr.replication.lag import Lags
 from airflow_provider_crr.replication.listed_objects import ListedObjects
@@ -28,6 +29,8 @@ from airflow_provider_crr.s3.stores import store_of
 
 #: States of an object that was deleted between its listing and its HEAD.
 _GONE = frozenset({ObjectState.MISSING, ObjectState.DELETED})
+#: States of an object that S3 tried to replicate, or still tries to.
+_TRIED = frozenset({ObjectState.FAILED, ObjectState.PENDING})
 
 
 class Collector:
@@ -57,6 +60,8 @@ class Collector:
         #: How long replication takes, by the answers so far.
         self.lags = Lags(clock)
         self._spending = spending
+        #: Notes what FAILED; None for nobody.
+        self.evidence: Evidence | None = None
         self._count = len(targets.objects)
         self._patterns = targets.patterns
         self._named = NamedObjects(targets.objects)
@@ -78,6 +83,8 @@ class Collector:
         """
         collect = Collect(self._tally(), unmatched=dict.fromkeys(self._patterns))
         tally, self._rules = collect.tally, self._read_anew()
+        if self.evidence:
+            self.evidence.begin()
         self.lags.begin(tally.now)
         tally.add_finished(self._named.count_done())
         objects = chain(self._named.open, self._listed.unfinished(collect, self._named.open, stop))
@@ -108,7 +115,7 @@ class Collector:
 
     def verdict(self, collect: Collect) -> Verdict:
         """Return what a collect means."""
-        verdict = collect.tally.verdict(self._explain, self._rules.cover)
+        verdict = collect.tally.verdict(self._explain, self._rules.cover, self._ruled)
         return replace(verdict, total=max(verdict.total, self._count))
 
     def recall(self, known: Checkpoint) -> None:
@@ -139,6 +146,9 @@ class Collector:
         judged_by_rules = store_of(answer.server).replicates_existing
         return self._rules.why_no_status(answer) if judged_by_rules else self._source.why_no_status(answer)
 
+    def _ruled(self, answer: ObjectReplication) -> str:
+        return self._rules.tried_by(answer) if answer.state in _TRIED else ""
+
     def _ask(self, objects: Iterable[S3Object | Later], collect: Collect, stop: Event | None) -> Steps[set[str]]:
         """Ask, note each answer as it comes, and return the buckets of missing objects."""
         tally, began, answered = collect.tally, self._clock(), 0
@@ -161,6 +171,8 @@ class Collector:
                     tally.add(answer, outcome)
                     self.lags.note(answer)
                     self._told(answer, outcome)
+                    if self.evidence and answer.state is ObjectState.FAILED:
+                        self.evidence.note(answer)
                     if answer.state is ObjectState.MISSING:
                         missing.add(obj.bucket)
                     if outcome is not Outcome.DONE:

@@ -48,16 +48,17 @@ class ConfiguredRule:
     is_version_1: bool = False
 
     @classmethod
-    def from_api(cls, rule: Mapping[str, Any]) -> ConfiguredRule:
+    def from_api(cls, rule: Mapping[str, Any], role: object = "") -> ConfiguredRule:
         """
         Return the rule that GetBucketReplication describes, in either version of its schema.
 
         :param rule: one member of ``ReplicationConfiguration.Rules`` as boto3 returns it.
+        :param role: ``ReplicationConfiguration.Role``.
         """
         destination = rule.get("Destination") or {}
         version_1 = rule.get("Filter") is None
         return cls(
-            rule=ReplicationRule.from_api(rule),
+            rule=ReplicationRule.from_api(rule, role),
             priority=rule.get("Priority") or 0,
             destination=destination.get("Bucket") or "",
             account=destination.get("Account") or "",
@@ -85,13 +86,12 @@ class ReplicationConfiguration:
     server: str = ""
 
 
-def read_configuration(client: Any, bucket: str, denied: type[LookupFailed] = LookupFailed) -> ReplicationConfiguration:
+def read_configuration(client: Any, bucket: str) -> ReplicationConfiguration:
     """
     Return a bucket's replication configuration; an empty one if it has none.
 
     :param client: boto3 S3 client.
     :param bucket: the bucket.
-    :param denied: class of what is raised if S3 does not allow it.
     :raises BucketNotFound: if there is no such bucket.
     :raises LookupFailed: if it cannot be read, usually for want of s3:GetReplicationConfiguration.
     """
@@ -104,7 +104,7 @@ def read_configuration(client: Any, bucket: str, denied: type[LookupFailed] = Lo
             uri=uri,
             remedy="Look at the rules of its bucket, or name the bucket instead",
         )
-    with translated(uri, "read the replication rules", permission="s3:GetReplicationConfiguration", denied=denied):
+    with translated(uri, "read the replication rules", permission="s3:GetReplicationConfiguration"):
         try:
             found = client.get_bucket_replication(Bucket=bucket)
         except ClientError as error:
@@ -113,8 +113,9 @@ def read_configuration(client: Any, bucket: str, denied: type[LookupFailed] = Lo
             raise
     try:
         configured = found["ReplicationConfiguration"]
-        rules = tuple(map(ConfiguredRule.from_api, configured["Rules"]))
-        return ReplicationConfiguration(configured.get("Role") or "", rules, _server(found))
+        role = configured.get("Role") or ""
+        rules = tuple(ConfiguredRule.from_api(rule, role) for rule in configured["Rules"])
+        return ReplicationConfiguration(role, rules, _server(found))
     except (KeyError, TypeError, AttributeError) as error:  # of a store that only resembles S3
         raise LookupFailed(
             f"the replication rules cannot be read: {type(error).__name__}: {told(error)}",

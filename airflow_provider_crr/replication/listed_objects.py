@@ -1,4 +1,4 @@
-"""The objects that match a gate's patterns: they are listed anew for each collect, and what is done is remembered."""
+"""The objects that match a gate's patterns: they are listed again for each collect, and what is done is remembered."""
 
 from __future__ import annotations
 

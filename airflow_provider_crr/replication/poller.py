@@ -11,6 +11,7 @@ from typing import Any
 from airflow_provider_crr.replication.checkpoint.seen import recall, to_seen
 from airflow_provider_crr.replication.checkpoint.value import Question, Record
 from airflow_provider_crr.replication.collector import Collector
+from airflow_provider_crr.replication.evidence import Evidence, Left
 from airflow_provider_crr.replication.gate import GatePolicy, Outcome
 from airflow_provider_crr.replication.pause import Pause
 from airflow_provider_crr.replication.progress import Progress, Wait
@@ -18,14 +19,13 @@ from airflow_provider_crr.replication.shown_rules import read_rules
 from airflow_provider_crr.replication.source import Source, Steps, run
 from airflow_provider_crr.replication.spending import Spending
 from airflow_provider_crr.replication.status import ObjectReplication
+from airflow_provider_crr.replication.sweep import swept
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.replication.verdict import Verdict
 from airflow_provider_crr.replication.waiting import WaitedFor
 from airflow_provider_crr.s3.deadline import each_until
 from airflow_provider_crr.s3.prices import Prices
 
-#: Most collects of one sweep: a writer that goes on for ever does not keep a sweep from ending.
-MAX_COLLECTS = 3
 #: Seconds that are waited so that another second has begun; a little more, because no two clocks are alike.
 _PAUSE = 1.1
 
@@ -65,6 +65,7 @@ class Watch:
     :param pause: waits for some seconds, or until an event is set. None waits by the machine's clock, and does not
         wait if another clock is given.
     :param told: called with each answer and what it means, as it comes; None for nobody.
+    :param evidence: notes what FAILED, and leaves it behind; None for nobody.
     :param connection: id of the Airflow connection, for people; None for boto3's own credentials.
     :param reads_rules: whether the buckets' rules are read while it waits, once, for people.
     """
@@ -83,10 +84,12 @@ class Watch:
         clock: Callable[[], datetime] = _now,
         pause: Callable[[float, Event | None], None] | None = None,
         told: Callable[[ObjectReplication, Outcome], None] | None = None,
+        evidence: Evidence | None = None,
         connection: str | None = None,
         reads_rules: bool = False,
     ) -> None:
         self.verdict: Verdict | None = None
+        self._left = Left()
         self._targets = targets
         self._policy = policy
         self._source = source
@@ -98,6 +101,7 @@ class Watch:
         self._collector = Collector(
             targets, policy, source, pin_versions=pin_versions, clock=clock, spending=self._spending, told=told
         )
+        self._collector.evidence = evidence
         self._progress = Progress(
             targets, policy, connection, pin_versions=pin_versions, max_head_requests=max_head_requests
         )
@@ -131,16 +135,16 @@ class Watch:
         self._recall()
         may_ask = not self._spending.is_used_up
         try:
-            swept = yield from self._swept(stop)
+            found = yield from self._swept(stop)
         except BaseException:
             self._cost = self._spending.line(self._waited())
             self._keep(waits=False)
             raise
         self._cost = self._spending.line(self._waited())
-        outcome = swept.outcome
+        outcome = found.outcome
         if may_ask or outcome is not Outcome.WAIT or self.verdict is None:
-            self.verdict = swept  # else the one before shows more
-            self._progress.swept(swept, self._waited())
+            self.verdict = found  # else the one before shows more
+            self._progress.swept(found, self._waited())
         if outcome is Outcome.WAIT and self._reads_rules:
             self._reads_rules = False
             self._progress.rules = read_rules(self._source, self._targets)
@@ -149,6 +153,13 @@ class Watch:
         elif self._kept:
             self._kept.forget()
         return outcome is not Outcome.WAIT
+
+    def leave(self) -> None:
+        """Leave evidence behind, once the gate has failed. This may take a while, and decides nothing."""
+        verdict, evidence = self.verdict, self._collector.evidence
+        if verdict and evidence and verdict.outcome is Outcome.FAIL:
+            self._left = evidence.leave(verdict.deciding)
+            self.verdict = replace(verdict, asker=self._left.asker, remarks=self._left.remarks)
 
     def failure(self) -> str | None:
         """Return why the gate can never open; None if it is open, or the last sweep does not say."""
@@ -193,7 +204,9 @@ class Watch:
             "waited_seconds": round(self._waited(), 3),
             "replication_lag": self._collector.lags.summary(),
         }
-        return {**self.verdict.summary(), **evidence} if self.verdict else evidence
+        if self.verdict is None:
+            return evidence
+        return {**self.verdict.summary(), **evidence, "failed_manifest_uri": self._left.failed_manifest_uri}
 
     def sweep(self, stop: Event | None = None) -> Verdict:
         """
@@ -206,20 +219,7 @@ class Watch:
         return self.verdict
 
     def _swept(self, stop: Event | None) -> Steps[Verdict]:
-        collector = self._collector
-        collect = yield from collector.collect(stop)
-        if not self._targets.patterns or collect.tally.outcome is not Outcome.DONE:
-            return collector.verdict(collect)
-        for _ in range(MAX_COLLECTS - 1):
-            if collect.young:
-                yield from self._pause(stop)
-                yield from collector.settle(collect, stop)
-            before, collect = collect, (yield from collector.collect(stop))
-            if collect.tally.outcome is not Outcome.DONE:
-                return collector.verdict(collect)
-            if collect.confirms(before):
-                return collector.verdict(before)  # it has a sample of the answers
-        return replace(collector.verdict(collect), outcome=Outcome.WAIT, note="what the patterns match still changes")
+        return swept(self._collector, stop, pause=self._pause, snapshot=bool(self._targets.patterns))
 
     def _waited(self) -> float:
         return (self._clock() - self._started_at).total_seconds()

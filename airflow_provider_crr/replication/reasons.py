@@ -35,7 +35,7 @@ UNCOVERED = (
 )
 #: Reasons that are different for what a pattern matched. {0} is the store's name.
 _LISTED_REASONS = {
-    ObjectState.REPLICA: "it is itself a replica, and matched by a pattern. {0} replicates in no order: what is not"
+    ObjectState.REPLICA: "it is itself a replica, and matched by a pattern: {0} replicates in no order, and what is not"
     " there yet cannot be seen. Ask the source bucket, name the objects, or set on_replica='done'",
 }
 

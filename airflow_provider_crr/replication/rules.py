@@ -16,6 +16,7 @@ from airflow_provider_crr.errors import CrrError, LookupFailed
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
 from airflow_provider_crr.s3.objects import MAX_BUCKET
 from airflow_provider_crr.s3.stores import Store, store_of
+from airflow_provider_crr.text.legible import told
 
 #: Storage classes that S3 never replicates from (What does Amazon S3 replicate?).
 ARCHIVED_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
@@ -33,6 +34,7 @@ class ReplicationRule:
     :param replicates_kms: whether SSE-KMS and DSSE-KMS objects are opted in.
     :param destination_bucket: name of the bucket that gets the replica; empty if it names none.
     :param replicates_existing: whether it also covers what was there before it; None where it does not say, as on S3.
+    :param role: the role by which S3 replicates, of all rules of the bucket; empty if none is named.
     """
 
     id: str
@@ -42,14 +44,16 @@ class ReplicationRule:
     replicates_kms: bool = False
     destination_bucket: str = ""
     replicates_existing: bool | None = None
+    role: str = ""
 
     @classmethod
-    def from_api(cls, rule: Mapping[str, Any]) -> ReplicationRule:
+    def from_api(cls, rule: Mapping[str, Any], role: object = "") -> ReplicationRule:
         """
         Return the rule that GetBucketReplication describes, in either version of its schema.
 
         :param rule: one member of ``ReplicationConfiguration.Rules`` as boto3 returns it. Version 1 has
             ``Prefix`` at the top; version 2 has ``Filter``, with ``And`` around several conditions.
+        :param role: ``ReplicationConfiguration.Role``.
         """
         chosen = rule.get("Filter") or {}
         both = chosen.get("And") or {}
@@ -65,6 +69,7 @@ class ReplicationRule:
             replicates_kms=(criteria.get("SseKmsEncryptedObjects") or {}).get("Status") == "Enabled",
             destination_bucket=destination if len(destination) <= MAX_BUCKET else "",  # told in events, lineage
             replicates_existing=existing == "Enabled" if existing else None,
+            role=told(role or ""),
         )
 
     def __str__(self) -> str:
@@ -109,6 +114,23 @@ class ReadOnce:
         except CrrError as error:
             return answer.state is ObjectState.FAILED or getattr(error, "passing", False)
 
+    def tried_by(self, answer: ObjectReplication) -> str:
+        """
+        Return by which rules an object that is FAILED was to be replicated; empty if that is not known.
+
+        Nothing depends on it. After rules that could not be read for lack of an answer, no other bucket's are read.
+
+        :param answer: an answer in state FAILED.
+        """
+        unanswered = (known for known in self._known.values() if isinstance(known, CrrError))
+        new = answer.object.bucket not in self._known
+        if new and any(getattr(error, "passing", False) for error in unanswered):
+            return ""
+        try:
+            return tried_by(self.get_replication_rules(answer.object.bucket), answer)
+        except CrrError as error:
+            return "" if getattr(error, "passing", False) else f"the rule is not known: {error.message}"
+
     def why_no_status(self, answer: ObjectReplication) -> str:
         """Return why an object has no replication status; rules that cannot be read are no error here."""
         store = store_of(answer.server)
@@ -134,6 +156,21 @@ def goes_on(rules: Sequence[ReplicationRule], answer: ObjectReplication) -> bool
     if answer.state is ObjectState.NONE:
         covering = [rule for rule in covering if rule.tags or rule.replicates_existing is not False]
     return bool(covering)
+
+
+def tried_by(rules: Sequence[ReplicationRule], answer: ObjectReplication) -> str:
+    """
+    Return by which rules, as they are now, an object that is FAILED was to be replicated: where to, and by which role.
+
+    :param rules: all rules of the object's bucket.
+    :param answer: an answer in state FAILED.
+    """
+    covering = [rule for rule in rules if rule.enabled and answer.object.key.startswith(rule.prefix)]
+    if not covering:
+        return f"no enabled rule of bucket {answer.object.bucket} covers this key now"
+    named = [f"{rule}{f' to bucket {to}' if (to := rule.destination_bucket) else ''}" for rule in covering[:3]]
+    role = covering[0].role
+    return f"by {', '.join(named)}{f', with the role {role}' if ':role/' in role else ''}"
 
 
 def destinations(rules: Sequence[ReplicationRule], key: str) -> frozenset[str]:

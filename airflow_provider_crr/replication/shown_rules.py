@@ -30,7 +30,7 @@ def read_rules(source: Source, targets: Targets) -> list[dict[str, str]] | None:
     try:
         rules = [(bucket, source.get_replication_rules(bucket, brief=True)) for bucket in buckets]
         return [shown for bucket, found in rules for shown in _covering(targets, bucket, found)][:MAX_RULES]
-    except Exception as error:  # usually for want of s3:GetReplicationConfiguration; the wait goes on
+    except Exception as error:  # usually s3:GetReplicationConfiguration is not allowed; the wait goes on
         log.debug("the rules are not shown: %s", error)
         return None
 

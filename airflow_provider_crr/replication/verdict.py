@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from airflow_provider_crr.replication.failure_lines import failure_lines
 from airflow_provider_crr.replication.gate import Covered, Outcome, may_come, unread
 from airflow_provider_crr.replication.reasons import MAX_REASON, UNCOVERED, reason_of
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
@@ -42,6 +43,8 @@ class Verdict:
         first: ``{"uri", "status", "reason"}``.
     :param note: what is waited for, if it is not the status of an object.
     :param deciders: how many objects of the sample make the gate fail.
+    :param asker: who has asked, for the message of a gate that fails because S3 refused; empty if it is not known.
+    :param remarks: what else that message says, a line each.
     :param waiting: state -> number of objects that are waited for.
     :param store: the store that has the oldest PENDING object.
     """
@@ -55,6 +58,8 @@ class Verdict:
     sample: tuple[dict[str, str], ...]
     note: str = ""
     deciders: int = 0
+    asker: str = ""
+    remarks: tuple[str, ...] = ()
     waiting: dict[str, int] = field(default_factory=dict)
     store: Store = AMAZON_S3
 
@@ -81,14 +86,17 @@ class Verdict:
         return [f"{legible(named['uri'])}: {named['reason']}" for named in self.sample if named["status"] == unknown]
 
     def failure(self) -> str:
-        """Return the message of a failed gate, which names the objects that decided it."""
-        counts = ", ".join(f"{humanize.count(count)} {state}" for state, count in self.deciding.items())
-        lines = [f"the gate stays shut: {counts}; {self.progress()}"]
-        named = self.sample[: self.deciders]
-        lines += [f"  {legible(entry['uri'])} {entry['status']}: {entry['reason']}" for entry in named]
-        unnamed = sum(self.deciding.values()) - len(named)
-        if unnamed > 0:
-            lines.append(f"  and {humanize.count(unnamed)} more")
+        """Return the message of a failed gate, which names the objects that decided it: :mod:`.failure_lines`."""
+        old = self.oldest_pending_seconds if ObjectState.PENDING.value in self.waiting else None
+        waiting = ", ".join(f"{humanize.count(count)} {state}" for state, count in self.waiting.items())
+        lines = failure_lines(
+            self.sample[: self.deciders],
+            deciding=self.deciding,
+            progress=f"replicated {humanize.count(self.done)} of {humanize.count(self.total)}",
+            waiting=waiting if old is None else f"{waiting}; the oldest PENDING {humanize.age(old)}",
+            asker=self.asker,
+            remarks=self.remarks,
+        )
         return "\n".join(lines)
 
     def summary(self) -> dict[str, Any]:
@@ -116,7 +124,7 @@ class Tally:
     states: Counter[ObjectState] = field(default_factory=Counter)
     deciding: Counter[ObjectState] = field(default_factory=Counter)
     outcomes: Counter[Outcome] = field(default_factory=Counter)
-    samples: dict[Outcome, list[ObjectReplication]] = field(default_factory=dict)
+    samples: dict[tuple[Outcome, ObjectState], list[ObjectReplication]] = field(default_factory=dict)
     waiting: Counter[ObjectState] = field(default_factory=Counter)
     oldest_pending: datetime | None = None
     oldest: ObjectReplication | None = None
@@ -131,13 +139,13 @@ class Tally:
             self.deciding[answer.state] += 1
         elif outcome is Outcome.WAIT:
             self.waiting[answer.state] += 1
-        sample = self.samples.setdefault(outcome, [])
+        sample = self.samples.setdefault((outcome, answer.state), [])
         if len(sample) < MAX_SAMPLE:
             sample.append(answer)
-        written = answer.last_modified if answer.state is ObjectState.PENDING else None
-        if written is not None and (self.oldest_pending is None or written < self.oldest_pending):
-            self.oldest_pending = written
-            self.oldest = answer if outcome is Outcome.WAIT else None
+        if answer.state is ObjectState.PENDING and answer.last_modified is not None:
+            self.oldest_pending = min(self.oldest_pending or answer.last_modified, answer.last_modified)
+            if outcome is Outcome.WAIT and (self.oldest is None or _age(answer) < _age(self.oldest)):
+                self.oldest = answer
 
     def add_finished(self, states: Counter[ObjectState]) -> None:
         """Count objects that were done in earlier sweeps."""
@@ -154,18 +162,26 @@ class Tally:
         total = self.outcomes.total()
         return Outcome.DONE if total and self.outcomes[Outcome.DONE] == total else Outcome.WAIT
 
-    def verdict(self, explain: Callable[[ObjectReplication], str], covered: Covered = unread) -> Verdict:
+    def verdict(
+        self,
+        explain: Callable[[ObjectReplication], str],
+        covered: Covered = unread,
+        ruled: Callable[[ObjectReplication], str] = lambda answer: "",
+    ) -> Verdict:
         """
         Return the verdict of the sweep.
 
         :param explain: why an object has no status; asked only for the objects that the verdict names.
         :param covered: asked only for those of them that are FAILED on a store that tries again.
+        :param ruled: by which rule S3 tried to replicate an object that makes the gate fail; empty if nothing says so.
         """
         sample: list[dict[str, str]] = []
         used = deciders = 0
         for outcome in (Outcome.FAIL, Outcome.WAIT, Outcome.DONE):
             for answer in self._named_first(outcome):
                 entry = _named(answer, outcome, explain, covered, self.listed)
+                if rule := ruled(answer) if outcome is Outcome.FAIL else "":
+                    entry["rule"] = told(rule)
                 used += len(json.dumps(entry))
                 if len(sample) < MAX_SAMPLE and (used <= MAX_SAMPLE_BYTES or not sample):
                     sample.append(entry)
@@ -185,11 +201,25 @@ class Tally:
         )
 
     def _named_first(self, outcome: Outcome) -> list[ObjectReplication]:
-        """Return the sample of an outcome; among those that are waited for the oldest PENDING one comes first."""
-        sample = self.samples.get(outcome, [])
+        """
+        Return answers of one outcome: of each state the first, and then as many others as are named, by state.
+
+        Among those that are waited for, the oldest PENDING one comes first.
+        """
+        found = {state: self.samples[outcome, state] for state in ObjectState if (outcome, state) in self.samples}
+        left, named = MAX_SAMPLE - len(found), []
+        for answers in found.values():
+            more = max(0, min(left, len(answers) - 1))
+            left -= more
+            named += answers[: 1 + more]
         if outcome is not Outcome.WAIT or self.oldest is None:
-            return sample
-        return [self.oldest, *(answer for answer in sample if answer is not self.oldest)]
+            return named
+        return [self.oldest, *(answer for answer in named if answer is not self.oldest)]
+
+
+def _age(answer: ObjectReplication) -> tuple[datetime | None, str]:
+    """Return what puts PENDING objects in order, the oldest first, whenever their answers came."""
+    return answer.last_modified, answer.object.key
 
 
 def _named(
@@ -204,6 +234,7 @@ def _named(
         entry["reason"] = explain(answer)
     elif answer.state in _EXPLAINED and answer.detail:
         entry["reason"] = f"{reason_of(answer)} ({answer.detail})"
+        entry["said"] = answer.detail
     elif may_come(answer) and outcome is Outcome.FAIL and not covered(answer):
         entry["reason"] = UNCOVERED.format(store_of(answer.server).doer, answer.object.bucket)
     elif outcome is Outcome.FAIL or answer.state is ObjectState.UNKNOWN or _waits_by_itself(answer, outcome):

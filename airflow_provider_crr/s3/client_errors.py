@@ -160,7 +160,10 @@ def _refused(
         return caller
     if code in _DENIED:
         remedy = f"Allow {permission} to the connection; without s3:ListBucket a missing object is denied too"
-        return denied(f"cannot {action}: S3 answered {code}", uri=uri, remedy=remedy)
+        said = f"cannot {action}: S3 answered {code}{_to_whom(error)}: {message.rstrip('.')}".rstrip(": ")
+        refused = denied(said, uri=uri, remedy=remedy)
+        refused.is_denied = True
+        return refused
     if code == "InvalidObjectState":
         return denied(f"cannot {action}: the object is archived", uri=uri, remedy="Restore it, or name another one")
     if not code:  # S3 names a code in the body of every error
@@ -174,6 +177,11 @@ def _refused(
     return LookupFailed(
         f"cannot {action}: {told(error)}", uri=uri, remedy=remedy, passing=passes(code, status, message)
     )
+
+
+def _to_whom(error: Any) -> str:
+    connection = error_origin.connection(error).rstrip(",")
+    return f" to {connection}" if connection else ""
 
 
 def _refused_by_another(error: Any, uri: str | None, begun: str) -> LookupFailed:

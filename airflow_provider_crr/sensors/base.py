@@ -18,6 +18,7 @@ from airflow_provider_crr.tasks.advice import log_at_first
 from airflow_provider_crr.tasks.compat import AirflowSensorTimeout, AirflowSkipException
 from airflow_provider_crr.tasks.deferral import WaitingOperator, seconds_to_notice
 from airflow_provider_crr.tasks.intervals import Intervals, countable, instance_of
+from airflow_provider_crr.tasks.told_failures import VERDICTS
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -54,7 +55,7 @@ class PollingSensor(WaitingOperator, BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Poke until it is decided, or hand the waiting to the triggerer if the first poke does not decide it."""
-        self._poller = self._unasked = self._started_at = self._onlookers = None
+        self._poller = self._unasked = self._started_at = self._onlookers = self._last_logged = None
         self._decided = False
         self._began_here = time.monotonic()
         self._instance = instance_of(context.get("ti"), otherwise=self.task_id)
@@ -66,13 +67,20 @@ class PollingSensor(WaitingOperator, BaseSensorOperator):
         log_at_first(self, context)
         try:
             return super().execute(context)
-        except (AirflowSensorTimeout, AirflowSkipException) as error:
-            if self._decided or error.__cause__ is not None:  # by what was asked, not by the time
-                raise
+        except AirflowSkipException as skipped:
+            if skipped.__cause__ is None and not self._decided:
+                raise AirflowSkipException(self._time_is_up(context, self.timeout)) from None
+            if isinstance(skipped.__cause__, Exception):  # which Airflow passes over in silence
+                self._logged(skipped.__cause__)
+            raise
+        except AirflowSensorTimeout as timeout:
+            if self._decided:  # by what was asked, not by the time
+                raise timeout.with_traceback(None) from None
             message = self._time_is_up(context, self.timeout)
             # After a deferral, Airflow skips for a timeout under never_fail; so does a poke.
-            skipped = self.never_fail or isinstance(error, AirflowSkipException)
-            raise (AirflowSkipException if skipped else AirflowSensorTimeout)(message) from error
+            raise (AirflowSkipException if self.never_fail else AirflowSensorTimeout)(message) from None
+        except VERDICTS as verdict:
+            raise verdict.with_traceback(None) from None
 
     def _prepare_to_defer(self) -> None:
         """

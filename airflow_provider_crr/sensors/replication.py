@@ -28,7 +28,9 @@ from airflow_provider_crr.tasks.advice import warn_when_parsed
 from airflow_provider_crr.tasks.arguments import TARGET_FIELDS, TargetArguments, positive, seconds
 from airflow_provider_crr.tasks.asset_events import gate_event
 from airflow_provider_crr.tasks.connection import HOOK_FIELDS
+from airflow_provider_crr.tasks.gate_evidence import check_manifest
 from airflow_provider_crr.tasks.lineage import Flow, at_hand, gate_flow
+from airflow_provider_crr.tasks.task_state import has_task_state_store, round_of
 from airflow_provider_crr.triggers.replication import S3ReplicationTrigger
 
 if TYPE_CHECKING:
@@ -52,8 +54,9 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
     worker found done, as far as that fits beside the targets; nor does one that takes over from it.
 
     Returns (XCom) ``{"total", "statuses": {state: objects}, "head_requests", "waited_seconds", "replication_lag",
-    "oldest_pending_seconds", "sample": [{"uri", "status", "reason"}]}``. It is pushed before a failure, too, then with
-    ``"deciding": {state: objects}``: what kept the gate shut. Meanwhile, ``crr_progress`` says how far the gate is.
+    "oldest_pending_seconds", "failed_manifest_uri", "sample": [{"uri", "status", "reason"}]}``. It is pushed before a
+    failure, too, then with ``"deciding": {state: objects}``: what kept the gate shut. Meanwhile, ``crr_progress`` says
+    how far the gate is.
 
     The events of its ``outlets`` tell the same counts, and where the replicas are, as
     :func:`~airflow_provider_crr.tasks.asset_events.gate_event` describes.
@@ -86,6 +89,10 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
         counted, nor are listings. They count for one try. From Airflow 3.3 on, what earlier tries of a gate that is not
         deferrable are known to have sent counts, too. Before 3.3, and where its store fails, they count for each poke
         of ``mode="reschedule"``.
+    :param failed_manifest_uri: where a gate that fails lists all versions that FAILED, as an S3 Batch Operations
+        manifest (``S3BatchOperations_CSV_20180820``): an ``s3://`` or ``file://`` URI, or a path; templated. The XCom
+        has it, too; None if nothing was written. If it cannot be written, the message says so: :ref:`failed-manifest`.
+    :param extra_args: what is sent with it to S3: ``extra_args`` of amazon's ``S3Hook``; templated.
     :param max_requests_per_second: most HEAD requests in a second; None for no limit, ``"configured"`` for 1,000 or
         what :doc:`/configuration` says. S3 allows 5,500 a second and prefix, of which replication itself uses up to
         five an object.
@@ -97,7 +104,7 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
         permission to list.
     """
 
-    template_fields: Sequence[str] = (*TARGET_FIELDS, *HOOK_FIELDS)
+    template_fields: Sequence[str] = (*TARGET_FIELDS, "failed_manifest_uri", "extra_args", *HOOK_FIELDS)
 
     def __init__(
         self,
@@ -113,6 +120,8 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
         max_pending_age: timedelta | float | None = None,
         pin_versions: bool = False,
         max_head_requests: int | None = None,
+        failed_manifest_uri: str | None = None,
+        extra_args: dict[str, Any] | None = None,
         max_requests_per_second: float | str | None = "configured",
         **kwargs: Any,
     ) -> None:
@@ -128,6 +137,8 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
         self.max_pending_age = max_pending_age
         self.pin_versions = pin_versions
         self.max_head_requests = positive(max_head_requests, "max_head_requests")
+        self.failed_manifest_uri = failed_manifest_uri
+        self.extra_args = extra_args
         self._parsed: Targets | None = None
         self._stored_targets: dict[str, Any] | None = None
         self._handover = Handover()
@@ -137,6 +148,7 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
                 remedy="Use mode='poke' or deferrable=True, or name the versions in bucket_key",
             )
         self._policy()
+        check_manifest(self)
         self._remember()
         if self._names_are_known():
             targets = self._targets()
@@ -174,9 +186,11 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
         if self.deferrable:
             kept = self._handover
         elif store is not None:
-            kept = Kept(store, _round(context), each_poll=self.reschedule, later=self._when_stored)
+            kept = Kept(store, round_of(context), each_poll=self.reschedule, later=self._when_stored)
+        hook = self._hook(S3ReplicationHook)
+        check_manifest(self, hook.get_conn())
         return pollers.gate(
-            self._hook(S3ReplicationHook),
+            hook,
             self._parsed or self._targets(),
             self._policy(),
             pin_versions=self.pin_versions,
@@ -184,6 +198,8 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
             ti=context.get("ti"),
             kept=kept,
             max_head_requests=self.max_head_requests,
+            failed_manifest_uri=self.failed_manifest_uri,
+            extra_args=self.extra_args,
             reads_rules=True,
         )
 
@@ -201,6 +217,8 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
             targets=targets,
             **self._handover.to_kwargs(MAX_STORED - len(json.dumps(targets))),
             max_head_requests=self.max_head_requests,
+            failed_manifest_uri=self.failed_manifest_uri,
+            extra_args=self.extra_args if self.failed_manifest_uri else None,
             policy=asdict(self._policy()),
             pin_versions=self.pin_versions,
             form=S3ReplicationTrigger.FORM,
@@ -226,20 +244,3 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
     def _rules(self) -> ReadOnce:
         """Where the buckets' rules are read, once for the asset events and OpenLineage both."""
         return ReadOnce(partial(self._hook(S3ReplicationHook).get_replication_rules, brief=True))
-
-
-def has_task_state_store() -> bool:
-    """Return whether this Airflow keeps the state of tasks, which it does from 3.3 on."""
-    from airflow.sdk import Context
-
-    return "task_state_store" in Context.__annotations__
-
-
-def _round(context: Context) -> str:
-    """
-    Return a text that stays the same when Airflow retries the task by itself, and changes when a user clears it.
-
-    It also changes when another task of the run is cleared. It may stay the same when this task is cleared while it
-    runs and ``reset_dag_runs`` is false: that counts as a retry.
-    """
-    return f"{getattr(context['ti'], 'max_tries', 0)}/{getattr(context.get('dag_run'), 'clear_number', 0)}"

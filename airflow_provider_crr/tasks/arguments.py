@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -197,3 +198,21 @@ def moment(value: datetime | str | None, name: str) -> datetime | None:
     if not aware:
         raise InvalidArgument(f"{name} is {value!r}", remedy="Give a datetime with time zone, or its ISO 8601 text")
     return parsed
+
+
+def storable(value: Any, name: str, for_trigger: bool) -> None:
+    """
+    Refuse an argument that a trigger cannot keep.
+
+    :param value: the argument.
+    :param name: its name.
+    :param for_trigger: whether it will be stored as JSON.
+    :raises InvalidArgument: if it cannot be.
+    """
+    try:
+        json.dumps(value if for_trigger else None)
+    except (TypeError, ValueError) as error:
+        raise InvalidArgument(
+            f"{name} cannot be stored for a deferrable task: {error}",
+            remedy="Give its settings as a mapping of plain values",
+        ) from error

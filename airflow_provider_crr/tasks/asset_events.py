@@ -77,7 +77,7 @@ def gate_event(summary: Mapping[str, Any], targets: Targets, source: Rules) -> d
             for bucket, key in keys
             for destination in rules.destinations(source.get_replication_rules(bucket), key)
         }
-    except CrrError:  # usually for want of s3:GetReplicationConfiguration; the gate is open all the same
+    except CrrError:  # usually s3:GetReplicationConfiguration is not allowed; the gate is open all the same
         return event
     return {**event, "destinations": sorted(named)} if named else event
 

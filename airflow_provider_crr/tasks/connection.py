@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,7 +11,7 @@ from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.s3.objects import account_id
 from airflow_provider_crr.tasks import settings
-from airflow_provider_crr.tasks.arguments import connection, is_known, region, verification
+from airflow_provider_crr.tasks.arguments import connection, is_known, region, storable, verification
 from airflow_provider_crr.tasks.lineage import Traced
 from airflow_provider_crr.tasks.templated import Templated
 
@@ -97,14 +96,7 @@ def hook_arguments(task: Any, *, for_trigger: bool = False, parsing: bool = Fals
             remedy=f"Give a number above 0, None for no limit, or {settings.CONFIGURED!r} for what Airflow's"
             f" configuration says in [{settings.SECTION}]",
         )
-    if for_trigger and task.botocore_config is not None:
-        try:
-            json.dumps(task.botocore_config)
-        except TypeError as error:
-            raise InvalidArgument(
-                f"botocore_config cannot be stored for a deferrable task: {error}",
-                remedy="Give its settings as a mapping of plain values",
-            ) from error
+    storable(task.botocore_config, "botocore_config", for_trigger)
 
     def read(name: str, checked: Callable[[Any], Any]) -> Any:
         value = getattr(task, name)

@@ -12,17 +12,20 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_crr import errors
+from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.s3.deadline import Deadline, until
 from airflow_provider_crr.tasks import asset_events, endings, evidence, metrics, onlookers
-from airflow_provider_crr.tasks.compat import AirflowException, AirflowSensorTimeout, AirflowSkipException, conf
+from airflow_provider_crr.tasks.compat import AirflowSensorTimeout, conf
 from airflow_provider_crr.tasks.connection import HookOperator, hook_arguments
+from airflow_provider_crr.tasks.lasting import for_good
 from airflow_provider_crr.tasks.lineage import Flow
+from airflow_provider_crr.tasks.told_failures import VERDICTS, ToldFailures
+from airflow_provider_crr.tasks.who import WORKER, with_asker
 from airflow_provider_crr.text import humanize
 
 if TYPE_CHECKING:
@@ -34,7 +37,7 @@ _GRACE = timedelta(seconds=30)
 _HEARTBEATS_TO_NOTICE = 2
 
 
-class WaitingOperator(HookOperator):
+class WaitingOperator(ToldFailures, HookOperator):
     """
     An operator, or a sensor, that polls until something is decided.
 
@@ -48,8 +51,6 @@ class WaitingOperator(HookOperator):
     :raises InvalidArgument: for arguments that can never work.
     """
 
-    #: Whether the task is skipped where it would fail; sensors let the author say so.
-    never_fail: bool = False
     #: Whether the wait goes on whatever keeps a poll from asking; sensors let the author say so.
     silent_fail: bool = False
     _poller: endings.Poller | None = None
@@ -141,9 +142,10 @@ class WaitingOperator(HookOperator):
         except errors.CrrError as error:
             cut = stop is look and stop.is_set()
             if not stop.is_set() and not endings.goes_on(error, silent_fail=self.silent_fail):
-                event = self._onlookers.end(endings.could_not_ask(error), self._poller, error)
+                known = with_asker(error, lambda: self._hook(S3ReplicationHook), WORKER)
+                event = self._onlookers.end(endings.could_not_ask(known), self._poller, known)
                 onlookers.show_end(self, context, event)
-                raise
+                raise self._logged(for_good(known)) from error.__cause__
             self._unasked = None if cut else error
             ended = endings.after(self._poller, decided=False, unasked=self._unasked)
             if not cut:
@@ -154,7 +156,7 @@ class WaitingOperator(HookOperator):
         else:
             metrics.polled(context.get("ti"), self._poller.value())
             self._onlookers.tell(self._poller, decided=decided)
-            ended = endings.after(self._poller, decided=decided)
+            ended = endings.with_evidence(self._poller, endings.after(self._poller, decided=decided))
         if ended:
             return self._onlookers.end(ended, self._poller, self._unasked)
         self._onlookers.show(self._poller, next_in=self._next_in(started_at), unasked=self._unasked)
@@ -173,13 +175,14 @@ class WaitingOperator(HookOperator):
         return False
 
     def _time_is_up(self, context: Context, timeout: float) -> str:
-        """Leave the evidence of a wait on the worker whose time is up; return the message that says so."""
+        """Leave the evidence of a wait on the worker whose time is up; return the message, which the log has then."""
         ended = endings.timed_out(self._poller, humanize.age(timeout), self._unasked)
         if self._onlookers:
             ended = self._onlookers.end(ended, self._poller, self._unasked)
         if evidence.push(context, ended["value"]):
             onlookers.show_end(self, context, ended)
         metrics.ended(context.get("ti"), ended)
+        self.log.error("%s", ended["message"])
         return str(ended["message"])
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
@@ -189,27 +192,20 @@ class WaitingOperator(HookOperator):
         :param event: one of :mod:`airflow_provider_crr.tasks.endings`.
         """
         ended = event or {}
-        with self._never_failing():
-            try:
-                self._coerce_arguments(context)
-            except Exception:
-                if ended.get("status") not in endings.VERDICTS:
-                    raise
-                self.log.debug("the arguments cannot be read; the verdict does not depend on them", exc_info=True)
-            return self._conclude(context, ended)
-
-    @contextmanager
-    def _never_failing(self) -> Iterator[None]:
-        """Skip under never_fail as a poke does: outside of pokes Airflow skips for some errors only, 3.0 for none."""
         try:
-            yield
-        except (errors.CrrError, AirflowException) as error:
-            if self.never_fail and not isinstance(error, AirflowSkipException):
-                raise AirflowSkipException(f"Skipping due to never_fail is set to True: {error}") from error
-            raise
+            with self._never_failing():
+                try:
+                    self._coerce_arguments(context)
+                except Exception:
+                    if ended.get("status") not in endings.VERDICTS:
+                        raise
+                    self.log.debug("the arguments cannot be read; the verdict does not depend on them", exc_info=True)
+                return self._conclude(context, ended)
+        except VERDICTS as verdict:
+            raise verdict.with_traceback(None) from None
 
     def _conclude(self, context: Context, event: dict[str, Any]) -> Any:
-        """Return the value of an event that ends the task well, or raise the error of another."""
+        """Return the value of an event that ends the task well; log, and raise, the error of another."""
         status, value = event.get("status"), event.get("value")
         metrics.ended(context.get("ti"), event)
         if status == endings.DONE and value:
@@ -219,13 +215,13 @@ class WaitingOperator(HookOperator):
             return value
         if status == endings.ERROR:
             onlookers.show_end(self, context, event)
-            raise errors.from_dict(event["error"])
+            raise self._logged(for_good(errors.from_dict(event["error"])))
         if evidence.push(context, value):
             onlookers.show_end(self, context, event)
         if status == endings.FAILED:
-            raise self._failure(event["message"], value)
+            raise self._logged(self._failure(event["message"], value))
         if status == endings.TIMEOUT:
-            raise AirflowSensorTimeout(event["message"])
+            raise self._logged(AirflowSensorTimeout(event["message"]))
         raise errors.LookupFailed(
             f"the trigger sent an event that cannot be read: {event!r}",
             remedy="Run the same release of this provider on workers and triggerers, then clear the task",

@@ -65,6 +65,14 @@ class Spender(Protocol):
 
 
 @runtime_checkable
+class Witness(Protocol):
+    """A poller that leaves evidence behind once it has failed."""
+
+    def leave(self) -> None:
+        """Leave it. This may take a while, and raises nothing; message and value tell of it afterwards."""
+
+
+@runtime_checkable
 class Standing(Protocol):
     """A poller that knows whether a poll has shown something new."""
 
@@ -114,6 +122,19 @@ def ended(poller: Poller) -> dict[str, Any]:
     """
     why = poller.failure()
     return done(poller.progress(), poller.value()) if why is None else failed(why, poller.value())
+
+
+def with_evidence(poller: Poller | None, event: dict[str, Any] | None) -> dict[str, Any] | None:
+    """
+    Return an event; that of a failure once the poller has left its evidence behind.
+
+    :param poller: what was polled.
+    :param event: what :func:`after` returned.
+    """
+    if event is None or event["status"] != FAILED or not isinstance(poller, Witness):
+        return event
+    poller.leave()
+    return ended(poller)
 
 
 def after(poller: Poller | None, *, decided: bool, unasked: CrrError | None = None) -> dict[str, Any] | None:

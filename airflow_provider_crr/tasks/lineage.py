@@ -130,7 +130,7 @@ def gate_flow(targets: Targets, summary: Mapping[str, Any] | None = None, source
         ]
         # On another server a bucket of the same name may be the destination: that is no place to read and to write.
         outputs = [place for place in outputs if place not in inputs]
-    except CrrError:  # usually for want of s3:GetReplicationConfiguration; the gate is open all the same
+    except CrrError:  # usually s3:GetReplicationConfiguration is not allowed; the gate is open all the same
         return Flow(inputs)
     return Flow(inputs, tuple(outputs[:MAX_PLACES]))
 

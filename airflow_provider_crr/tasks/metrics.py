@@ -110,8 +110,12 @@ def polled(ti: Any, value: Any) -> None:
         "gate.oldest_pending_seconds": max(0.0, value["oldest_pending_seconds"] or 0.0),
         "gate.waited_seconds": value["waited_seconds"],
     }
-    lag = value.get("replication_lag") or {}
-    gauges |= {f"gate.replication_lag_{name}": lag[name] for name in ("median", "p95", "max") if name in lag}
+    if lag := value.get("replication_lag"):
+        gauges |= {
+            "gate.replication_lag_median": lag["median"],
+            "gate.replication_lag_p95": lag["p95"],
+            "gate.replication_lag_max": lag["max"],
+        }
     _send(ti, [("gauge", *gauge) for gauge in gauges.items()])
 
 

@@ -59,14 +59,14 @@ class Onlookers:
         unasked: BaseException | None = None,
     ) -> None:
         """
-        Offer the value of a wait that goes on.
+        Offer the value of a wait that goes on. If its time is up, the value of its end follows at once.
 
         :param poller: what was polled; None if there is nothing to poll yet.
         :param next_in: seconds until it is polled again; None if that is not known.
         :param unasked: why the last poll could not ask; None if it could.
         """
         try:
-            if isinstance(poller, endings.Shown):
+            if isinstance(poller, endings.Shown) and datetime.now(UTC) < self._deadline:
                 value = self._value(poller, poller.progress(), unasked, next_in=next_in)
                 self._offer(value)
         except Exception:  # nobody waits longer because nobody can look

@@ -27,6 +27,7 @@ def gate(
     kept: Record | None = None,
     max_head_requests: int | None = None,
     reads_rules: bool = False,
+    **evidence: Any,
 ) -> Watch:
     """
     Return a gate that asks through a hook. The hook's client is made here, because that may take longer than a poll.
@@ -40,9 +41,11 @@ def gate(
     :param kept: the record of what is done; None for no record.
     :param max_head_requests: most HEADs that the gate may send; None for any number.
     :param reads_rules: whether the buckets' rules are read once, for those who look at the wait. That may take seconds.
+    :param evidence: arguments of :class:`~airflow_provider_crr.tasks.gate_evidence.GateEvidence` beside the hook.
     """
     from airflow_provider_crr.replication.poller import Watch
     from airflow_provider_crr.tasks import settings
+    from airflow_provider_crr.tasks.gate_evidence import GateEvidence
     from airflow_provider_crr.tasks.metrics import Metered
 
     hook.get_conn()
@@ -55,6 +58,7 @@ def gate(
         kept=kept,
         max_head_requests=max_head_requests,
         prices=settings.prices(),
+        evidence=GateEvidence(hook, **evidence),
         connection=hook.whereabouts()["aws_conn_id"],
         reads_rules=reads_rules,
     )

@@ -20,6 +20,7 @@ from airflow_provider_crr.replication.source import Steps
 from airflow_provider_crr.s3.deadline import Deadline
 from airflow_provider_crr.tasks import endings, metrics, onlookers
 from airflow_provider_crr.tasks.intervals import Intervals, of_trigger
+from airflow_provider_crr.tasks.last_words import could_not_ask, with_evidence
 from airflow_provider_crr.tasks.progress_pushes import PUSHES
 from airflow_provider_crr.tasks.threads import beside, in_thread, in_turns
 from airflow_provider_crr.text import humanize
@@ -143,7 +144,7 @@ class PollingTrigger(BaseTrigger):
         if poller is not None:
             if not self._way.may_have_moved or not await self._briefly(self._way.has_moved, key):
                 return poller
-            self.log.info("the connection was edited; the wait begins anew with what it says now")
+            self.log.info("the connection was edited; the wait starts again with what it says now")
         before, self._way = self._way, LazyHook(self.hook)
         try:
             return await self._briefly(self.poller, key)
@@ -215,7 +216,7 @@ class PollingTrigger(BaseTrigger):
             except CrrError as error:
                 late = not stop.left()
                 if not late and not endings.goes_on(error, silent_fail=self.silent_fail):
-                    return looking.end(endings.could_not_ask(error), poller, error)
+                    return looking.end(await could_not_ask(error, self._way, key), poller, error)
                 unasked = from_dict(error.to_dict())  # which holds nothing of what raised it
                 self.log.warning("cannot ask S3, going on: %s", error)
                 endings.tell_cost(poller, self.log)
@@ -226,6 +227,7 @@ class PollingTrigger(BaseTrigger):
             if not decided and (left <= 0 or not stop.left()):  # the clock may have been set back
                 decided = endings.timed_out(poller, humanize.age(self.deadline - self.started_at), unasked)
             if decided:
+                decided = await with_evidence(poller, decided, key, self.log)
                 return looking.end(decided, poller, unasked)
             wait = min(intervals.next(time.time() - self.started_at), left)
             looking.show(poller, next_in=wait, unasked=unasked)

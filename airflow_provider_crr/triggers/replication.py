@@ -14,6 +14,7 @@ from airflow_provider_crr.replication.poller import Watch
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.tasks import pollers
+from airflow_provider_crr.tasks.who import TRIGGERER
 from airflow_provider_crr.triggers.base import PollingTrigger, without_defaults
 
 #: Defaults that were stored before :attr:`S3ReplicationTrigger.FORM` 1, as if the author had written them. "fail", the
@@ -34,6 +35,8 @@ class S3ReplicationTrigger(PollingTrigger):
     :param head_requests: HEADs that were answered on the worker.
     :param unanswered: HEADs that the worker sent, too, and whose answer did not come.
     :param max_head_requests: most HEADs that may be sent, those of the worker included; None for any number.
+    :param failed_manifest_uri: where to list what FAILED, once the gate fails; None for nowhere.
+    :param extra_args: what is sent with that list.
     :param seen: what people are shown of the wait so far, as JSON text; None for nothing.
     :param form: how the policy was stored. Form 0 wrote out the defaults; those that are None today are read as None.
     :param kwargs: those of :class:`~airflow_provider_crr.triggers.base.PollingTrigger`.
@@ -46,6 +49,8 @@ class S3ReplicationTrigger(PollingTrigger):
         "head_requests": 0,
         "unanswered": 0,
         "max_head_requests": None,
+        "failed_manifest_uri": None,
+        "extra_args": None,
         "seen": None,
     }
 
@@ -59,6 +64,8 @@ class S3ReplicationTrigger(PollingTrigger):
         head_requests: int = 0,
         unanswered: int = 0,
         max_head_requests: int | None = None,
+        failed_manifest_uri: str | None = None,
+        extra_args: dict[str, Any] | None = None,
         seen: str | None = None,
         form: int = 0,
         **kwargs: Any,
@@ -71,6 +78,8 @@ class S3ReplicationTrigger(PollingTrigger):
             head_requests=head_requests,
             unanswered=unanswered,
             max_head_requests=max_head_requests,
+            failed_manifest_uri=failed_manifest_uri,
+            extra_args=extra_args,
             seen=seen,
             form=form,
             **kwargs,
@@ -110,6 +119,9 @@ class S3ReplicationTrigger(PollingTrigger):
             ti=self.task_instance,
             kept=self._handover,
             max_head_requests=self.question["max_head_requests"],
+            where=TRIGGERER,
+            failed_manifest_uri=self.question["failed_manifest_uri"],
+            extra_args=self.question["extra_args"],
         )
 
 

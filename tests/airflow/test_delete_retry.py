@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.operators.deletion import S3DeleteReplicatedObjectsOperator
-from airflow_provider_crr.sensors.replication import has_task_state_store
+from airflow_provider_crr.tasks.task_state import has_task_state_store
 from tests.airflow.conftest import TaskRun
 from tests.support.s3_server import Answer
 from tests.support.versioned_s3 import Deleted, VersionedS3

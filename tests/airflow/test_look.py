@@ -89,7 +89,9 @@ def test_gate_ends_with_its_heads(run_task: Callable[..., TaskRun], s3: S3Server
     run = run_task(S3ReplicationSensor, **arguments)
     assert sum(heads(s3).values()) == 25  # 10, 6, 6, and 3 of 6
     assert (run.state, type(run.error)) == ("failed", AirflowSensorTimeout)
-    assert "25 HEADs were sent, as many as max_head_requests allows: waiting for 6 of 10 in s3://b/" in str(run.error)
+    assert "25 HEADs were sent, as many as max_head_requests allows: waiting for 6 of 10 in s3://landing/" in str(
+        run.error
+    )
     assert run.xcom["head_requests"] == 25
     assert run_task(S3ReplicationSensor, soft_fail=True, **arguments).state == "skipped"
     assert sum(heads(s3).values()) == 25

@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_crr.sensors.replication import has_task_state_store
 from airflow_provider_crr.tasks import endings, metrics
+from airflow_provider_crr.tasks.task_state import has_task_state_store
 from local_aws import LocalAws
 from local_aws.buckets import replicated_pair
 from local_aws.inventory import deliver, scan, write_report
@@ -174,6 +174,9 @@ def test_gate_sends_what_each_poke_found(run: Run, task_id: str) -> None:
     (end,) = (metric for metric in found if metric.name == "gate.waited")
     assert (end.kind, end.tags["outcome"]) == ("ms", endings.DONE)
     assert end.value == pytest.approx(1000 * waited, abs=500)
+    for name in ("median", "p95", "max"):  # of the one object that was PENDING first; not sent before
+        (lag,) = values(found, f"gate.replication_lag_{name}")
+        assert max(ages) - 1 <= lag <= max(ages) + 60
     assert {metric.tags["dag_id"] for metric in found} == {run.dag_id}
     assert {metric.name: metric.kind for metric in found} == {
         "gate.lookups": "c",
@@ -182,6 +185,9 @@ def test_gate_sends_what_each_poke_found(run: Run, task_id: str) -> None:
         "gate.failed": "g",
         "gate.oldest_pending_seconds": "g",
         "gate.waited_seconds": "g",
+        "gate.replication_lag_median": "g",
+        "gate.replication_lag_p95": "g",
+        "gate.replication_lag_max": "g",
         "gate.waited": "ms",
     }
 

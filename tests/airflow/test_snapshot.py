@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_crr.sensors.replication import S3ReplicationSensor, has_task_state_store
+from airflow_provider_crr.sensors.replication import S3ReplicationSensor
+from airflow_provider_crr.tasks.task_state import has_task_state_store
 from tests.airflow.conftest import TaskRun
 from tests.support.s3_server import LAST_MODIFIED, Listed, Request, S3Server, stored
 

@@ -131,7 +131,7 @@ def test_rendered_gate_is_asked_again(crr: Callable[..., Ended], s3: S3Server, d
     for status, code, says in (
         ("COMPLETED", 0, "the gate opens"),
         ("PENDING", 3, "the gate waits"),
-        ("FAILED", 4, "the gate stays shut: 1 FAILED; replicated 0 of 1, 1 failed"),
+        ("FAILED", 4, "the gate stays shut: 1 FAILED; replicated 0 of 1\ns3://b/2026-11-24/k FAILED\n"),
     ):
         s3.answers["b", "2026-11-24/k"] = stored(status)
         ended = run.ask(crr)

@@ -29,7 +29,7 @@ from local_aws import LocalAws
 from local_aws.buckets import ReplicatedPair, versioned_bucket
 from local_aws.inventory.report import deliver, write_report
 from local_aws.inventory.scan import scan
-from tests.docs.pages import Sample, samples, words
+from tests.docs.pages import DOCS, Sample, samples, words
 from tests.testing.test_pytest_plugin import plugin_arguments
 
 #: Whether Airflow hands the exception to the callbacks of a task that failed.
@@ -123,6 +123,14 @@ def test_command_is_one_that_airflow_takes(sample: Sample) -> None:
     assert typed
     for arguments in typed:
         assert callable(parser.parse_args(shlex.split(arguments)).func)
+
+
+def test_every_example_is_on_the_page() -> None:
+    """The index of examples names each file of the folder, and shows it whole."""
+    page = (DOCS / "examples.rst").read_text()
+    for path in sorted((DOCS.parent / "example_dags").glob("*.py")):
+        assert f":ref:`{path.stem} <example-{path.stem}>`" in page
+        assert f".. literalinclude:: ../example_dags/{path.name}\n" in page
 
 
 def test_every_metric_is_on_the_page() -> None:

@@ -17,6 +17,9 @@ DAGS = Path(__file__).parent / "dags"
 #: Example DAGs that need a real scheduler: they are about asset events.
 ASSET_EXAMPLES = ("announce_replica", "load_replica", "summarize_delivered_report", "failed_replication_events")
 
+#: Users of the REST API, and their roles.
+USERS = {"admin": "admin", "region-a": "op"}
+
 #: Airflow's own way to change DAGs from outside.
 POLICY = """\
 from airflow.timetables.simple import NullTimetable
@@ -51,7 +54,8 @@ def airflow(
     dags = Path(shutil.copytree(DAGS, root / "dags", ignore=shutil.ignore_patterns("__pycache__")))
     for name in ASSET_EXAMPLES:
         shutil.copy(EXAMPLES / f"{name}.py", dags)
-    with Airflow(root / "home", aws.airflow_connection_uri_json(), dags=dags, policy=POLICY) as running:
+    connection = aws.airflow_connection_uri_json()
+    with Airflow(root / "home", connection, dags=dags, policy=POLICY, users=USERS) as running:
         yield running
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,12 +16,28 @@ from local_aws import LocalAws
 from local_aws.buckets import ReplicatedPair, replicated_pair, replication_rule, versioned_bucket
 from local_aws.inventory.report import deliver, write_report
 from local_aws.inventory.scan import scan
-from tests.example_dags.conftest import DagOutcome
+from tests.support.example_runs import DagOutcome
 
 
 def put(pair: ReplicatedPair, *keys: str) -> None:
     for key in keys:
         pair.source_client.put_object(Bucket=pair.source, Key=key, Body=b"x")
+
+
+@contextmanager
+def released(aws: LocalAws, bucket: str, *, heads: int) -> Iterator[None]:
+    """End the replication of a bucket once so many HEADs were sent to it."""
+
+    def release() -> None:
+        deadline = time.monotonic() + 60
+        while aws.heads(bucket) < heads and time.monotonic() < deadline:
+            time.sleep(0.05)
+        aws.release(bucket)
+
+    watcher = threading.Thread(target=release, daemon=True)
+    watcher.start()
+    yield
+    watcher.join(60)
 
 
 def keys_left(pair: ReplicatedPair) -> list[str]:
@@ -48,17 +66,8 @@ def test_objects_from_upstream_are_gated_until_completed(
 ) -> None:
     """The gate waits for the versions that the upstream task returned; then the downstream task runs."""
     aws_conn.hold(pair.source)
-
-    def release_after_second_sweep() -> None:
-        deadline = time.monotonic() + 60
-        while aws_conn.heads(pair.source) < 4 and time.monotonic() < deadline:
-            time.sleep(0.05)
-        aws_conn.release(pair.source)
-
-    watcher = threading.Thread(target=release_after_second_sweep, daemon=True)
-    watcher.start()
-    run = run_example("gate_objects_from_upstream", bucket=pair.source)
-    watcher.join(60)
+    with released(aws_conn, pair.source, heads=4):
+        run = run_example("gate_objects_from_upstream", bucket=pair.source)
     assert run.states == {"land": "success", "gate": "success", "publish": "success"}
     assert (run.returned["gate"]["total"], run.returned["gate"]["statuses"]) == (3, {"COMPLETED": 3})
     assert run.returned["gate"]["head_requests"] >= 6
@@ -84,6 +93,27 @@ def test_partition_is_gated_by_marker_and_pattern(run_example: Callable[..., Dag
         "events/dt=1999-12-31/part-0",
     )
     run = run_example("gate_partition", bucket=pair.source)
+    assert run.states == {"gate": "success", "load": "success"}
+    assert (run.returned["gate"]["statuses"], run.returned["load"]) == ({"COMPLETED": 3}, 3)
+
+
+def test_region_b_reads_the_replica_of_what_region_a_says_is_replicated(
+    run_example: Callable[..., DagOutcome],
+    aws_conn: LocalAws,
+    pair: ReplicatedPair,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without an Airflow in region A: the gate asks the source bucket there, and what it counted is read here."""
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_REGION_A", aws_conn.airflow_connection_uri_json())
+    here = aws_conn.airflow_connection()
+    here["extra"]["region_name"] = "us-east-1"
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_REGION_B", json.dumps(here))
+    monkeypatch.delenv("AIRFLOW_CONN_AWS_DEFAULT")
+    yesterday = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"
+    put(pair, *(f"orders/dt={yesterday}/{name}" for name in ("part-0", "part-1", "_SUCCESS")))
+    aws_conn.hold(pair.source, f"orders/dt={yesterday}/part-1")
+    with released(aws_conn, pair.source, heads=4):
+        run = run_example("gate_from_region_b", bucket=pair.source, replica=pair.destination)
     assert run.states == {"gate": "success", "load": "success"}
     assert (run.returned["gate"]["statuses"], run.returned["load"]) == ({"COMPLETED": 3}, 3)
 

@@ -16,9 +16,10 @@ ROOT = Path(airflow_provider_crr.__file__).parent
 #: The modules that speak Airflow.
 FACES = ("hooks", "sensors", "triggers", "operators", "notifications", "links", "plugins", "cli", "failures")
 #: Modules beside them that speak Airflow, too, or pytest.
-SPEAKING = {f"airflow_provider_crr.tasks.{name}" for name in ("connection", "deferral", "threads")} | {
-    f"airflow_provider_crr.testing.{name}" for name in ("standing_in", "pytest_plugin")
-}
+SPEAKING = {
+    f"airflow_provider_crr.tasks.{name}"
+    for name in ("connection", "deferral", "last_words", "lasting", "threads", "told_failures")
+} | {f"airflow_provider_crr.testing.{name}" for name in ("standing_in", "pytest_plugin")}
 #: Modules that are pure by design, each tried in an interpreter of its own; all others together.
 PURE = [
     "airflow_provider_crr",

@@ -20,7 +20,10 @@ REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 ALL = "classes, functions"
 PUBLIC: dict[str, set[str]] = {
     "errors": {ALL},
-    "failures": {"ReplicationFailed", "InventoryLimitExceeded", "ObjectsNotDeleted", "ReplicationRulesBroken"},
+    "failures": {
+        *("ReplicationFailed", "InventoryLimitExceeded", "ObjectsNotDeleted", "ReplicationStatusMissing"),
+        "ReplicationRulesBroken",
+    },
     "hooks.replication": {"S3ReplicationHook"},
     "inventory.delivery": {"report_event"},
     "inventory.summary": {

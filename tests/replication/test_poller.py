@@ -16,7 +16,8 @@ from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.replication.checkpoint.store import Kept
 from airflow_provider_crr.replication.gate import GatePolicy, Outcome
-from airflow_provider_crr.replication.poller import MAX_COLLECTS, Watch
+from airflow_provider_crr.replication.poller import Watch
+from airflow_provider_crr.replication.sweep import MAX_COLLECTS
 from airflow_provider_crr.replication.targets import Targets
 from tests.replication.histories import Memory
 from tests.support.polling import event_of

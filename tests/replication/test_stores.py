@@ -297,9 +297,9 @@ def test_failure_names_what_decided_and_not_what_waits() -> None:
         tally.add(found, GatePolicy().judge(found, NOW, covered=read.cover))
     verdict = tally.verdict(read.why_no_status, read.cover)
     assert verdict.deciding == {"FAILED": 1}
-    assert "s3://landing/other/k FAILED: MinIO tries again only while" in verdict.failure()
+    assert "s3://landing/other/k FAILED\n  MinIO tries again only while" in verdict.failure()
     assert "raw/k" not in verdict.failure()
-    assert "more" not in verdict.failure()
+    assert " more FAILED" not in verdict.failure()
 
 
 def test_rules_say_whether_they_are_for_existing_objects() -> None:

@@ -71,19 +71,36 @@ def test_failure_names_every_object_that_decided() -> None:
         answer(ObjectState.FORBIDDEN, "secret", detail="AccessDenied"),
     )
     text = tally.verdict(lambda found: f"no rule for {found.object.key}").failure()
-    assert text.startswith("the gate stays shut: 1 FAILED, 1 NONE, 1 FORBIDDEN; replicated 1 of 5, 1 pending")
-    assert "oldest 3m12s" in text
-    assert "s3://b/lost FAILED: S3 does not retry" in text
-    assert "s3://b/outside NONE: no rule for outside" in text
+    assert text.startswith("the gate stays shut: 1 FAILED, 1 NONE, 1 FORBIDDEN; replicated 1 of 5\n")
+    assert "still waiting: 1 PENDING; the oldest PENDING 3m12s" in text
+    assert "s3://b/lost FAILED\n  S3 does not retry" in text
+    assert "s3://b/outside NONE\n  no rule for outside" in text
     assert "s3:ListBucket" in text
-    assert "(AccessDenied)" in text
+    assert "\n  AccessDenied\n" in text
     assert "s3://b/slow" not in text
 
 
 def test_failure_says_how_many_it_does_not_name() -> None:
     """Beyond ten objects the message says how many more there are."""
     tally = swept(GatePolicy(), *(answer(ObjectState.FAILED, f"k{number}") for number in range(1250)))
-    assert tally.verdict(lambda _: "").failure().endswith("  and 1,240 more")
+    assert "and 1,240 more FAILED" in tally.verdict(lambda _: "").failure().splitlines()
+
+
+def test_every_state_that_decides_has_an_object() -> None:
+    """However many objects of one state there are, one of each other state is named: each has another remedy."""
+    lost = [answer(ObjectState.FAILED, f"k{number}") for number in range(50)]
+    tally = swept(GatePolicy(), *lost, answer(ObjectState.NONE, "outside"), answer(ObjectState.DELETED, "gone"))
+    verdict = tally.verdict(lambda _: "no rule")
+    assert Counter(named["status"] for named in verdict.sample) == {"FAILED": 8, "NONE": 1, "DELETED": 1}
+    assert verdict.deciders == 10
+
+
+def test_the_rule_by_which_s3_tried_is_named() -> None:
+    """What is FAILED has its rule in the sample; it is asked for only where an object decides."""
+    tally = swept(GatePolicy(), answer(ObjectState.FAILED, "lost"), answer(ObjectState.PENDING, "slow"))
+    verdict = tally.verdict(lambda _: "", ruled=lambda found: f"by rule {found.object.key}")
+    assert [named.get("rule") for named in verdict.sample] == ["by rule lost", None]
+    assert "\n  by rule lost\n" in verdict.failure()
 
 
 def test_progress_reads_as_designed() -> None:

@@ -153,3 +153,9 @@ def test_gate_that_has_no_answer_says_for_what_it_waits() -> None:
     waited_for = WaitedFor(Targets.parse("s3://b/k"), "prod")
     assert waited_for.unasked(0) == ["waiting for s3://b/k (connection prod)", "no answer came yet"]
     assert waited_for.unasked(1000)[1] == "1,000 answers came, but not all"
+
+
+def test_examples_are_the_same_in_each_sweep() -> None:
+    """Of objects of the same second the first by name is the example, in whichever order their answers come."""
+    answers = [answer(f"{FOLDER}/{number:03}") for number in range(300)]
+    assert lines(f"{FOLDER}/*", verdict(*answers))[-1] == lines(f"{FOLDER}/*", verdict(*reversed(answers)))[-1]

@@ -18,9 +18,10 @@ from airflow.sdk import Asset
 
 from airflow_provider_crr import errors, failures
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
-from airflow_provider_crr.sensors.replication import S3ReplicationSensor, has_task_state_store
+from airflow_provider_crr.sensors.replication import S3ReplicationSensor
 from airflow_provider_crr.tasks import endings
 from airflow_provider_crr.tasks.compat import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
+from airflow_provider_crr.tasks.task_state import has_task_state_store
 from airflow_provider_crr.triggers.base import PollingTrigger
 from airflow_provider_crr.triggers.inventory import S3InventoryTrigger
 from airflow_provider_crr.triggers.replication import S3ReplicationTrigger

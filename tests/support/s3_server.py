@@ -142,6 +142,11 @@ class S3Server:
         #: Action of IAM or STS -> its XML or an answer; others are denied.
         self.actions: dict[str, str | Answer] = {}
         self.missing_buckets: set[str] = set()
+        #: What was put at (bucket, key), and the headers with it; and what a PUT is answered, if it is refused.
+        self.written: dict[tuple[str, str], tuple[bytes, dict[str, str]]] = {}
+        self.refuses_writes: Answer | None = None
+        #: ARN of the principal that STS names, which is at the same endpoint; "" for a server without STS.
+        self.caller = ""
         #: What a GET of (bucket, key) returns, instead of an answer.
         self.contents: dict[tuple[str, str], str] = {}
         #: Versions of each bucket as (key, version id), the latest of a key first; "marker..." is a delete marker.
@@ -196,6 +201,10 @@ class S3Server:
         for held in (self.answers, self.listings, self.missing_buckets, self.requests, self._turns):
             held.clear()
         self.contents.clear()
+        self.written.clear()
+        self.refuses_writes, self.caller = None, ""
+        self.settings.clear()
+        self.actions.clear()
         self.versions.clear()
         self.on_list = None
         self.default = lambda bucket, key, version: MISSING
@@ -307,17 +316,18 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self._serve()
 
-    do_GET = do_HEAD
+    do_GET = do_PUT = do_HEAD
 
     def do_POST(self) -> None:
-        """Answer an action of IAM or STS."""
-        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        action = parse_qs(body)["Action"][0]
+        """Answer an action of IAM or STS; a server without STS answers 501 to GetCallerIdentity."""
         s3 = self.server.s3
-        asked = Request("POST", "", action, None, self.path, {}, {}, "", "")
-        with s3.lock:
-            s3.requests.append(asked)
-        found = s3.actions.get(action, Answer(403, code="AccessDenied"))
+        sent = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        action = parse_qs(sent)["Action"][0]
+        usual: str | Answer = Answer(403, code="AccessDenied")
+        if action == "GetCallerIdentity":
+            usual = f"<Arn>{s3.caller}</Arn>" if s3.caller else Answer(501, code="NotImplemented")
+        found = s3.actions.get(action, usual)
+        asked = Request("POST", "", "", None, self.path, {}, {}, "", "")
         if isinstance(found, str):
             self._send(
                 Answer(), f"<{action}Response><{action}Result>{found}</{action}Result></{action}Response>", asked
@@ -346,12 +356,13 @@ class _Handler(BaseHTTPRequestHandler):
             fault,
             self.client_address[1],
         )
+        sent = self.rfile.read(int(headers.get("content-length") or 0)) if self.command == "PUT" else b""
         with s3.lock:
             s3.requests.append(request)
             s3.under_way += 1
             s3.peak = max(s3.peak, s3.under_way)
         try:
-            answer, body = self._answer(request)
+            answer, body = self._put(request, sent) if self.command == "PUT" else self._answer(request)
             if answer.delay:
                 s3.closing.wait(answer.delay)
             while answer.gate and not answer.gate.wait(0.02) and not s3.closing.is_set():
@@ -360,6 +371,13 @@ class _Handler(BaseHTTPRequestHandler):
             with s3.lock:
                 s3.under_way -= 1
         self._send(answer, body, request)
+
+    def _put(self, request: Request, sent: bytes) -> tuple[Answer, str]:
+        s3 = self.server.s3
+        if request.fault or s3.refuses_writes:
+            return _error(s3.refuses_writes or Answer(403, code="SignatureDoesNotMatch"), request.fault)
+        s3.written[request.bucket, request.key] = (sent, request.headers)
+        return Answer(), ""
 
     def _answer(self, request: Request) -> tuple[Answer, str]:
         s3 = self.server.s3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Generator, Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -12,11 +11,10 @@ import pytest
 
 from demo.airflow import Airflow
 from local_aws import LocalAws
+from tests.support.browser import CHROMIUM, DRIVER, NO_BROWSER, headless
 from tests.ui.tab import Tab
 
 DAGS = Path(__file__).parent / "dags"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
-DRIVER = shutil.which("chromedriver")
 has_tabs = tuple(map(int, version("apache-airflow").split(".")[:2])) >= (3, 1)
 
 
@@ -26,7 +24,7 @@ def airflow(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     if not has_tabs:
         pytest.skip("Airflow 3.0 has no tabs of plugins")
     if not (CHROMIUM and DRIVER):
-        pytest.skip("no Chromium with chromedriver: as root, apt-get install chromium chromium-driver")
+        pytest.skip(NO_BROWSER)
     home = tmp_path_factory.mktemp("airflow-ui") / "home"
     with Airflow(home, aws.airflow_connection_uri_json(), dags=DAGS, policy="") as running:
         yield running
@@ -35,33 +33,8 @@ def airflow(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A headless Chromium with an empty profile."""
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for argument in (
-        "headless",
-        "no-sandbox",
-        "disable-gpu",
-        "disable-quic",
-        "disable-dev-shm-usage",
-        "no-first-run",
-        "disable-background-networking",
-        "disable-component-update",
-        "disable-sync",
-        "no-proxy-server",
-        "hide-scrollbars",
-        "window-size=1360,1000",
-        f"user-data-dir={tmp_path_factory.mktemp('chromium')}",
-    ):
-        options.add_argument(f"--{argument}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(executable_path=DRIVER))
-    try:
+    with headless(tmp_path_factory.mktemp("chromium")) as driver:
         yield driver
-    finally:
-        driver.quit()
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ def test_page_reaches_from_a_narrow_window_and_by_name(tab: Tab, fleet: dict[str
     tab.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     try:
         tab.open_gates_alone()
-        until(lambda: listed(tab, fleet), "the rows")
+        until(lambda: tab.ask("return document.querySelectorAll('.waits .bar').length"), "the rows")
         assert tab.ask("return document.documentElement.scrollWidth") <= 360
         nodes = tab.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
     finally:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -72,8 +74,8 @@ def test_waiting_gate_shows_how_far_it_is_and_goes_on_by_itself(tab: Tab, live: 
     assert "and 2 more, which the task did not name" in tab.text
     for fact in (
         "to-dublin of orders-landing → orders-landing-replica", "aws_landing", "MISSING fails the gate (on_missing)",
-        "PENDING for more than 4h fails the gate (max_pending_age)", "5,012 HEAD requests", "triggerer on triggerer-0",
-        "3m14s (median), 11m42s for 95 %",
+        "PENDING for more than 4h fails the gate (max_pending_age)", "5,012 HEAD requests",
+        "3m14s (median), 11m42s for 95 %", "by the triggerer on triggerer-0",
     ):  # fmt: skip
         assert fact in tab.text
     oldest = tab.tiles()["Oldest PENDING"]
@@ -102,53 +104,60 @@ def test_tab_that_nobody_sees_asks_nothing(tab: Tab, live: str) -> None:
     until(lambda: tab.ask("return window.asked") > quiet, "the page to ask when it is seen")
 
 
-NOT_ASKED = waiting(total=0, done=0, statuses={}, waiting=[], message="")
-BARE = waiting(targets=None, rules=None, policy={}, history=[], deadline=None)
-ENDS: list[tuple[dict[str, Any], str, str, str, list[str]]] = [
-    (stuck(), "deferred", "watch", "Waiting for S3", ["Nothing has moved since", "PENDING for 2h3m", "crr explain"]),
-    (stuck(unmoved_since=moment(-300)), "deferred", "moving", "Waiting for S3", ["Nothing has moved since", "5m ago"]),
-    (waiting(), "deferred", "moving", "Waiting for S3", ["Probably done in"]),
-    (waiting(expected_done_at=None), "running", "moving", "Waiting for S3", ["12 PENDING"]),
-    (waiting(unasked="STS refused"), "deferred", "watch", "which could not be asked at the last look", ["STS refused"]),
-    (timed_out(), "failed", "bad", "Time was up at", ["12 of 4,013", "Clear the task to wait again"]),
-    (timed_out(), "skipped", "bad", "and the task was skipped", ["12 of 4,013"]),
-    (timed_out(unasked="STS refused"), "failed", "bad", "Time was up at", ["S3 could not be asked: STS refused"]),
+NOT_ASKED = partial(waiting, total=0, done=0, statuses={}, waiting=[], message="")
+BARE = partial(waiting, targets=None, rules=None, policy={}, history=[], deadline=None)
+ENDS: list[tuple[Callable[[], dict[str, Any]], str, str, str, list[str]]] = [
+    (stuck, "deferred", "watch", "Waiting for S3", ["Nothing has moved since", "PENDING for 2h3m", "crr explain"]),
+    (lambda: stuck(unmoved_since=moment(-300)), "deferred", "moving", "Waiting for S3", ["Nothing has moved since"]),
+    (waiting, "deferred", "moving", "Waiting for S3", ["Probably done in"]),
+    (lambda: waiting(expected_done_at=moment(-60)), "deferred", "moving", "Waiting for S3", ["It was expected"]),
+    (lambda: waiting(expected_done_at=None), "running", "moving", "Waiting for S3", ["12 PENDING"]),
+    (lambda: waiting(unasked="STS refused"), "deferred", "watch", "could not be asked at the last look", ["refused"]),
+    (timed_out, "failed", "bad", "Time was up at", ["12 of 4,013", "Clear the task to wait again"]),
+    (timed_out, "skipped", "bad", "and the task was skipped", ["12 of 4,013"]),
+    (lambda: timed_out(unasked="STS refused"), "failed", "bad", "Time was up at", ["be asked: STS refused"]),
     (
-        waiting(state="failed", statuses={"FAILED": 1}, total=1, done=0, waiting=[FAILED]),
+        lambda: waiting(state="failed", statuses={"FAILED": 1}, total=1, done=0, waiting=[FAILED]),
         "failed", "bad", "The gate stayed shut", ["The object is not replicated: 1 FAILED", "S3 does not retry"],
     ),
     (
-        waiting(state="failed", statuses={"REPLICA": 2}, total=2, done=0, waiting=[]),
+        lambda: waiting(state="failed", statuses={"REPLICA": 2}, total=2, done=0, waiting=[]),
         "failed", "bad", "The gate stayed shut", ["None of 2 objects is replicated: 2 REPLICA"],
     ),
     (
-        waiting(statuses={"NONE": 5, "PENDING": 2}, total=7, done=5, policy={"on_none": "done"}),
+        lambda: waiting(statuses={"NONE": 5, "PENDING": 2}, total=7, done=5, policy={"on_none": "done"}),
         "running", "moving", "Waiting for S3", ["2 of 7 objects are not replicated: 2 PENDING", "NONE counts as repl"],
     ),
     (
-        waiting(state="done", done=4013, statuses={"COMPLETED": 4013}, waiting=[]),
+        lambda: waiting(state="done", done=4013, statuses={"COMPLETED": 4013}, waiting=[]),
         "success", "good", "The gate opened", ["All 4,013 objects are replicated"],
     ),
-    (waiting(state="error", unasked="no such connection"), "failed", "bad", "S3 could not be asked", ["no such conn"]),
-    (waiting(), "failed", "bad", "The task failed while it waited", ["its log says why it ended"]),
+    (lambda: waiting(state="error", unasked="no connection"), "failed", "bad", "S3 could not be asked", ["no conn"]),
+    (waiting, "failed", "bad", "The task failed while it waited", ["its log says why it ended"]),
     (NOT_ASKED, "running", "moving", "Waiting for S3", ["S3 has not answered yet"]),
-    (job(), "deferred", "moving", "S3 Batch Replication is running", ["1,203 of 3,000", "3 FAILED, 1,200 not done"]),
-    (job(), "deferred", "moving", "S3 Batch Replication is running", ["00e123a4-c0d8-41f4-a0eb-b46f9ba5b07c"]),
-    (report(), "deferred", "moving", "Waiting for an inventory report", ["newer than", "s3://reports/orders-landing/"]),
-    (waiting(kind="something new"), "deferred", "moving", "Waiting", ["12 PENDING"]),
+    (job, "deferred", "moving", "S3 Batch Replication is running", ["1,203 of 3,000", "3 FAILED, 1,200 not done"]),
+    (job, "deferred", "moving", "S3 Batch Replication is running", ["00e123a4-c0d8-41f4-a0eb-b46f9ba5b07c"]),
+    (report, "deferred", "moving", "Waiting for an inventory report", ["newer than", "s3://reports/orders-landing/"]),
+    (lambda: waiting(kind="something new"), "deferred", "moving", "Waiting", ["12 PENDING"]),
     (BARE, "running", "moving", "Waiting for S3", ["rules could not be read", "the defaults: FAILED and NONE fail"]),
     (BARE, "running", "moving", "Waiting for S3", ["none: it never gives up"]),
-    (waiting(rules=[]), "running", "moving", "Waiting for S3", ["no replication rule for these objects"]),
+    (lambda: waiting(rules=[]), "running", "moving", "Waiting for S3", ["no replication rule for these objects"]),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("value", "state", "level", "headline", "said"), ENDS)
 def test_wait_says_how_it_stands(
-    tab: Tab, live: str, value: dict[str, Any], state: str, level: str, headline: str, said: list[str]
+    tab: Tab,
+    live: str,
+    value: Callable[[], dict[str, Any]],
+    state: str,
+    level: str,
+    headline: str,
+    said: list[str],
 ) -> None:
     """Each way in which a wait can stand has words of its own, and looks like what it is."""
     tab.open_alone("waiting", live, "gate")
-    text = tab.ask(BUILD, "progress", "progressPage", value, {"state": state, "end_date": None})
+    text = tab.ask(BUILD, "progress", "progressPage", value(), {"state": state, "end_date": None})
     assert headline in tab.headline
     assert [part for part in said if part not in text] == []
     assert tab.ask("return document.querySelector('.banner').className") == f"banner level-{level}"
@@ -160,15 +169,17 @@ def test_wait_says_how_it_stands(
         (waiting(deadline=moment(-10)), "failed", moment(-8), "timeout"),
         (waiting(deadline=moment(600)), "failed", moment(-8), "ended"),
         (waiting(deadline=None), "failed", moment(-8), "ended"),
-        (waiting(), "success", moment(-8), "done"),
+        (waiting(), "success", moment(-8), "ended"),  # a person has marked it so, while the gate was shut
+        (waiting(state="done"), "success", moment(-8), "done"),
+        (waiting(state="done"), "failed", moment(-8), "ended"),
         (waiting(), "deferred", None, "waiting"),
         (timed_out(), "failed", moment(-8), "timeout"),
     ],
 )
-def test_wait_that_airflow_ended_at_its_deadline_was_a_timeout(
+def test_value_that_is_older_than_the_end_of_its_task_is_no_verdict(
     tab: Tab, live: str, value: dict[str, Any], state: str, ended: str | None, stands: str
 ) -> None:
-    """A value may be older than the end of its task: what ended at the deadline looks like a timeout."""
+    """What ended at the deadline was a timeout; of any other end a value that is older says nothing."""
     tab.open_alone("waiting", live, "gate")
     ask = "const [v, i] = arguments; return import('./progress.js').then(p => p.standing(v, i))"
     assert tab.ask(ask, value, {"state": state, "end_date": ended}) == stands

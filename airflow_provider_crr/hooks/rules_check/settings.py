@@ -41,10 +41,6 @@ def check_rules(
     return check.check_rules(bucket_name, keys, prefixes, _Asked(hook))
 
 
-class _Denied(LookupFailed):
-    """S3 does not allow the question."""
-
-
 class _Asked:
     """
     The :class:`.Look` of a hook: asks each question once.
@@ -78,8 +74,10 @@ class _Asked:
         """Return the replication configuration; only want of a permission makes it unseen."""
         self._source = bucket
         try:
-            return read_configuration(self._hook.get_conn(), bucket, denied=_Denied)
-        except _Denied as error:
+            return read_configuration(self._hook.get_conn(), bucket)
+        except LookupFailed as error:
+            if not error.is_denied:
+                raise
             return Unseen(f"the replication rules of s3://{bucket}", str(error))
 
     def versioning(self, bucket: str) -> Versioning | Unseen:

@@ -55,6 +55,11 @@ class SharedHook:
         return self._way.hook.get_conn()
 
     @property
+    def asked_by(self) -> str:
+        """Who asks through this hook; STS may be asked for it, once for all gates of the connection."""
+        return self._way.hook.asked_by
+
+    @property
     def may_have_moved(self) -> bool:
         """Whether :meth:`has_moved` has something to look at, or to say; this does not wait."""
         return not self._way.connection.is_known() or self.is_outdated

@@ -41,8 +41,8 @@ async function arrange() {
 function draw(some, matching, reading) {
   // A wait begins anew with each poke, as far as Airflow knows; its value knows better.
   const first = some.toSorted((a, b) => begun(a) - begun(b));
-  const name = [words.value, rows, matching, found.waits.length, found.cut, reading, first.map((wait) => [wait.ti, wait.instance.state, wait.stamp])];
-  show(JSON.stringify(name), () => fleetPage(first, matching, found, reading));
+  const seen = first.map((wait) => [wait.ti, wait.instance.state, wait.stamp]);
+  show(JSON.stringify([words.value, rows, matching, found.waits.length, found.cut, reading, seen]), () => fleetPage(first, matching, found, reading));
 }
 
 /** Whether a wait has all the words in what is known of it. */
@@ -50,7 +50,8 @@ function matches(text) {
   const wanted = text.toLowerCase().split(/\s+/).filter(Boolean);
   return (wait) => {
     const { instance, ti } = wait;
-    const known = JSON.stringify([ti, instance.rendered_map_index, instance.rendered_fields, fleet.valueOf(wait)?.targets, fleet.valueOf(wait)?.rules]).toLowerCase();
+    const { targets, rules } = fleet.valueOf(wait) ?? {};
+    const known = JSON.stringify([ti, instance.rendered_map_index, instance.rendered_fields, targets, rules]).toLowerCase();
     return wanted.every((word) => known.includes(word));
   };
 }
@@ -64,7 +65,8 @@ function fleetPage(first, matching, { waits, cut }, reading) {
     cut.pushers ? "There were too many finished gates to look through: some that wait may be missing." : null,
   ].filter(Boolean).join(" ");
   if (!waits.length) {
-    return [banner("empty", "No gate is waiting", "None of the tasks that run or wait now, and that you may see, is a gate of airflow-provider-crr.", omitted || "This page looks again every half minute.")];
+    return [banner("empty", "No gate is waiting", "None of the tasks that run or wait now, and that you may see, is a gate of "
+      + "airflow-provider-crr.", omitted || "This page looks again every half minute.")];
   }
   const values = first.map(fleet.valueOf).filter(Boolean);
   const long = values.filter(({ oldest_pending_seconds: seconds }) => seconds >= HOUR).length;
@@ -73,9 +75,10 @@ function fleetPage(first, matching, { waits, cut }, reading) {
   const more = matching - first.length;
   const some = more ? `of the ${count(first.length)} shown` : null;
   const began = first.length ? startOf(first[0]) : null;
+  const heads = ["Gate", "Waits for", "Replicated", "Oldest PENDING", "Waits", "Gives up"];
   return [
     banner((long || soon) && !reading ? "watch" : "moving", `${things(waits.length, "gate")} ${waits.length === 1 ? "is" : "are"} waiting`,
-      began ? ticking(began, (at, now) => `The oldest has waited for ${age((now - Date.parse(at)) / 1000)}, since ${clock(at, now)} UTC`) : "None of them matches", omitted || null),
+      began ? ticking(began, longest) : "None of them matches", omitted || null),
     tiles(
       ["Shown", count(first.length), matching < waits.length ? `of ${count(waits.length)}` : "oldest first"],
       ["Objects waited for", reading ? "…" : count(open), some],
@@ -83,10 +86,12 @@ function fleetPage(first, matching, { waits, cut }, reading) {
       ["Give up within an hour", reading ? "…" : count(soon), some],
     ),
     first.length
-      ? h("section", {}, table("Gates waiting now, oldest first", ["Gate", "Waits for", "Replicated", "Oldest PENDING", "Waits", "Gives up"], first.map(cells), { class: "waits" }), more ? demand(more) : null)
+      ? h("section", {}, table("Gates waiting now, oldest first", heads, first.map(cells), { class: "waits" }), more ? demand(more) : null)
       : section("No match", h("p", { class: "note" }, "No waiting gate has all these words in its DAG, task, run, bucket or keys.")),
   ];
 }
+
+const longest = (at, now) => `The oldest has waited for ${age((now - Date.parse(at)) / 1000)}, since ${clock(at, now)} UTC`;
 
 function cells(wait) {
   const { instance, ti } = wait;

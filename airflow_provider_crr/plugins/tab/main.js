@@ -65,7 +65,9 @@ async function showWhatIsThere({ ti, instance, value, progress, given, over, nam
     const said = isStale(progress) && !over ? await lately(ti, instance) : null;
     show(over ? content : JSON.stringify([content, said]), () => [whole(ti), progressPage(progress, instance, said && logSection(said.said))]);
   } else if (isNewerSummary(value) || isNewerProgress(given)) {
-    show(content, () => [banner("empty", "Written by another release", `The value has schema ${(isNewerSummary(value) ? value : given).schema}, which this page does not know. Reload it after Airflow's API server runs the same release of airflow-provider-crr as the workers.`)]);
+    const { schema } = isNewerSummary(value) ? value : given;
+    show(content, () => [banner("empty", "Written by another release", `The value has schema ${schema}, which this page does not know. `
+      + "Reload it after Airflow's API server runs the same release of airflow-provider-crr as the workers.")]);
   } else return showByLog({ ti, instance, value, over, content });
   return pause;
 }
@@ -79,7 +81,7 @@ async function showByLog({ ti, instance, value, over, content }) {
   show(over ? content : JSON.stringify([content, said]), () => {
     if (!waits) return [nothingHere(instance, over)];
     if (!over) return [whole(ti), said?.said.length ? waitingByLog(said) : waiting(instance)];
-    if (value !== undefined) return [banner("empty", "The result cannot be shown", "What this task returned is not in Airflow's database as the task made it. A custom XCom backend keeps it elsewhere, or another program has changed it.")];
+    if (value !== undefined) return [unreadable()];
     return [whole(ti), endedByLog(state, said)];
   });
   return over ? LATER : waits ? SOON : PERHAPS;
@@ -111,22 +113,30 @@ function whole({ dag, run, task, index }) {
   return h("p", { class: "whole-task" }, h("a", { href }, "All instances of this task, worst first"));
 }
 
+const unreadable = () =>
+  banner("empty", "The result cannot be shown", "What this task returned is not in Airflow's database as the task made it. "
+    + "A custom XCom backend keeps it elsewhere, or another program has changed it.");
+
 function waiting({ state, start_date: started }) {
   const since = started ? ` It last started ${age((Date.now() - Date.parse(started)) / 1000)} ago.` : "";
   const where = state === "deferred" ? "It waits in the triggerer; its log has the counts of every sweep." : "Its log says how far it is.";
-  return banner("moving", "Waiting for S3", `The task is ${state ?? "not scheduled yet"}.${since} ${where}`, "It has pushed no progress that could be shown, and you may not read its log here. This page looks again every few seconds.");
+  return banner("moving", "Waiting for S3", `The task is ${state ?? "not scheduled yet"}.${since} ${where}`,
+    "It has pushed no progress that could be shown, and its log cannot be read here. This page looks again every few seconds.");
 }
 
 const nothingHere = ({ state }, over) =>
   over
-    ? banner("empty", "Nothing about replication here", "This tab shows what gates, S3 Batch Replication jobs and inventory summaries of airflow-provider-crr found. This task has left nothing of that kind.")
-    : banner("empty", "Nothing about replication here yet", `The task is ${state ?? "not scheduled yet"}. If it is a gate, a job or a summary of airflow-provider-crr, this page shows it as soon as it has asked S3.`);
+    ? banner("empty", "Nothing about replication here", "This tab shows what gates, S3 Batch Replication jobs and inventory "
+        + "summaries of airflow-provider-crr found. This task has left nothing of that kind.")
+    : banner("empty", "Nothing about replication here yet", `The task is ${state ?? "not scheduled yet"}. If it is a gate, a job `
+        + "or a summary of airflow-provider-crr, this page shows it as soon as it has asked S3.");
 
 const ti = named();
 if (ti) watch(() => refresh(ti), NEEDS);
 else {
   watch(async () => {
-    show("unnamed", () => [banner("empty", "No task instance", "Airflow opens this page as a tab of a task instance, and says of which in its address.")]);
+    show("unnamed", () => [banner("empty", "No task instance",
+      "Airflow opens this page as a tab of a task instance, and says of which in its address.")]);
     return LATER;
   }, NEEDS);
 }

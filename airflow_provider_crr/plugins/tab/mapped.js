@@ -12,6 +12,7 @@ import { idOf, named, Values } from "./values.js";
 const [PAGES, VALUES] = [10, 200];
 const ENDED_BADLY = ["failed", "upstream_failed"];
 const WAITS = ["running", "deferred", "up_for_reschedule"];
+const HEADS = ["Instance", "State", "Waits for", "Replicated", "Oldest PENDING", "Gives up"];
 const values = new Values();
 
 /** Whether a task is mapped in a run, where it was opened without an index. */
@@ -20,9 +21,11 @@ export const isMapped = async (ti) => (await mappedInstances(ti, 0)).total > 0;
 /** All instances, each with its progress if it has one, worst first; and how many there are. */
 export async function instancesOf(ti) {
   const { entries, total } = await pages((offset) => mappedInstances(ti, offset));
-  const stamps = new Map((await pages((offset) => pushersOf(ti, offset))).entries.map((entry) => [idOf(named(entry)), entry.timestamp]));
+  const pushers = await pages((offset) => pushersOf(ti, offset));
+  const stamps = new Map(pushers.entries.map((entry) => [idOf(named(entry)), entry.timestamp]));
   const worst = entries.toSorted((a, b) => rank(a) - rank(b) || a.map_index - b.map_index);
-  await values.update(worst.map((instance) => [named(instance), stamps.get(idOf(named(instance)))]).filter(([, stamp]) => stamp).slice(0, VALUES));
+  const wanted = worst.map((instance) => [named(instance), stamps.get(idOf(named(instance)))]).filter(([, stamp]) => stamp);
+  await values.update(wanted.slice(0, VALUES));
   const rows = worst.map((instance) => ({ instance, value: values.get(named(instance)) }));
   return { rows: rows.toSorted((a, b) => rank(a.instance) - rank(b.instance) || badness(b) - badness(a)), total };
 }
@@ -51,13 +54,16 @@ const badness = ({ value }) => (value ? (value.oldest_pending_seconds ?? 0) * 1e
 /** The page. */
 export function mappedPage(ti, { rows, total }) {
   const number = (wanted) => rows.filter(({ instance }) => wanted(instance.state)).length;
-  const [bad, waiting, good] = [number((state) => ENDED_BADLY.includes(state)), number((state) => WAITS.includes(state)), number((state) => state === "success")];
+  const bad = number((state) => ENDED_BADLY.includes(state));
+  const waiting = number((state) => WAITS.includes(state));
+  const good = number((state) => state === "success");
   const parts = [[bad, "failed"], [waiting, "waiting"], [good, "succeeded"], [rows.length - bad - waiting - good, "neither"]];
   const level = bad ? "bad" : waiting ? "moving" : good === rows.length ? "good" : "empty";
   return [
-    banner(level, `${things(total, "instance")} of this task`, parts.filter(([n]) => n).map(([n, word]) => `${count(n)} ${word}`).join(", "),
+    banner(level, `${things(total, "instance")} of this task`,
+      parts.filter(([n]) => n).map(([n, word]) => `${count(n)} ${word}`).join(", "),
       rows.length < total ? `The first ${count(rows.length)} are shown.` : "Worst first."),
-    h("section", {}, table("Instances, worst first", ["Instance", "State", "Waits for", "Replicated", "Oldest PENDING", "Gives up"], rows.map((row) => cells(ti, row)), { class: "waits" })),
+    h("section", {}, table("Instances, worst first", HEADS, rows.map((row) => cells(ti, row)), { class: "waits" })),
   ];
 }
 

@@ -21,7 +21,7 @@ export const question = (value, over) =>
       deadline(value.deadline, over),
       lag(value.replication_lag) && ["Replication took", lag(value.replication_lag)],
       value.head_requests ? ["Requests", `${things(value.head_requests, "HEAD request")} to S3${over ? "" : " so far"}`] : null,
-      value.where ? ["Asked by", `${value.where}${value.host ? ` on ${value.host}` : ""}, last at ${moment(value.at)} UTC`] : ["Last asked", `${moment(value.at)} UTC`],
+      ["Last asked", `${moment(value.at)} UTC${value.where ? `, by the ${value.where}` : ""}${value.host ? ` on ${value.host}` : ""}`],
     ),
   );
 
@@ -48,14 +48,14 @@ function targets({ targets: named }) {
   const counts = [objects ? things(objects, "object") : null, patterns ? things(patterns, "pattern") : null].filter(Boolean).join(", ");
   return h("div", {},
     shown.length > 1 || more > 0 ? h("p", { class: "note" }, counts) : null,
-    h("ul", { class: "sample" }, shown.map((uri) => h("li", {}, key(uri)))),
+    h("ul", { class: "names" }, shown.map((uri) => h("li", {}, key(uri)))),
     more > 0 && shown.length ? h("p", { class: "note" }, `and ${count(more)} more`) : null);
 }
 
 function rules(found) {
   if (!found) return "not known: the bucket's rules could not be read, which the gate itself does not need";
   if (!found.length) return "the bucket has no replication rule for these objects";
-  return h("ul", { class: "sample" }, found.map(({ bucket, rule, destination }) =>
+  return h("ul", { class: "names" }, found.map(({ bucket, rule, destination }) =>
     h("li", {}, rule ? key(rule) : "a rule without a name", bucket ? [" of ", key(bucket)] : "", " → ", destination ? key(destination) : "a destination that is not known")));
 }
 

@@ -1,7 +1,7 @@
 """
 What a worker has found of a gate, for the triggerer that goes on with it: in the trigger's kwargs, bounded in size.
 
-It saves requests, and nothing else. What cannot be read, or is of another question, is asked anew. It opens no gate:
+It saves requests, and nothing else. What cannot be read, or is of another question, is asked again. It opens no gate:
 text that leaves nothing to ask is refused.
 """
 
@@ -146,7 +146,7 @@ class Handover:
         try:
             return None if stored is None else _read(stored, question)
         except Exception as error:  # of whatever is stored there
-            log.warning("cannot read what the worker found, asking anew: %s", short(error))
+            log.warning("cannot read what the worker found, asking for all again: %s", short(error))
             return None
 
 
@@ -163,7 +163,7 @@ def _read(stored: Mapping[str, Any], question: Question) -> Checkpoint | None:
     if stored["digest"] != digest(head, text):
         raise ValueError("its parts do not fit together")
     if head["question"] != question.fingerprint():
-        log.info("what the worker found is of other arguments or another connection, asking anew")
+        log.info("what the worker found is of other arguments or another connection, asking for all again")
         return None
     known = from_text(text, question.targets, question.done_states())
     count = sum(map(len, known.done.values())) + len(known.listed)

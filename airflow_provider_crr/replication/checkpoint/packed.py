@@ -2,7 +2,7 @@
 What a gate knows, as text that fits into a store of Airflow's.
 
 Nothing that does not fit is believed: whatever cannot be read, or is of another question, is a ValueError, and the gate
-asks anew. Text that leaves nothing to ask is refused, too: a gate opens on answers, not on memory.
+asks for all again. Text that leaves nothing to ask is refused, too: a gate opens on answers, not on memory.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def to_text(
     :param targets: what the gate waits for.
     :param limit: most characters. Listed objects that do not fit are left out, and asked for again.
     :param whole: whether it must have all that is known, because versions are pinned: what is asked for again is pinned
-        anew. Else pinned versions are left out if they do not fit.
+        again. Else pinned versions are left out if they do not fit.
     :param unfit_level: the level at which the log says that more requests will be sent, because something does not fit.
     :raises InvalidArgument: if it must, and there is no room.
     """
@@ -66,7 +66,7 @@ def to_text(
     else:
         log.warning("the versions of %s keys are too many to keep: a retry takes the current ones", len(pinned))
     if room < 0:
-        log.log(unfit_level, "what is known takes more than %s characters to keep: the next process asks anew", limit)
+        log.log(unfit_level, "what is known takes more than %s characters to keep: the next process asks again", limit)
         return ""
     fit = room * 4 // 5 // MARK
     if fit < len(checkpoint.listed):

@@ -1,7 +1,7 @@
 """
 What a gate keeps between its processes: one record, in a store of Airflow's that holds small values under keys.
 
-If the store fails, or the record cannot be read, the gate asks anew: that neither fails the gate nor opens it.
+If the store fails, or the record cannot be read, the gate asks for all again: that neither fails the gate nor opens it.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Kept:
                 return None
             return self._known(question, head, self._whole(head))
         except Exception as error:  # of the store, or of whatever it holds
-            log.warning("cannot read what was kept of earlier polls, asking anew: %s", short(error))
+            log.warning("cannot read what was kept of earlier polls, asking for all again: %s", short(error))
             return None
 
     def save(self, known: Checkpoint, *, waits: bool = True) -> None:
@@ -123,7 +123,7 @@ class Kept:
             self._store.set(KEY, {**head, "digest": _digest(head, text), "text": parts[0]})
             self._text = text
         except Exception as error:
-            log.warning("cannot keep what is finished, the next process may ask anew: %s", short(error))
+            log.warning("cannot keep what is finished, the next process may ask for all again: %s", short(error))
 
     def forget(self) -> None:
         """Delete the record, as soon as no other try can need it."""
@@ -154,7 +154,7 @@ class Kept:
 
     def _known(self, question: Question, head: dict[str, Any], text: str) -> Checkpoint | None:
         if head["question"] != self._question:
-            log.info("what was kept of earlier polls is of other arguments or another connection, asking anew")
+            log.info("what was kept of earlier polls is of other arguments or another connection, asking for all again")
             if head["round"] != self._round:
                 return None
             self._text = ""

@@ -137,7 +137,7 @@ def test_nothing_is_said_of_what_is_not_handed_over(caplog: pytest.LogCaptureFix
     assert of(Checkpoint(pinned=list(TWO.objects)), TWO).to_stored(100) is None
     assert caplog.messages == []
     assert of(Checkpoint({ObjectState.COMPLETED: [TWO.objects[0]]}), TWO).to_stored(100) is None
-    assert caplog.messages == ["what is known takes more than 0 characters to keep: the next process asks anew"]
+    assert caplog.messages == ["what is known takes more than 0 characters to keep: the next process asks again"]
     caplog.clear()
     pins = Checkpoint(pinned=[TWO.objects[0].in_version("v")])
     found = carried(of(pins, TWO, pin_versions=True)).load(question(TWO, pin_versions=True))
@@ -193,7 +193,7 @@ def test_other_question_is_asked_anew(caplog: pytest.LogCaptureFixture, other: d
     asks: dict[str, Any] = {"targets": TWO, "policy": GatePolicy(), "pin_versions": False, "whereabouts": {}, **other}
     found = carried(handover).load(Question(**asks))
     assert (found.done, found.listed, found.pinned, found.head_requests) == ({}, {}, [], 7)
-    assert "what the worker found is of other arguments or another connection, asking anew" in caplog.text
+    assert "what the worker found is of other arguments or another connection, asking for all again" in caplog.text
 
 
 def all_done(targets: Targets, hook: S3ReplicationHook) -> dict[str, Any]:
@@ -225,7 +225,7 @@ def test_handover_that_cannot_be_read_is_asked_anew(
         caplog.clear()
         assert event_of(watch(hook, Handover(each, head_requests=2))) is None
         assert asked(s3) == {"a": 1, "b": 1}
-        assert "cannot read what the worker found, asking anew" in caplog.text
+        assert "cannot read what the worker found, asking for all again" in caplog.text
 
 
 def test_nothing_is_handed_over_where_nothing_is_known(s3: S3Server, hook: S3ReplicationHook) -> None:

@@ -258,7 +258,7 @@ def test_other_question_is_asked_anew(s3: S3Server, store: Store, caplog: pytest
     gate = process(store, **OTHER[name])
     assert event_of(gate) is None
     assert gate.value()["statuses"] == {"PENDING": gate.value()["total"]}
-    assert "asking anew" in caplog.text
+    assert "asking for all again" in caplog.text
 
 
 def test_endpoint_behind_a_connection_is_part_of_the_question(
