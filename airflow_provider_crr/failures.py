@@ -44,5 +44,9 @@ class BatchReplicationFailed(_TaskFailure):
     """A job of S3 Batch Replication did not replicate all that it should, or was not allowed to begin."""
 
 
+class ReplicationRulesBroken(_TaskFailure):
+    """The settings of buckets, rules or role keep objects from being replicated, or may."""
+
+
 class ReplicationStatusMissing(errors.ReplicationStatusMissing, AirflowFailException):
     """The report was configured without the ReplicationStatus field. No retry adds it: the next report has it."""

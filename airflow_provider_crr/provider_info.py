@@ -71,7 +71,9 @@ def get_provider_info() -> dict[str, Any]:
                 "triggers.batch_replication",
             )
         ],
-        "operators": [_modules(name, "operators.deletion", "operators.inventory", "operators.batch_replication")],
+        "operators": [
+            _modules(name, *(f"operators.{each}" for each in ("deletion", "inventory", "rules", "batch_replication")))
+        ],
         "notifications": ["airflow_provider_crr.notifications.replication.ReplicationNotifier"],
         "config": {"crr": _CONFIGURATION},
         # Read by Airflow 3.2 and later; before, there is `python -m airflow_provider_crr.cli`.

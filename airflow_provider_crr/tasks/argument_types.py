@@ -11,6 +11,8 @@ argument                  what is taken                                         
 ========================= ============================================================ ========================
 ``bucket_key``            text, an S3Object, a mapping of texts, or any collection of  InvalidArgument, also of
                           these, read once; a whole number is the text of its digits   one element or member
+``keys``, ``prefixes``    the same; mappings for keys only                             InvalidArgument, also of
+                                                                                       one element
 ``bucket_name``           text; a whole number is the text of its digits               InvalidArgument
 ``version_id``            the same                                                     InvalidArgument
 ``aws_conn_id``           the same                                                     InvalidArgument
@@ -19,8 +21,8 @@ argument                  what is taken                                         
 ``verify``                True, False, their names, or the path of a CA bundle         InvalidArgument
 ``inventory``             an S3 URI                                                    InvalidArgument
 ``newer_than``            a datetime with time zone, or its ISO 8601 text              None: any report
-``created_after``         the same                                                     None: from the beginning
-``created_before``        the same                                                     None: until now
+``created_after``         the same                                                     InvalidArgument
+``created_before``        the same                                                     InvalidArgument
 ``objects``               an S3 URI, a mapping, what a gate returned, or any           InvalidArgument
                           collection of these, read once
 ``manifest_uri``          an S3 URI                                                    None: nothing to do
@@ -149,6 +151,8 @@ class Argument:
 _WHERE_TO_WRITE = "Give s3://bucket/key, file:///path or an absolute path, or write None in the DAG for none"
 ARGUMENTS = {
     "bucket_key": Argument(keys, HOW_TO_NAME_KEYS),
+    "keys": Argument(keys, "Give text: a key or s3://bucket/key, or a list of these; an empty list for none"),
+    "prefixes": Argument(keys, "Give text, such as orders/2026/, or a list of it; an empty list for none"),
     "bucket_name": Argument(
         _text,
         "Give text: the bucket's name, or leave bucket_name out of the DAG and give s3://bucket/key as bucket_key",
@@ -173,11 +177,11 @@ ARGUMENTS = {
         _moment("newer_than"), "Give a datetime with time zone, or its ISO 8601 text; nothing means any report", True
     ),
     **{
-        name: Argument(_moment(name), f"Give a datetime with time zone, or its ISO 8601 text; {nothing}", True)
-        for name, nothing in (
-            ("created_after", "nothing means from the beginning"),
-            ("created_before", "nothing means until now"),
+        name: Argument(
+            _moment(name),
+            f"Give a datetime with time zone, or its ISO 8601 text, or leave {name} out of the DAG for any",
         )
+        for name in ("created_after", "created_before")
     },
     "objects": Argument(_objects, HOW_TO_NAME_OBJECTS),
     "manifest_uri": Argument(_uri, "Give text: s3://bucket/key; nothing means that there is nothing to do", True),

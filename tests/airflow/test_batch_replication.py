@@ -124,7 +124,7 @@ def test_search_is_templated(run_task: Run, broken: Broken) -> None:
         prefix="{{ 2026 }}/",
         statuses="{{ 'FAILED' }}",
         created_after="{{ '2026-01-01T00:00:00Z' }}",
-        created_before="{{ '' }}",
+        created_before="{{ '2099-01-01' }}",
         account_id="{{ 111111111111 }}",
         **arguments(broken, role_arn="{{ 'arn:aws:iam::111111111111:role/batch' }}"),
     )
@@ -133,11 +133,13 @@ def test_search_is_templated(run_task: Run, broken: Broken) -> None:
 
 
 def test_template_that_renders_to_nothing_does_not_repair_everything(run_task: Run, broken: Broken) -> None:
-    """A prefix of nothing would be the whole bucket."""
+    """A prefix of nothing would be the whole bucket, and no beginning or end all times."""
     broken.put("a")
-    ran = run_task(S3BatchReplicationOperator, source_bucket=broken.bucket, prefix="{{ '' }}", **arguments(broken))
-    assert ran.state == "failed"
-    assert "prefix rendered to" in str(ran.error)
+    for name in ("prefix", "created_after", "created_before"):
+        search = {"source_bucket": broken.bucket, name: "{{ '' }}"}
+        ran = run_task(S3BatchReplicationOperator, **search, **arguments(broken))
+        assert ran.state == "failed"
+        assert f"{name} rendered to" in str(ran.error)
     assert broken.jobs() == []
 
 

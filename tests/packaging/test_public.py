@@ -22,7 +22,7 @@ PUBLIC: dict[str, set[str]] = {
     "errors": {ALL},
     "failures": {
         *("ReplicationFailed", "InventoryLimitExceeded", "ObjectsNotDeleted", "ReplicationStatusMissing"),
-        "BatchReplicationFailed",
+        *("BatchReplicationFailed", "ReplicationRulesBroken"),
     },
     "batch.completion_report": {"CompletionReport", "Results", "TaskResult"},
     "batch.job": {"Job"},
@@ -40,6 +40,7 @@ PUBLIC: dict[str, set[str]] = {
     "operators.batch_replication": {"S3BatchReplicationOperator"},
     "operators.deletion": {"S3DeleteReplicatedObjectsOperator"},
     "operators.inventory": {"S3InventorySummaryOperator"},
+    "operators.rules": {"S3ReplicationRulesCheckOperator"},
     "replication.events": {ALL},
     "replication.gate": {"GatePolicy"},
     "replication.rules": {"ReplicationRule"},
