@@ -105,7 +105,7 @@ def test_json_sample_is_what_its_caption_says(sample: Sample, monkeypatch: pytes
         assert FAILED in json.dumps(value) or "ReplicationStatus" in value["OptionalFields"]
     else:
         about = "Principal" if "trust policy" in caption else "Resource"
-            assert all({"Effect", "Action", about} <= set(statement) for statement in value["Statement"])
+        assert all({"Effect", "Action", about} <= set(statement) for statement in value["Statement"])
 
 
 @pytest.mark.parametrize("sample", samples("console"), ids=lambda sample: sample.name)
