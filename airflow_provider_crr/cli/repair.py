@@ -44,7 +44,8 @@ def repair(args: Namespace, out: TextIO) -> ExitCode:
 
 
 def _create(args: Namespace, out: TextIO) -> ExitCode:
-    from airflow_provider_crr.tasks.repair_jobs import RepairRequest, begin
+    from airflow_provider_crr.tasks.repair_jobs import begin
+    from airflow_provider_crr.tasks.repair_request import RepairRequest
 
     for name in ("role_arn", "completion_report_uri"):
         if not getattr(args, name):

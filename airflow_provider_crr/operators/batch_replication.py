@@ -23,7 +23,8 @@ from airflow_provider_crr.tasks.compat import AirflowSensorTimeout
 from airflow_provider_crr.tasks.connection import HOOK_FIELDS, hook_arguments, of_other_services
 from airflow_provider_crr.tasks.deferral import WaitingOperator
 from airflow_provider_crr.tasks.lineage import Flow, repair_flow
-from airflow_provider_crr.tasks.repair_jobs import Begun, begin, cancel, nothing
+from airflow_provider_crr.tasks.repair_jobs import begin, cancel, nothing
+from airflow_provider_crr.tasks.repair_request import Begun
 from airflow_provider_crr.tasks.told_failures import VERDICTS
 from airflow_provider_crr.triggers.batch_replication import S3BatchReplicationTrigger
 

@@ -7,21 +7,13 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from airflow_provider_crr.tasks.repair_jobs import Begun
+from airflow_provider_crr.tasks.repair_request import Begun
+from airflow_provider_crr.tasks.task_state import own_round_of
 
 log = logging.getLogger(__name__)
 
 KEY = "crr_batch_job"
 SCHEMA = 1
-
-
-def round_of(context: Mapping[str, Any]) -> str:
-    """
-    Return a text that stays the same when Airflow retries the task by itself, and changes when a user clears it.
-
-    That another task of the run is cleared does not change it: a retry after that would pay for a second job.
-    """
-    return str(getattr(context.get("ti"), "max_tries", 0))
 
 
 def load(context: Mapping[str, Any]) -> Begun | None:
@@ -31,7 +23,7 @@ def load(context: Mapping[str, Any]) -> Begun | None:
         return None
     try:
         kept: Any = store.get(KEY)
-        if kept is None or kept["schema"] != SCHEMA or kept["round"] != round_of(context):
+        if kept is None or kept["schema"] != SCHEMA or kept["round"] != own_round_of(context):
             return None
         return Begun(**kept["job"])
     except Exception as error:  # of the store, or of whatever it holds; S3 knows the job by its token
@@ -45,6 +37,6 @@ def save(context: Mapping[str, Any], begun: Begun) -> None:
     if store is None:
         return
     try:
-        store.set(KEY, {"schema": SCHEMA, "round": round_of(context), "job": asdict(begun)})
+        store.set(KEY, {"schema": SCHEMA, "round": own_round_of(context), "job": asdict(begun)})
     except Exception as error:
         log.warning("cannot keep which job was created, the next try asks S3: %s", error)

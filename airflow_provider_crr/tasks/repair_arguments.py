@@ -11,10 +11,10 @@ from airflow_provider_crr.batch.selection import Found, key_prefix, source_bucke
 from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.inventory.output import check_extra_args
 from airflow_provider_crr.s3.objects import S3Object, split_uri
-from airflow_provider_crr.tasks import kept_job
 from airflow_provider_crr.tasks.argument_types import coerced
 from airflow_provider_crr.tasks.arguments import is_known
-from airflow_provider_crr.tasks.repair_jobs import RepairRequest
+from airflow_provider_crr.tasks.repair_request import RepairRequest
+from airflow_provider_crr.tasks.task_state import own_round_of
 
 #: What is to be replicated: one of these is given.
 WHAT = ("objects", "manifest_uri", "source_bucket")
@@ -97,7 +97,7 @@ def request_of(task: Any, what: Any, context: Mapping[str, Any]) -> RepairReques
         role_arn=task.role_arn,
         report_uri=task.completion_report_uri,
         work_uri=task.work_uri or task.completion_report_uri,
-        asker=(dag, run, name, -1 if map_index is None else map_index, kept_job.round_of(context)),
+        asker=(dag, run, name, -1 if map_index is None else map_index, own_round_of(context)),
         label=f"Airflow {dag}/{name} {run}",
         priority=task.priority,
         max_objects=task.max_objects,

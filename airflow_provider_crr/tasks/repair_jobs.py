@@ -9,9 +9,8 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_crr.batch import manifest_writer
 from airflow_provider_crr.batch.buckets import refuse_locked, region_of
@@ -26,6 +25,7 @@ from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication.status import ObjectState
 from airflow_provider_crr.s3.deadline import Deadline, until
 from airflow_provider_crr.s3.objects import S3Object
+from airflow_provider_crr.tasks.repair_request import Begun, RepairRequest
 from airflow_provider_crr.text.legible import told
 
 if TYPE_CHECKING:
@@ -34,59 +34,9 @@ if TYPE_CHECKING:
 
 #: States of objects that are not there, or that nobody may look at.
 _LACKING = frozenset({ObjectState.MISSING, ObjectState.DELETED, ObjectState.FORBIDDEN, ObjectState.UNREADABLE})
-_NAMED = 10
+_SHOWN = 10
 #: Seconds that the cancelling of a job may take: Airflow grants a trigger half a minute.
 _CANCEL = 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class RepairRequest:
-    """
-    What somebody asks for.
-
-    :param what: what to replicate: objects, the S3 URI of a manifest, or a search in a bucket.
-    :param role_arn: role of the job.
-    :param report_uri: folder of the completion report.
-    :param work_uri: folder in which a manifest is written for objects.
-    :param asker: who asks, see :func:`~airflow_provider_crr.batch.job_request.token_of`.
-    :param label: who asks, in words.
-    :param priority: of the job.
-    :param max_objects: most objects; None for any number.
-    :param confirmation_required: whether a person is to confirm the job.
-    :param dry_run: whether only to look.
-    :param extra_args: what is sent with the manifest that is written.
-    """
-
-    what: tuple[S3Object, ...] | str | Found
-    role_arn: str
-    report_uri: str
-    work_uri: str
-    asker: tuple[Any, ...]
-    label: str
-    priority: int = 10
-    max_objects: int | None = None
-    confirmation_required: bool = False
-    dry_run: bool = False
-    extra_args: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """
-    A job that was created, as it is found again; plain values.
-
-    :param job_id: its id.
-    :param account_id: the account that owns it.
-    :param region_name: its Region.
-    :param manifest: S3 URI of its manifest; None if S3 makes it.
-    :param what: what it replicates, in words.
-    """
-
-    job_id: str
-    account_id: str
-    region_name: str | None
-    manifest: str | None
-    what: str = ""
 
 
 def begin(
@@ -109,38 +59,97 @@ def begin(
     client: Any = s3.get_conn()
     refuse_locked(client, report_place(request.report_uri)[0], request.report_uri)
     what = request.what
+    selected: _Selected | Settled
     if isinstance(what, Found):
-        token = token_of(request.asker, what.content())
-        if request.dry_run:
-            region_of(client, what.bucket)
-            line = f"dry run: a job would replicate {what}; {price_line(None)}"
-            return Settled(line, found())
-        log.info("S3 looks for %s; %s. S3 counts before it replicates", what, price_line(None))
-        return _create(request, what, token, what.bucket, None, client, jobs_in)
-    if isinstance(what, str):
-        token, uri = token_of(request.asker, what), what
-        checked, etag = read_manifest(client, uri)
-        bucket, count = checked.bucket, checked.objects
+        selected = _searched(what, request, client)
+    elif isinstance(what, str):
+        selected = _listed(what, request, client)
     else:
-        token = token_of(request.asker, "\n".join(sorted(map(str, what))))
-        uri = f"{request.work_uri.rstrip('/')}/manifest-{token}.csv"
-        bucket, count, etag = (what[0].bucket if what else None), len(what), ""
-    if not count or bucket is None:
-        return nothing(uri if isinstance(what, str) else "the list of objects")
-    if request.max_objects is not None and count > request.max_objects:
-        message = too_many(count, request.max_objects, uri if isinstance(what, str) else "objects")
-        return Settled(message, found(total=count, manifest=uri if isinstance(what, str) else None), failed=True)
-    if not isinstance(what, str):
-        written = _write(what, uri, s3, request)
-        if isinstance(written, Settled):
-            return written
-        etag = written
-    log.info(price_line(count))
+        selected = _named(what, request, s3)
+    if isinstance(selected, Settled):
+        return selected
+    log.info("%s", price_line(selected.objects))
+    region = region_of(client, selected.bucket)
+    jobs = jobs_in(region)
+    job = JobRequest(
+        selection=selected.selection,
+        role_arn=request.role_arn,
+        report_uri=request.report_uri,
+        token=selected.token,
+        label=request.label,
+        priority=request.priority,
+        # Only S3 can count what it finds: it does so before the job is confirmed.
+        confirmation_required=request.confirmation_required or selected.objects is None,
+        report_owner=jobs.expected_bucket_owner,
+    )
+    manifest = selected.selection.uri if isinstance(selected.selection, Listed) else None
+    return Begun(jobs.create_job(job), jobs.owner, region, manifest, told(selected.selection))
+
+
+class _Selected(NamedTuple):
+    """What a job is to replicate: the selection, its token, the source bucket, and the number of objects if known."""
+
+    selection: Listed | Found
+    token: str
+    bucket: str
+    objects: int | None
+
+
+def _searched(what: Found, request: RepairRequest, client: Any) -> _Selected | Settled:
+    """Return what S3 is to find in a bucket; it alone can count it."""
     if request.dry_run:
-        manifest = uri if isinstance(what, str) else None
-        line = f"dry run: a job would replicate {count:,} objects of s3://{bucket}"
-        return Settled(line, found(total=count, manifest=manifest, price_usd=price_usd(count)))
-    return _create(request, Listed(uri, etag), token, bucket, uri, client, jobs_in)
+        region_of(client, what.bucket)  # whether it is there
+        return Settled(f"dry run: a job would replicate {what}; {price_line(None)}", found())
+    return _Selected(what, token_of(request.asker, what.content()), what.bucket, None)
+
+
+def _listed(uri: str, request: RepairRequest, client: Any) -> _Selected | Settled:
+    """Return the objects of a manifest, once it is read through."""
+    checked, etag = read_manifest(client, uri)
+    if checked.bucket is None:
+        return nothing(uri)
+    over = _over(request, checked.objects, uri, uri)
+    if over or request.dry_run:
+        return over or _dry_run(checked.objects, checked.bucket, uri)
+    return _Selected(Listed(uri, etag), token_of(request.asker, uri), checked.bucket, checked.objects)
+
+
+def _named(objects: Sequence[S3Object], request: RepairRequest, s3: S3ReplicationHook) -> _Selected | Settled:
+    """
+    Return objects, once a manifest is written for them.
+
+    One that an earlier try has written is taken as it is. So it names the same versions, and is the same request.
+    """
+    if not objects:
+        return nothing("the list of objects")
+    client: Any = s3.get_conn()
+    bucket, count = objects[0].bucket, len(objects)
+    token = token_of(request.asker, "\n".join(sorted(map(str, objects))))
+    uri = f"{request.work_uri.rstrip('/')}/manifest-{token}.csv"
+    if over := _over(request, count, "objects", None):
+        return over
+    etag = None if request.dry_run else etag_of(client, uri)
+    if etag is None:
+        named = _in_versions(objects, s3)
+        if isinstance(named, Settled):
+            return named
+        if request.dry_run:
+            return _dry_run(count, bucket, None)
+        etag = _write(named, uri, client, request.extra_args)
+    return _Selected(Listed(uri, etag), token, bucket, count)
+
+
+def _over(request: RepairRequest, count: int, subject: str, manifest: str | None) -> Settled | None:
+    """Return that there are too many objects; None if there are not."""
+    if request.max_objects is None or count <= request.max_objects:
+        return None
+    message = too_many(count, request.max_objects, subject)
+    return Settled(message, found(total=count, manifest=manifest), failed=True)
+
+
+def _dry_run(count: int, bucket: str, manifest: str | None) -> Settled:
+    line = f"dry run: a job would replicate {count:,} objects of s3://{bucket}; {price_line(count)}"
+    return Settled(line, found(total=count, manifest=manifest, price_usd=price_usd(count)))
 
 
 def cancel(jobs: Callable[[], S3BatchOperationsHook], job_id: str, log: logging.Logger | Any) -> None:
@@ -164,46 +173,15 @@ def nothing(where: str) -> Settled:
     return Settled(f"there is nothing to replicate: {where} names no object; no job was created", found(total=0))
 
 
-def _create(
-    request: RepairRequest,
-    selection: Listed | Found,
-    token: str,
-    bucket: str,
-    manifest: str | None,
-    client: Any,
-    jobs_in: Callable[[str | None], S3BatchOperationsHook],
-) -> Begun:
-    region = region_of(client, bucket)
-    jobs = jobs_in(region)
-    job = JobRequest(
-        selection=selection,
-        role_arn=request.role_arn,
-        report_uri=request.report_uri,
-        token=token,
-        label=request.label,
-        priority=request.priority,
-        # Only S3 can count what it finds: it does so before the job is confirmed.
-        confirmation_required=request.confirmation_required or isinstance(selection, Found),
-        report_owner=jobs.expected_bucket_owner,
-    )
-    return Begun(jobs.create_job(job), jobs.owner, region, manifest, told(selection))
-
-
-def _write(objects: Sequence[S3Object], uri: str, s3: S3ReplicationHook, request: RepairRequest) -> str | Settled:
-    """Write the manifest, and return its ETag. One that an earlier try has written is taken as it is."""
-    client: Any = s3.get_conn()
-    if not request.dry_run and (etag := etag_of(client, uri)):
-        return etag
-    named = _in_versions(objects, s3)
-    if isinstance(named, Settled) or request.dry_run:
-        return named if isinstance(named, Settled) else ""
+def _write(objects: Sequence[S3Object], uri: str, client: Any, extra_args: Mapping[str, Any] | None) -> str:
+    """Write a manifest, and return its ETag."""
     from airflow_provider_crr.inventory.output import write
 
     with tempfile.TemporaryDirectory(prefix="crr-") as directory:
         path = Path(directory) / "manifest.csv"
         with path.open("wb") as file:
-            manifest_writer.write(named, file)
-        write(client, uri, path, CONTENT_TYPE, request.extra_args)
+            manifest_writer.write(objects, file)
+        write(client, uri, path, CONTENT_TYPE, extra_args)
     return read_manifest(client, uri)[1]
 
 
@@ -225,8 +203,8 @@ def _in_versions(objects: Sequence[S3Object], s3: S3ReplicationHook) -> list[S3O
         else:
             current[answer.object] = answer.object.in_version(answer.version_id or NULL_VERSION)
     if lacking:
-        more = [f"and {len(lacking) - _NAMED:,} more"] if len(lacking) > _NAMED else []
+        more = [f"and {len(lacking) - _SHOWN:,} more"] if len(lacking) > _SHOWN else []
         lines = [f"no job was created: {len(lacking):,} of {len(objects):,} objects cannot be named to S3"]
-        message = "\n  ".join([*lines, *sorted(lacking)[:_NAMED], *more])
+        message = "\n  ".join([*lines, *sorted(lacking)[:_SHOWN], *more])
         return Settled(message, found(total=len(objects)), failed=True)
     return [obj if obj.version_id else current[obj] for obj in objects]

@@ -43,7 +43,7 @@ def test_every_templated_argument_is_in_the_table(task: type) -> None:
 @pytest.mark.parametrize("name", ARGUMENTS)
 @pytest.mark.parametrize("nothing", NOTHING, ids=lambda value: type(value).__name__)
 def test_nothing_means_not_given_for_three_arguments_only(name: str, nothing: object) -> None:
-    """Every spelling of nothing is "not given" for newer_than, region_name, manifest_uri, and refused for all others."""
+    """Every spelling of nothing is "not given" for newer_than, region_name, manifest_uri, and refused elsewhere."""
     if name in OPTIONAL:
         assert coerced(name, nothing, TEMPLATE) is None
         return
