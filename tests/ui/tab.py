@@ -43,6 +43,12 @@ class Tab:
         self.driver.get(f"{self._airflow.url}/{PATH}/gates.html")
         self._loaded()
 
+    def open_empty(self) -> None:
+        """Open the tab's page without a task: it asks Airflow nothing."""
+        self.leave()
+        self.driver.get(f"{self._airflow.url}/{PATH}/")
+        self._loaded()
+
     def open_alone(self, dag: str, run: str, task: str) -> None:
         """Open the tab's page without Airflow around it."""
         self.leave()

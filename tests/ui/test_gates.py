@@ -169,7 +169,7 @@ FAKE = """
 
 
 def ask_fake(tab: Tab, many: int, every: int, finished: int, *, in_order: bool) -> dict[str, Any]:
-    tab.open_gates_alone()
+    tab.open_empty()
     return dict(tab.ask(FAKE, many, every, in_order, finished, waiting()))
 
 
