@@ -4,8 +4,8 @@ Gate Airflow tasks on Amazon S3 replication, and summarize S3 Inventory by repli
 Public names are in these modules, and no other; importing this package imports none of them.
 
 - For DAGs: :mod:`.sensors.replication`, :mod:`.sensors.inventory`, :mod:`.operators.inventory`,
-  :mod:`.operators.deletion`, :mod:`.triggers.inventory_report`, :mod:`.notifications.replication`,
-  :mod:`.hooks.replication`.
+  :mod:`.operators.deletion`, :mod:`.operators.rules`, :mod:`.triggers.inventory_report`,
+  :mod:`.notifications.replication`, :mod:`.hooks.replication`.
 - What they take and return: :mod:`.s3.objects`, :mod:`.s3.listing`, :mod:`.replication.status`,
   :mod:`.replication.gate`, :mod:`.replication.rules`, :mod:`.inventory.summary`.
 - Events: :mod:`.replication.events`, :mod:`.inventory.delivery`, :mod:`.tasks.asset_events`.

@@ -40,5 +40,9 @@ class ObjectsNotDeleted(_TaskFailure):
     """At least one object was not deleted, because S3 did not say that it is replicated."""
 
 
+class ReplicationRulesBroken(_TaskFailure):
+    """The settings of buckets, rules or role keep objects from being replicated, or may."""
+
+
 class ReplicationStatusMissing(errors.ReplicationStatusMissing, AirflowFailException):
     """The report was configured without the ReplicationStatus field. No retry adds it: the next report has it."""

@@ -65,7 +65,7 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": [_modules(name, "hooks.replication")],
         "sensors": [_modules(name, "sensors.replication", "sensors.inventory")],
         "triggers": [_modules(name, "triggers.replication", "triggers.inventory", "triggers.inventory_report")],
-        "operators": [_modules(name, "operators.deletion", "operators.inventory")],
+        "operators": [_modules(name, "operators.deletion", "operators.inventory", "operators.rules")],
         "notifications": ["airflow_provider_crr.notifications.replication.ReplicationNotifier"],
         "config": {"crr": _CONFIGURATION},
         # Read by Airflow 3.2 and later; before, there is `python -m airflow_provider_crr.cli`.

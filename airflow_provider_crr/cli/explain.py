@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -12,13 +13,16 @@ from airflow_provider_crr.cli.objects import ask, connect, parse
 from airflow_provider_crr.cli.process import ExitCode, command, exit_code, to_json
 from airflow_provider_crr.cli.rows import entry
 from airflow_provider_crr.errors import BucketNotFound, InvalidArgument, LookupFailed
+from airflow_provider_crr.hooks.replication import S3ReplicationHook
+from airflow_provider_crr.hooks.rules_check.settings import check_rules
 from airflow_provider_crr.replication.gate import GatePolicy, Outcome
 from airflow_provider_crr.replication.hints import Look, looks_like
 from airflow_provider_crr.replication.reasons import REASONS
 from airflow_provider_crr.replication.rules import ReadOnce, ReplicationRule, destinations
+from airflow_provider_crr.replication.rules_check.findings import Severity
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
 from airflow_provider_crr.replication.verdict import Tally
-from airflow_provider_crr.s3.stores import store_of
+from airflow_provider_crr.s3.stores import UNNAMED, store_of
 from airflow_provider_crr.text import humanize
 from airflow_provider_crr.text.legible import legible
 
@@ -36,6 +40,8 @@ _REASONS = {
 }
 #: States of an object of which S3 has made a replica, has tried to, or will once it is uploaded.
 _REPLICATED = frozenset({ObjectState.COMPLETED, ObjectState.PENDING, ObjectState.FAILED, ObjectState.MISSING})
+#: States of an object that is not replicated, and in which something may keep it from being so.
+_OPEN = frozenset({ObjectState.NONE, ObjectState.PENDING, ObjectState.FAILED, ObjectState.MISSING})
 #: What to do, if the reason does not say it.
 _REMEDIES = {
     ObjectState.PENDING: "Wait. If it stays, {}",
@@ -70,11 +76,22 @@ def explain(args: Namespace, out: TextIO) -> ExitCode:
     except BucketNotFound:
         raise
     except LookupFailed as error:
-        explained |= {"rules": None, "rule": f"not known: {error}", "destinations": None}
+        explained |= {"rules": None, "rule": f"not known: {error}", "destinations": None, "findings": [], "unseen": []}
     else:
-        explained |= _covered(rules, answer)
+        explained |= _covered(rules, answer) | _found(hook, answer)
     print(to_json(explained, indent=2) if args.json else _text(explained, answer, tally), file=out)
     return exit_code(tally.outcome)
+
+
+def _found(hook: S3ReplicationHook, answer: ObjectReplication) -> dict[str, Any]:
+    """Return what of the settings at Amazon S3 keeps the object from being replicated, beside what its key says."""
+    store = store_of(answer.server)
+    if answer.state not in _OPEN or not (store.is_s3 or store is UNNAMED):
+        return {"findings": [], "unseen": []}
+    report = check_rules(hook, answer.object.bucket, [answer.object.key])
+    told = [each for each in report.findings if each.key is None and each.severity is not Severity.INFO]
+    shown = replace(report, findings=tuple(told)).to_dict()
+    return {"findings": shown["findings"], "unseen": shown["unseen"]}
 
 
 def _refuse_pattern(answer: ObjectReplication) -> None:
@@ -138,6 +155,8 @@ def _text(explained: dict[str, Any], answer: ObjectReplication, tally: Tally) ->
         ("remedy", explained["remedy"]),
         ("rule", explained["rule"]),
         ("replica", _replica(explained["destinations"], answer)),
+        *((found["severity"], f"{found['what']}. {found['remedy']}") for found in explained["findings"]),
+        ("not seen", "; ".join(each["what"] for each in explained["unseen"])),
     ]
     lines = [f"{name:<9}{legible(text)}" for name, text in rows if text]
     return "\n".join([legible(answer.uri), *(f"  {line}" for line in lines)])

@@ -17,6 +17,9 @@ from airflow_provider_crr.s3.error_origin import name_connection
 from airflow_provider_crr.s3.uninterruptible import waited
 from airflow_provider_crr.text.legible import told
 
+#: Seconds that each of two tries may take, where a task can do without the answer.
+BRIEF = 5.0
+
 
 class ConnectedHook(AwsBaseHook):
     """A hook that makes its client so. It is a base class before one of amazon's."""
@@ -58,6 +61,14 @@ class ConnectedHook(AwsBaseHook):
             named = repr(told(self.aws_conn_id))
             self.log.warning("the connection %s is not defined: boto3 looks for credentials by itself", named)
         return config
+
+    @cached_property
+    def _brief_client(self) -> Any:
+        """The client for what a task can do without: it gives up after some seconds."""
+        from botocore.config import Config
+
+        brief = Config(connect_timeout=BRIEF, read_timeout=BRIEF, retries={"total_max_attempts": 2})
+        return self.get_client_type(config=self.config.merge(brief) if self.config else brief)
 
     @property
     def _connection(self) -> str:

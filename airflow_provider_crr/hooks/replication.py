@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 
-from airflow_provider_crr.errors import InvalidArgument, LookupFailed
-from airflow_provider_crr.hooks.base import ConnectedHook
+from airflow_provider_crr.errors import InvalidArgument
+from airflow_provider_crr.hooks import base
 from airflow_provider_crr.replication import rules
+from airflow_provider_crr.replication.configuration import read_configuration
 from airflow_provider_crr.replication.status import ObjectReplication
 from airflow_provider_crr.s3.client_errors import is_of_others, no_such_bucket, raise_not_asked, translated
 from airflow_provider_crr.s3.deadline import Deadline, until
 from airflow_provider_crr.s3.endpoint import without_userinfo
 from airflow_provider_crr.s3.listing import ListedObject, list_matching, list_versions
-from airflow_provider_crr.s3.objects import S3Object, account_id, is_arn
+from airflow_provider_crr.s3.objects import S3Object, account_id
 from airflow_provider_crr.text.legible import told
 
 if TYPE_CHECKING:
@@ -26,13 +27,11 @@ if TYPE_CHECKING:
 
 # What asks S3 is imported when it asks: a DAG file that is parsed does not.
 
-#: Seconds that each of two tries may take, where a task can do without the answer.
-_BRIEF = 5.0
 #: How many answers are handed at a time from the lookup's thread to an event loop.
 _ASYNC_CHUNK = 100
 
 
-class S3ReplicationHook(ConnectedHook, S3Hook):
+class S3ReplicationHook(base.ConnectedHook, S3Hook):
     """
     Ask S3 whether objects are replicated.
 
@@ -149,39 +148,11 @@ class S3ReplicationHook(ConnectedHook, S3Hook):
         :raises BucketNotFound: if there is no such bucket.
         :raises LookupFailed: if the rules cannot be read, usually as s3:GetReplicationConfiguration is missing.
         """
-        from botocore.exceptions import ClientError
-
-        uri = f"s3://{bucket_name}"
-        if is_arn(bucket_name):
-            raise LookupFailed(
-                "the replication rules cannot be read through an access point",
-                uri=uri,
-                remedy="Look at the rules of its bucket, or name the bucket instead",
-            )
-        enough = Deadline(2 * _BRIEF) if brief else None
-        with until(enough), translated(uri, "read the replication rules", permission="s3:GetReplicationConfiguration"):
-            client: Any = self._brief_client if brief else self.get_conn()
-            try:
-                found = client.get_bucket_replication(Bucket=bucket_name)
-            except ClientError as error:
-                if error.response["Error"]["Code"] == "ReplicationConfigurationNotFoundError":
-                    return ()
-                raise
-        try:
-            return rules.from_api(found["ReplicationConfiguration"])
-        except (KeyError, TypeError, AttributeError) as error:  # of a store that only resembles S3
-            raise LookupFailed(
-                f"the replication rules cannot be read: {type(error).__name__}: {told(error)}",
-                uri=uri,
-                remedy="Look at what GetBucketReplication answers",
-            ) from error
-
-    @cached_property
-    def _brief_client(self) -> Any:
-        from botocore.config import Config
-
-        brief = Config(connect_timeout=_BRIEF, read_timeout=_BRIEF, retries={"total_max_attempts": 2})
-        return self.get_client_type(config=self.config.merge(brief) if self.config else brief)
+        enough = Deadline(2 * base.BRIEF) if brief else None
+        uri, permission = f"s3://{bucket_name}", "s3:GetReplicationConfiguration"
+        with until(enough), translated(uri, "read the replication rules", permission=permission):
+            client = self._brief_client if brief else self.get_conn()
+            return tuple(each.rule for each in read_configuration(client, bucket_name).rules)
 
     def list_matching(self, pattern: S3Object) -> Iterator[ListedObject]:
         """

@@ -77,11 +77,6 @@ class ReplicationRule:
         return f"rule {self.id!r} (prefix {self.prefix!r})"
 
 
-def from_api(configuration: Mapping[str, Any]) -> tuple[ReplicationRule, ...]:
-    """Return all rules of a ``ReplicationConfiguration`` as boto3 returns it."""
-    return tuple(ReplicationRule.from_api(rule, configuration.get("Role")) for rule in configuration["Rules"])
-
-
 class ReadOnce:
     """
     Rules that are read at most once for each bucket, also if that fails.

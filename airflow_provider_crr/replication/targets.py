@@ -71,7 +71,7 @@ class Targets:
                 remedy="Skip the task upstream when there is nothing to wait for",
             )
         for value in values:
-            _refuse_text_of_list(value)
+            refuse_text_of_list(value)
         parsed = tuple(dict.fromkeys(S3Object.parse(value, bucket_name) for value in values))
         if version_id is not None:
             if len(parsed) != 1 or wildcard_match or parsed[0].version_id is not None:
@@ -153,15 +153,21 @@ def distinct(groups: Iterable[Iterator[_T]], key: Callable[[_T], S3Object]) -> I
                 yield element
 
 
-def _refuse_text_of_list(value: object) -> None:
-    """Refuse the text of a list as a key: templates that are not rendered as native objects make texts of lists."""
+def refuse_text_of_list(value: object, name: str = "bucket_key") -> None:
+    """
+    Refuse the text of a list as a key: templates that are not rendered as native objects make texts of lists.
+
+    :param value: what is taken for a key.
+    :param name: the argument that holds it.
+    :raises InvalidArgument: if it is such a text.
+    """
     if not isinstance(value, str):
         return
     text = value.strip()
     if _OF_ITERABLE.fullmatch(text) or (text.startswith(("[", "(", "{")) and _is_text_of_list(text)):
         raise InvalidArgument(
-            f"bucket_key holds the text of a list: {value[:80]}",
-            remedy="Pass bucket_key=task.output, or set render_template_as_native_obj=True on the DAG",
+            f"{name} holds the text of a list: {value[:80]}",
+            remedy=f"Pass {name}=task.output, or set render_template_as_native_obj=True on the DAG",
         )
 
 

@@ -43,7 +43,8 @@ class S3InventorySensor(PollingSensor):
     :param kwargs: those of :class:`~airflow_provider_crr.sensors.base.PollingSensor`, and of every sensor.
     :raises InvalidArgument: for arguments that can never work.
     :raises InventoryManifestInvalid: if the newest report's manifest does not match its checksum.
-    :raises ReplicationStatusMissing: if the reports have no ReplicationStatus field.
+    :raises airflow_provider_crr.failures.ReplicationStatusMissing: if the reports have no ReplicationStatus field; no
+        retry follows.
     :raises AirflowSensorTimeout: if no report came before ``timeout``.
     :raises LookupFailed: if the folder cannot be listed, and that lasts.
     """

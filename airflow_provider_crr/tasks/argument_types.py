@@ -11,6 +11,8 @@ argument                  what is taken                                         
 ========================= ============================================================ ========================
 ``bucket_key``            text, an S3Object, a mapping of texts, or any collection of  InvalidArgument, also of
                           these, read once; a whole number is the text of its digits   one element or member
+``keys``, ``prefixes``    the same; mappings for keys only                             InvalidArgument, also of
+                                                                                       one element
 ``bucket_name``           text; a whole number is the text of its digits               InvalidArgument
 ``version_id``            the same                                                     InvalidArgument
 ``aws_conn_id``           the same                                                     InvalidArgument
@@ -116,6 +118,8 @@ class Argument:
 _WHERE_TO_WRITE = "Give s3://bucket/key, file:///path or an absolute path, or write None in the DAG for none"
 ARGUMENTS = {
     "bucket_key": Argument(keys, HOW_TO_NAME_KEYS),
+    "keys": Argument(keys, "Give text: a key or s3://bucket/key, or a list of these; an empty list for none"),
+    "prefixes": Argument(keys, "Give text, such as orders/2026/, or a list of it; an empty list for none"),
     "bucket_name": Argument(
         _text,
         "Give text: the bucket's name, or leave bucket_name out of the DAG and give s3://bucket/key as bucket_key",

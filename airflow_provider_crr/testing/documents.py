@@ -145,6 +145,17 @@ def replication(rules: Sequence[Mapping[str, Any]]) -> Answer:
     return Answer(200, body=_xml("ReplicationConfiguration", {"Role": role, "Rules": rules}))
 
 
+def encryption() -> Answer:
+    """Return the answer to GetBucketEncryption: what S3 does by default."""
+    default = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    return Answer(200, body=_xml("ServerSideEncryptionConfiguration", {"Rule": default}))
+
+
+def request_payment() -> Answer:
+    """Return the answer to GetBucketRequestPayment: the owner pays."""
+    return Answer(200, body=_xml("RequestPaymentConfiguration", {"Payer": "BucketOwner"}))
+
+
 def location() -> Answer:
     """Return the answer to GetBucketLocation of a bucket in us-east-1."""
     return Answer(200, body=f'{_HEAD}<LocationConstraint xmlns="{_NAMESPACE}"/>'.encode())

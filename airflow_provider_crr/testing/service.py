@@ -29,9 +29,13 @@ class Service:
         self._answers: dict[str, Callable[[Any], Answer]] = {
             "DeleteObject": self._delete_object,
             "DeleteObjects": self._delete_objects,
+            "GetBucketEncryption": lambda params: documents.encryption(),
+            "GetBucketLifecycleConfiguration": lambda params: refused(404, "NoSuchLifecycleConfiguration"),
             "GetBucketLocation": lambda params: documents.location(),
             "GetBucketReplication": self._replication,
+            "GetBucketRequestPayment": lambda params: documents.request_payment(),
             "GetBucketVersioning": lambda params: documents.versioning(),
+            "GetObjectLockConfiguration": lambda params: refused(404, "ObjectLockConfigurationNotFoundError"),
             "GetObject": self._get,
             "HeadBucket": lambda params: Answer(200),
             "HeadObject": self._head,
@@ -57,9 +61,21 @@ class Service:
             )
         for layer in self._layers:
             layer.record.requests.append((operation, _uri(params)))
-        if operation != "PutObject" and not any(params["Bucket"] in layer.buckets for layer in self._layers):
+        if operation != "PutObject" and not self._exists(operation, params["Bucket"]):
             return refused(404, "NoSuchBucket", "The specified bucket does not exist")
         return answer(params)
+
+    def _exists(self, operation: str, bucket: str) -> bool:
+        """Return whether a bucket is there. A destination of a rule is, as far as its settings go."""
+        if any(bucket in layer.buckets for layer in self._layers):
+            return True
+        named = {
+            (rule.get("Destination") or {}).get("Bucket", "").rpartition(":")[2]
+            for layer in self._layers
+            for rules in layer.rules.values()
+            for rule in rules
+        }
+        return operation.startswith(("GetBucket", "GetObjectLock")) and bucket in named
 
     def _kept(self, params: Mapping[str, Any]) -> list[Version]:
         """Return the versions of a key, the current one first."""

@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_crr.replication.reasons import REASONS
 from airflow_provider_crr.replication.status import ObjectState
 from local_aws import LocalAws
-from local_aws.buckets import ReplicatedPair, replicated_pair, replication_rule
+from local_aws.buckets import ReplicatedPair, replicated_pair, replication_rule, suspend_versioning
 from tests.cli.conftest import Ended
 from tests.cli.test_status import ANSWERS
 from tests.replication.recorded import text
@@ -262,3 +262,35 @@ def test_removed_rule_is_named(crr: Callable[..., Ended], s3: S3Server) -> None:
     run = crr("explain", "s3://landing/raw/k")
     assert run.code == 4
     assert "none of bucket landing does now" in rows(run.out)["why"]
+
+
+def test_what_is_wrong_with_the_settings_is_told(
+    crr: Callable[..., Ended], aws_conn: LocalAws, pair: ReplicatedPair
+) -> None:
+    """Of an object that has FAILED, what of the settings is broken now is told, with the remedy."""
+    suspend_versioning(pair.destination_client, pair.destination)
+    pair.source_client.put_object(Bucket=pair.source, Key="k", Body=b"x")
+    run = crr("explain", f"s3://{pair.source}/k")
+    assert run.code == 4
+    assert "whose versioning is suspended (DstBucketUnversioned). Enable" in rows(run.out)["error"]
+    found = json.loads(crr("explain", f"s3://{pair.source}/k", "--json").out)["findings"]
+    assert [each["rule"] for each in found if each["severity"] == "error"] == ["all"]
+
+
+def test_settings_that_cannot_be_seen_are_told(crr: Callable[..., Ended], s3: S3Server) -> None:
+    """What of the settings may not be read is said to be unseen, and keeps neither answer nor exit code."""
+    s3.answers["b", "k"] = stored("FAILED")
+    s3.replication["b"] = RULES.format(rule("all"))
+    s3.settings["copy", "versioning"] = Answer(403, code="AccessDenied")
+    run = crr("explain", "s3://b/k")
+    assert run.code == 4
+    assert "not seen the versioning of s3://copy" in run.out
+    assert json.loads(crr("explain", "s3://b/k", "--json").out)["unseen"][0]["what"] == "the versioning of s3://copy"
+
+
+def test_nothing_is_looked_for_where_nothing_is_wrong(crr: Callable[..., Ended], s3: S3Server) -> None:
+    """Of an object that is replicated, no setting is asked for."""
+    s3.answers["b", "k"] = stored("COMPLETED")
+    s3.replication["b"] = RULES.format(rule("all"))
+    assert json.loads(crr("explain", "s3://b/k", "--json").out)["findings"] == []
+    assert not [request for request in s3.requests if request.bucket == "copy"]

@@ -30,6 +30,8 @@ MESSAGES = {
     **dict.fromkeys((*ERRORS, "error_class", "denied"), 0),
     "without_answer": 1,
     **dict.fromkeys(("warning", "error", "exception"), 0),
+    "Finding": 1,
+    "about": 2,
 }
 
 

@@ -214,3 +214,23 @@ def test_delete_safely_deletes_what_is_replicated_and_nothing_else(
     assert keys_left(half_replicated) == ["orders/tmp/1"]
     replicas = half_replicated.destination_client.list_object_versions(Bucket=half_replicated.destination)
     assert [version["Key"] for version in replicas["Versions"]] == ["orders/in/1", "orders/in/1"]
+
+
+def test_check_rules_lets_the_gate_wait_for_what_is_replicated(
+    run_example: Callable[..., DagOutcome], pair: ReplicatedPair
+) -> None:
+    """Where the rules cover the prefix, the gate runs and opens."""
+    put(pair, "orders/1")
+    run = run_example("check_rules", bucket=pair.source)
+    assert run.states == {"check": "success", "gate": "success"}
+    assert run.returned["check"]["checked"]["rules"] == 1
+
+
+def test_check_rules_fails_before_the_gate_waits(
+    run_example: Callable[..., DagOutcome], half_replicated: ReplicatedPair
+) -> None:
+    """Where no rule covers the prefix, the check says so, and the gate never waits."""
+    run = run_example("check_rules", bucket=half_replicated.source, prefix="orders/tmp/")
+    assert run.states == {"check": "failed", "gate": "upstream_failed"}
+    worst = run.returned["check"]["findings"][0]
+    assert (worst["severity"], worst["key"]) == ("error", "orders/tmp/")

@@ -92,7 +92,7 @@ def test_rules_that_are_none_of_s3s_are_our_error(s3: S3Server, hook: S3Replicat
 
 def test_rules_that_a_task_can_do_without_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read briefly, rules that nobody answers about take some seconds; the connection's other settings hold."""
-    monkeypatch.setattr("airflow_provider_crr.hooks.replication._BRIEF", 0.2)
+    monkeypatch.setattr("airflow_provider_crr.hooks.base.BRIEF", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as listener:  # which never answers
         extra: dict[str, object] = {"endpoint_url": f"http://127.0.0.1:{listener.getsockname()[1]}"}
         extra |= {"region_name": "eu-west-1", "config_kwargs": {"s3": {"addressing_style": "path"}}}

@@ -30,6 +30,7 @@ PURE = [
     "airflow_provider_crr.replication.status",
     "airflow_provider_crr.replication.gate",
     "airflow_provider_crr.replication.rules",
+    "airflow_provider_crr.replication.rules_check.check",
     "airflow_provider_crr.replication.events",
     "airflow_provider_crr.replication.targets",
     "airflow_provider_crr.replication.checkpoint.store",
@@ -85,6 +86,7 @@ def test_airflow_faces_import_no_engine() -> None:
         "airflow_provider_crr.sensors.inventory",
         "airflow_provider_crr.operators.deletion",
         "airflow_provider_crr.operators.inventory",
+        "airflow_provider_crr.operators.rules",
     )
     # Not awscrt itself: botocore imports it wherever it is installed.
     assert found & {"duckdb", "pyarrow", "airflow_provider_crr.lookup.crt.asker"} == set()

@@ -20,7 +20,10 @@ REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 ALL = "classes, functions"
 PUBLIC: dict[str, set[str]] = {
     "errors": {ALL},
-    "failures": {"ReplicationFailed", "InventoryLimitExceeded", "ObjectsNotDeleted", "ReplicationStatusMissing"},
+    "failures": {
+        *("ReplicationFailed", "InventoryLimitExceeded", "ObjectsNotDeleted", "ReplicationStatusMissing"),
+        "ReplicationRulesBroken",
+    },
     "hooks.replication": {"S3ReplicationHook"},
     "inventory.delivery": {"report_event"},
     "inventory.summary": {
@@ -30,6 +33,7 @@ PUBLIC: dict[str, set[str]] = {
     "notifications.replication": {"ReplicationNotifier"},
     "operators.deletion": {"S3DeleteReplicatedObjectsOperator"},
     "operators.inventory": {"S3InventorySummaryOperator"},
+    "operators.rules": {"S3ReplicationRulesCheckOperator"},
     "replication.events": {ALL},
     "replication.gate": {"GatePolicy"},
     "replication.rules": {"ReplicationRule"},

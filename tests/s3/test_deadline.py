@@ -243,7 +243,7 @@ def test_a_client_is_not_waited_for_longer(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_rules_that_come_a_byte_at_a_time_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read briefly, rules end after some seconds also where each byte comes in time."""
-    monkeypatch.setattr("airflow_provider_crr.hooks.replication._BRIEF", 0.25)
+    monkeypatch.setattr("airflow_provider_crr.hooks.base.BRIEF", 0.25)
     with StuckServer(DRIP) as server:
         monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
         hook = S3ReplicationHook()

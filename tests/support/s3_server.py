@@ -1,8 +1,8 @@
 """
 An S3 with scripted answers on a local port. It checks the signature of each request.
 
-It answers HEAD and GET of objects from a script, ListObjectsV2, ListObjectVersions, HEAD of buckets and ``GET
-?replication``.
+It answers HEAD and GET of objects from a script, ListObjectsV2, ListObjectVersions, HEAD of buckets, ``GET
+?replication`` and other settings of buckets, and actions of IAM and STS.
 """
 
 from __future__ import annotations
@@ -77,6 +77,19 @@ def stored(replication: str | None = None, **more: Any) -> Answer:
 CUT = Answer(raw=b"")
 MISSING = Answer(404, code="NoSuchKey")
 
+#: What S3 says of the settings of a bucket that is versioned and nothing else. Name in the query -> XML or an answer.
+SETTINGS: dict[str, str | Answer] = {
+    "versioning": "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>",
+    "encryption": (
+        "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256"
+        "</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>"
+    ),
+    "object-lock": Answer(404, code="ObjectLockConfigurationNotFoundError"),
+    "lifecycle": Answer(404, code="NoSuchLifecycleConfiguration"),
+    "requestPayment": "<RequestPaymentConfiguration><Payer>BucketOwner</Payer></RequestPaymentConfiguration>",
+    "location": f"<LocationConstraint>{REGION}</LocationConstraint>",
+}
+
 Script = Answer | Sequence[Answer] | Callable[[], Answer]
 
 
@@ -124,6 +137,10 @@ class S3Server:
         self.listings: dict[str, dict[str, Listed]] = {}
         self.regions: dict[str, str] = {}
         self.replication: dict[str, str | Answer] = {}
+        #: (bucket, setting) -> its XML or an answer, instead of :data:`SETTINGS`.
+        self.settings: dict[tuple[str, str], str | Answer] = {}
+        #: Action of IAM or STS -> its XML or an answer; others are denied.
+        self.actions: dict[str, str | Answer] = {}
         self.missing_buckets: set[str] = set()
         #: What was put at (bucket, key), and the headers with it; and what a PUT is answered, if it is refused.
         self.written: dict[tuple[str, str], tuple[bytes, dict[str, str]]] = {}
@@ -186,6 +203,8 @@ class S3Server:
         self.contents.clear()
         self.written.clear()
         self.refuses_writes, self.caller = None, ""
+        self.settings.clear()
+        self.actions.clear()
         self.versions.clear()
         self.on_list = None
         self.default = lambda bucket, key, version: MISSING
@@ -300,16 +319,22 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_PUT = do_HEAD
 
     def do_POST(self) -> None:
-        """Answer as STS does to GetCallerIdentity."""
+        """Answer an action of IAM or STS; a server without STS answers 501 to GetCallerIdentity."""
         s3 = self.server.s3
-        asked = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-        known = bool(s3.caller) and "Action=GetCallerIdentity" in asked
-        named = f"<GetCallerIdentityResult><Arn>{s3.caller}</Arn></GetCallerIdentityResult>"
-        body = f"<GetCallerIdentityResponse>{named}</GetCallerIdentityResponse>".encode() if known else b""
-        self.send_response(200 if known else 501)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        sent = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        action = parse_qs(sent)["Action"][0]
+        usual: str | Answer = Answer(403, code="AccessDenied")
+        if action == "GetCallerIdentity":
+            usual = f"<Arn>{s3.caller}</Arn>" if s3.caller else Answer(501, code="NotImplemented")
+        found = s3.actions.get(action, usual)
+        asked = Request("POST", "", "", None, self.path, {}, {}, "", "")
+        if isinstance(found, str):
+            self._send(
+                Answer(), f"<{action}Response><{action}Result>{found}</{action}Result></{action}Response>", asked
+            )
+            return
+        error = f"<Type>Sender</Type><Code>{found.code}</Code><Message>{escape(found.message)}</Message>"
+        self._send(found, f"<ErrorResponse><Error>{error}</Error></ErrorResponse>", asked)
 
     def _serve(self) -> None:
         s3 = self.server.s3
@@ -374,6 +399,10 @@ class _Handler(BaseHTTPRequestHandler):
         if "replication" in request.query:
             configured = s3.replication.get(request.bucket, Answer(404, code="ReplicationConfigurationNotFoundError"))
             return _error(configured, "") if isinstance(configured, Answer) else (Answer(), configured)
+        for name, usual in SETTINGS.items():
+            if name in request.query:
+                setting = s3.settings.get((request.bucket, name), usual)
+                return _error(setting, "") if isinstance(setting, Answer) else (Answer(), setting)
         s3.before_listing(request)
         if "versions" in request.query:
             page = _versions(request.bucket, s3.versions.get(request.bucket, []), request.query, s3.page_size)

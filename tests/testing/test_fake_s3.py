@@ -18,6 +18,7 @@ from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.hooks.sharing.shared_hook import shared_hook
 from airflow_provider_crr.lookup.crt import asker as crt_asker
 from airflow_provider_crr.operators.deletion import S3DeleteReplicatedObjectsOperator
+from airflow_provider_crr.operators.rules import S3ReplicationRulesCheckOperator
 from airflow_provider_crr.replication.source import run as go_through
 from airflow_provider_crr.replication.status import ObjectState
 from airflow_provider_crr.s3.objects import S3Object
@@ -200,6 +201,18 @@ def test_rules_are_those_that_were_given() -> None:
         assert client.get_bucket_replication(Bucket="some")["ReplicationConfiguration"]["Rules"] == [tagged]
         assert client.get_bucket_versioning(Bucket="some")["Status"] == "Enabled"
         assert client.get_bucket_location(Bucket="some")["LocationConstraint"] is None
+
+
+def test_rules_of_a_bucket_can_be_checked(run: Callable[..., Ended]) -> None:
+    """A check of rules finds the destination of a rule that was given, and nothing wrong; without rules, it fails."""
+    with fake_s3({URI: "PENDING"}, rules={"b": "copy"}):
+        found = run(S3ReplicationRulesCheckOperator, bucket_name="b", keys=["k"])
+    assert found.states["task"] == "success"
+    assert [each["what"] for each in found.returned["task"]["unseen"]] == [
+        "the role arn:aws:iam::123456789012:role/replication"
+    ]
+    with fake_s3({URI: "PENDING"}):
+        assert run(S3ReplicationRulesCheckOperator, bucket_name="b", keys=["k"]).states["task"] == "failed"
 
 
 def test_bucket_that_was_not_named_is_not_there(run: Callable[..., Ended]) -> None:
