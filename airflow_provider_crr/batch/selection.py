@@ -166,7 +166,7 @@ def key_prefix(prefix: object) -> str:
     if wildcards(prefix):
         raise InvalidArgument(
             f"prefix is {prefix!r}, and S3 Batch Operations knows no patterns",
-            remedy=f"Give the beginning of the keys, such as {literal_prefix(prefix)!r}. Name keys that really have"
-            " these characters in a manifest",
+            remedy=f"Give the beginning of the keys, such as {literal_prefix(prefix) or 'orders/'!r}. Name keys that"
+            " really have these characters in a manifest",
         )
     return prefix
