@@ -137,6 +137,11 @@ class Job:
         return self.succeeded + self.failed
 
     @property
+    def is_counted(self) -> bool:
+        """Whether S3 says of every task that it was run. Where it does not, nothing is known of the others."""
+        return self.total is not None and self.run >= self.total
+
+    @property
     def found_nothing(self) -> bool:
         """Whether it failed because nothing in the bucket matches its filter. S3 says the same of archived objects."""
         words = " ".join(reason.lower() for _, reason in self.reasons)
