@@ -21,7 +21,7 @@ def region_of(client: Any, bucket: str) -> str | None:
     :param client: boto3 S3 client.
     :param bucket: name of the bucket.
     :raises BucketNotFound: if there is no such bucket.
-    :raises LookupFailed: if somebody else refused, such as STS or a proxy; or if S3 is not able to answer at the moment:
+    :raises LookupFailed: if somebody else refused, such as STS or a proxy; or if S3 cannot answer at the moment, for
         in another Region the same request would be another job.
     """
     from botocore.exceptions import ClientError

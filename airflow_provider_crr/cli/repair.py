@@ -6,7 +6,6 @@ import sys
 import time
 import uuid
 from argparse import Namespace
-from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
 from airflow_provider_crr.batch.job import SUSPENDED, report_place
@@ -66,7 +65,7 @@ def _create(args: Namespace, out: TextIO) -> ExitCode:
         dry_run=args.dry_run,
     )
     s3 = connect(args)
-    begun = begin(request, s3, partial(_jobs, args, args.account_id), _Told())
+    begun = begin(request, s3, lambda region, account: _jobs(args, account or args.account_id, region), _Told())
     if isinstance(begun, Settled):
         return _end(begun, args, out)
     jobs = _jobs(args, begun.account_id, begun.region_name)
