@@ -84,7 +84,8 @@ class Job:
     :param update_reason: what whoever changed its status last gave as a reason.
     :param created_at: when it was created, UTC; None if S3 told nothing of it.
     :param ended_at: when it ended, UTC; None if it goes on.
-    :param report: folder of its completion report, an S3 URI that ends in "/"; None if it writes none.
+    :param report: folder of its completion report, an S3 URI that ends in "/"; None if it writes none, or one of
+        the tasks that failed alone.
     :param generated: whether S3 makes its manifest.
     """
 
@@ -172,7 +173,7 @@ class Job:
 
 def _report_folder(report: Mapping[str, Any], job_id: str) -> str | None:
     bucket = str(report.get("Bucket") or "").rpartition(":")[2]
-    if not report.get("Enabled") or not bucket:
+    if not report.get("Enabled") or not bucket or report.get("ReportScope") == "FailedTasksOnly":
         return None
     prefix = str(report.get("Prefix") or "").strip("/")
     return f"s3://{bucket}/{prefix}/job-{job_id}/" if prefix else f"s3://{bucket}/job-{job_id}/"

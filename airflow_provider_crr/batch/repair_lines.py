@@ -33,7 +33,7 @@ def line(job: Job, *, verification: str | None = None, has_report: bool = False)
     if job.found_nothing or (job.status == COMPLETE and job.total == 0):
         return f"{named(job)}: there was nothing to replicate"
     if job.status == COMPLETE and job.report is None:
-        return f"{named(job)}: {counts(job)}; it writes no completion report"
+        return f"{named(job)}: {counts(job)}; it writes no completion report of all tasks"
     if job.status == COMPLETE and not has_report:
         return f"{named(job)}: {counts(job)}; {lacking(job)} yet"
     return f"{named(job)}: {job.meaning}{_detail(job)}"
@@ -117,5 +117,5 @@ def tasks_failed(job: Job, failed: int, max_failed: int, failed_tasks: Iterable[
         f"{named(job)}: {humanize.count(failed)} of {humanize.count(job.run)} objects failed, and max_failed is"
         f" {max_failed}"
     )
-    whole = f"the whole report: {report}" if report else "the job writes no completion report"
+    whole = f"the whole report: {report}" if report else "the job writes no completion report of all tasks"
     return "\n  ".join([first, *failed_tasks, whole])

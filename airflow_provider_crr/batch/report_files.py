@@ -14,11 +14,12 @@ from airflow_provider_crr.batch.completion_report import (
     CompletionReport,
     ResultFile,
     Results,
+    invalid_count,
     invalid_file,
     result_files,
     task_results,
 )
-from airflow_provider_crr.batch.job import Job
+from airflow_provider_crr.batch.job import COMPLETE, Job
 from airflow_provider_crr.batch.manifest_check import Checked, check
 from airflow_provider_crr.errors import BatchManifestInvalid, LookupFailed
 from airflow_provider_crr.s3.client_errors import translated
@@ -63,9 +64,12 @@ def read_report(client: Any, job: Job) -> CompletionReport | None:
     except BaseException:
         spool.close()
         raise
-    if results.succeeded + results.failed < job.run:
+    rows = results.succeeded + results.failed
+    if rows < job.run or (rows > job.run and job.status == COMPLETE):  # of any other job the counts may lag
         spool.close()
-        return None
+        if rows < job.run:
+            return None
+        raise invalid_count(rows, job.run, uri)
     report = CompletionReport(uri, results, lambda: _objects(spool))
     finalize(report, spool.close)
     return report

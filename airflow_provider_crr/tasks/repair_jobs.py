@@ -28,7 +28,7 @@ from airflow_provider_crr.s3.deadline import Deadline, until
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.tasks.former_jobs import ANY_TIME, Asking
 from airflow_provider_crr.tasks.repair_request import Begun, RepairRequest
-from airflow_provider_crr.text.legible import told
+from airflow_provider_crr.text.legible import legible, told
 
 if TYPE_CHECKING:
     from airflow_provider_crr.hooks.batch_operations import S3BatchOperationsHook
@@ -227,7 +227,9 @@ def _in_versions(objects: Sequence[S3Object], s3: S3ReplicationHook) -> list[S3O
                 passing=True,
             )
         if answer.state in _LACKING:
-            lacking.append(f"{answer.object} {answer.state.value}{f': {answer.detail}' if answer.detail else ''}")
+            lacking.append(
+                f"{legible(str(answer.object))} {answer.state.value}{f': {answer.detail}' if answer.detail else ''}"
+            )
         else:
             current[answer.object] = answer.object.in_version(answer.version_id or NULL_VERSION)
     if lacking:
