@@ -37,7 +37,7 @@ def region_of(client: Any, bucket: str) -> str | None:
             raise no_such_bucket(f"s3://{bucket}") from error
         if passes(code, status):
             raise LookupFailed(
-                f"cannot look for the bucket: S3 answered HTTP {status}",
+                f"the Region of the bucket is not known: S3 answered HTTP {status}",
                 uri=f"s3://{bucket}",
                 remedy="Run the task again; if it stays, check the connection's endpoint and the network",
                 passing=True,
