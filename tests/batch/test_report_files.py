@@ -12,8 +12,8 @@ from urllib.parse import quote
 import pytest
 
 from airflow_provider_crr.batch.job import Job
-from airflow_provider_crr.batch.report_files import read_report
-from airflow_provider_crr.errors import CompletionReportInvalid
+from airflow_provider_crr.batch.report_files import read_manifest, read_report
+from airflow_provider_crr.errors import BatchManifestInvalid, CompletionReportInvalid
 from airflow_provider_crr.s3.objects import S3Object
 
 JOB = Job("job-1", "Complete", total=1, succeeded=1, report="s3://reports/repair/job-1/")
@@ -86,3 +86,52 @@ def test_report_of_failed_tasks_alone_is_none() -> None:
     job = Job.from_api({"JobId": "job-1", "Status": "Complete", "Report": asked})
     assert job.report is None
     assert Job.from_api({"JobId": "job-1", "Status": "New", "Report": asked | {"ReportScope": "AllTasks"}}).report
+
+
+class Endless(io.RawIOBase):
+    """Many bytes without the end of a line; how many of them were read is known."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given = 0
+
+    def read(self, size: int = -1) -> bytes:
+        self.given += size
+        return b"x" * size if self.given < 1_000_000_000 else b""
+
+
+class Answers(Files):
+    """A client that answers with one body, whatever is asked for."""
+
+    def __init__(self, body: Any, **more: Any) -> None:
+        self.answer = {"Body": body, "ETag": '"e"', **more}
+
+    def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:
+        return self.answer
+
+
+def test_manifest_without_the_end_of_a_line_is_not_read_into_memory() -> None:
+    """No row is that long: it is refused at once."""
+    body = Endless()
+    with pytest.raises(BatchManifestInvalid, match="no row of S3's is that long"):
+        read_manifest(Answers(body), "s3://b/m.csv")
+    assert body.given < 10_000_000
+
+
+@pytest.mark.parametrize(
+    ("encryption", "refused"),
+    [
+        ({"ServerSideEncryption": "aws:kms"}, "aws:kms"),
+        ({"ServerSideEncryption": "aws:kms:dsse"}, "aws:kms:dsse"),
+        ({"SSECustomerAlgorithm": "AES256"}, "a key of the customer"),
+        ({"ServerSideEncryption": "AES256"}, None),
+    ],
+)
+def test_manifest_that_is_encrypted_with_kms_is_refused(encryption: dict[str, str], refused: str | None) -> None:
+    """S3 Batch Operations would not read it."""
+    client = Answers(io.BytesIO(b"b,k,v\n"), **encryption)
+    if refused is None:
+        assert read_manifest(client, "s3://b/m.csv")[0].objects == 1
+        return
+    with pytest.raises(BatchManifestInvalid, match=f"it is encrypted with {refused}"):
+        read_manifest(client, "s3://b/m.csv")
