@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_crr import failures
@@ -192,7 +193,6 @@ class S3BatchReplicationOperator(WaitingOperator):
             return begun
         if begun != kept:
             kept_job.save(context, begun)
-        self._begun = begun
         jobs = self._jobs(begun.region_name, begun.account_id)
         return pollers.repair(
             s3,
@@ -214,13 +214,13 @@ class S3BatchReplicationOperator(WaitingOperator):
         if what is None:
             return kept or nothing("manifest_uri, which rendered to None,")
         request = repair_arguments.request_of(self, what, context)
-        return begin(request, s3, lambda *where: self._jobs(where[0], where[1] or self.account_id), self.log, kept=kept)
+        return begin(request, s3, self._jobs, self.log, kept=kept, created=partial(setattr, self, "_begun"))
 
     def _jobs(self, region_name: str | None, account_id: str | None) -> S3BatchOperationsHook:
         arguments = of_other_services(hook_arguments(self))
         return S3BatchOperationsHook(
             **{**arguments, **({"region_name": region_name} if region_name else {})},
-            account_id=account_id,
+            account_id=account_id or self.account_id,
             expected_bucket_owner=self.expected_bucket_owner,
         )
 

@@ -48,6 +48,7 @@ def begin(
     log: logging.Logger | Any,
     *,
     kept: Begun | None = None,
+    created: Callable[[Begun], object] = lambda begun: None,
 ) -> Begun | Settled:
     """
     Check what can be checked, and create the job; if it was created before, return that one.
@@ -57,6 +58,7 @@ def begin(
     :param jobs_in: returns the hook that asks for jobs, given Region and account; None for those of the connection.
     :param log: where the price is written before the job is created.
     :param kept: the job that an earlier try has created; None if none is known.
+    :param created: is told the job at once, before S3 is asked for it.
     :return: the job; or what was decided without one, because there is nothing to replicate, or too much, or it is a
         dry run.
     :raises CrrError: for what cannot work.
@@ -64,7 +66,10 @@ def begin(
     if kept is not None:
         log.info("going on with job %s, which an earlier try created", kept.job_id)
     begun, asker = kept or _begin(request, s3, jobs_in, log), request.asker
-    while isinstance(begun, Begun) and request.asking != ANY_TIME:
+    while isinstance(begun, Begun):
+        created(begun)
+        if request.asking == ANY_TIME:
+            break
         job = jobs_in(begun.region_name, begun.account_id).describe_job(begun.job_id)
         if not request.asking.is_former(job):
             break

@@ -274,3 +274,16 @@ def test_run_that_comes_again_under_the_id_of_a_deleted_one_gets_a_new_job(
         assert run(broken.operator(**asked), context)["verified"] == {"COMPLETED": 1}
     assert len(broken.jobs()) == 2
     assert broken.status("a") == "COMPLETED"
+
+
+def test_task_that_is_killed_once_its_job_is_created_cancels_it(broken: Broken, orders: BatchOrders) -> None:
+    """Also before S3 has told anything of the job."""
+    uris, context = broken.put("a"), Run(state=False)
+    context["dag_run"] = DagRun()
+    orders.hold("Active")
+    orders.refuse("DescribeJob", "InternalServiceException", status=500)
+    task = broken.operator(objects=uris, botocore_config={"retries": {"total_max_attempts": 1}})
+    assert task._poll(context, started_at=None, ends=10**9, least=2.0) is None  # type: ignore[arg-type]
+    task.on_kill()
+    (job,) = broken.jobs()
+    assert job["Status"] in ("Cancelling", "Cancelled")
