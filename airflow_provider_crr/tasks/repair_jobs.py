@@ -7,36 +7,28 @@ Whatever ends the process in between, the next one comes to the same manifest an
 from __future__ import annotations
 
 import logging
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_provider_crr.batch import manifest_writer
 from airflow_provider_crr.batch.buckets import refuse_locked, region_of
 from airflow_provider_crr.batch.job import report_place
 from airflow_provider_crr.batch.job_request import JobRequest, token_of
 from airflow_provider_crr.batch.price import price_line, price_usd
-from airflow_provider_crr.batch.repair_manifest import CONTENT_TYPE, NULL_VERSION
-from airflow_provider_crr.batch.report_files import etag_of, read_manifest
+from airflow_provider_crr.batch.report_files import read_manifest
 from airflow_provider_crr.batch.selection import Found, Listed
 from airflow_provider_crr.batch.settled import Settled, found, too_many
-from airflow_provider_crr.errors import LookupFailed
-from airflow_provider_crr.replication.status import ObjectState
 from airflow_provider_crr.s3.deadline import Deadline, until
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.tasks.former_jobs import ANY_TIME, Asking
+from airflow_provider_crr.tasks.repair_list import in_versions, write, written_before
 from airflow_provider_crr.tasks.repair_request import Begun, RepairRequest
-from airflow_provider_crr.text.legible import legible, told
+from airflow_provider_crr.text.legible import told
 
 if TYPE_CHECKING:
     from airflow_provider_crr.hooks.batch_operations import S3BatchOperationsHook
     from airflow_provider_crr.hooks.replication import S3ReplicationHook
 
-#: States of objects that are not there, or that nobody may look at.
-_LACKING = frozenset({ObjectState.MISSING, ObjectState.DELETED, ObjectState.FORBIDDEN, ObjectState.UNREADABLE})
-_SHOWN = 10
 #: Seconds that the cancelling of a job may take: Airflow grants a trigger half a minute.
 _CANCEL = 15.0
 
@@ -158,14 +150,14 @@ def _named(objects: Sequence[S3Object], request: RepairRequest, s3: S3Replicatio
     uri = f"{request.work_uri.rstrip('/')}/manifest-{token}.csv"
     if over := _over(request, count, "objects", None):
         return over
-    etag = None if request.dry_run else etag_of(client, uri)
+    etag = None if request.dry_run else written_before(client, uri, bucket, count)
     if etag is None:
-        named = _in_versions(objects, s3)
+        named = in_versions(objects, s3)
         if isinstance(named, Settled):
             return named
         if request.dry_run:
             return _dry_run(count, bucket, None)
-        etag = _write(named, uri, client, request.extra_args)
+        etag = write(named, uri, client, request.extra_args)
     return _Selected(Listed(uri, etag), token, bucket, count)
 
 
@@ -204,42 +196,3 @@ def cancel(
 def nothing(where: str) -> Settled:
     """Return the repair of nothing: no job, and success."""
     return Settled(f"there is nothing to replicate: {where} names no object; no job was created", found(total=0))
-
-
-def _write(objects: Sequence[S3Object], uri: str, client: Any, extra_args: Mapping[str, Any] | None) -> str:
-    """Write a manifest, and return its ETag."""
-    from airflow_provider_crr.inventory.output import write
-
-    with tempfile.TemporaryDirectory(prefix="crr-") as directory:
-        path = Path(directory) / "manifest.csv"
-        with path.open("wb") as file:
-            manifest_writer.write(objects, file)
-        write(client, uri, path, CONTENT_TYPE, extra_args)
-    return read_manifest(client, uri)[1]
-
-
-def _in_versions(objects: Sequence[S3Object], s3: S3ReplicationHook) -> list[S3Object] | Settled:
-    """Return each object in the version that is current now, unless one was named."""
-    unnamed = [obj for obj in objects if obj.version_id is None]
-    current: dict[S3Object, S3Object] = {}
-    lacking: list[str] = []
-    for answer in s3.get_replication_statuses(unnamed) if unnamed else ():
-        if answer.state is ObjectState.UNKNOWN:
-            raise LookupFailed(
-                f"its version is not known: {answer.detail}",
-                uri=str(answer.object),
-                remedy="Name the versions, or ask again",
-                passing=True,
-            )
-        if answer.state in _LACKING:
-            lacking.append(
-                f"{legible(str(answer.object))} {answer.state.value}{f': {answer.detail}' if answer.detail else ''}"
-            )
-        else:
-            current[answer.object] = answer.object.in_version(answer.version_id or NULL_VERSION)
-    if lacking:
-        more = [f"and {len(lacking) - _SHOWN:,} more"] if len(lacking) > _SHOWN else []
-        lines = [f"no job was created: {len(lacking):,} of {len(objects):,} objects cannot be named to S3"]
-        message = "\n  ".join([*lines, *sorted(lacking)[:_SHOWN], *more])
-        return Settled(message, found(total=len(objects)), failed=True)
-    return [obj if obj.version_id else current[obj] for obj in objects]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.failures import BatchReplicationFailed
 from airflow_provider_crr.tasks import former_jobs
 from airflow_provider_crr.tasks.compat import TaskDeferred
@@ -287,3 +288,17 @@ def test_task_that_is_killed_once_its_job_is_created_cancels_it(broken: Broken, 
     task.on_kill()
     (job,) = broken.jobs()
     assert job["Status"] in ("Cancelling", "Cancelled")
+
+
+def test_manifest_that_is_not_what_was_asked_for_is_written_again(broken: Broken, orders: BatchOrders) -> None:
+    """Something else stands where an earlier try has written, which had created no job: it is not replicated."""
+    uris, context = broken.put("a", "b"), Run(state=False)
+    (other,) = broken.put("other")
+    broken.pair.allow()
+    orders.refuse("CreateJob", "AccessDenied", status=403)
+    with pytest.raises(LookupFailed):
+        run(broken.operator(objects=uris), context)
+    (written,) = broken.s3.list_objects_v2(Bucket=broken.reports)["Contents"]
+    broken.manifest(f"{broken.bucket},other,{other.partition('=')[2]}\n", written["Key"])
+    assert run(broken.operator(objects=uris), context)["total"] == 2
+    assert [broken.status(key) for key in ("a", "b", "other")] == ["COMPLETED", "COMPLETED", "FAILED"]
