@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from airflow_provider_crr.replication.evidence import Left
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
 from airflow_provider_crr.s3.deadline import Deadline, until
 from airflow_provider_crr.s3.objects import S3Object
+from airflow_provider_crr.s3.uninterruptible import waited
 from airflow_provider_crr.tasks.arguments import is_known, storable
 from airflow_provider_crr.tasks.who import TRIGGERER, WORKER, asked
 from airflow_provider_crr.text import humanize
@@ -79,7 +81,7 @@ class GateEvidence:
                 self._writer = ManifestWriter(self._file)
             version = obj.version_id or answer.version_id or NULL_VERSION
             self._writer.add(S3Object(obj.bucket, obj.key, version))
-        except OSError as error:  # the disk is full: the verdict is the same
+        except Exception as error:  # the disk is full, for example: the verdict is the same
             self._unnoted = told(error)
             self._close()
         else:
@@ -106,7 +108,8 @@ class GateEvidence:
         try:
             self._file.flush()
             client: Any = self._hook.get_conn()
-            write(client, self._uri, Path(self._file.name), CONTENT_TYPE, self._extra_args)
+            put = partial(write, client, self._uri, Path(self._file.name), CONTENT_TYPE, self._extra_args)
+            waited(put, "the list was written")  # boto3 uploads in threads of its own, which nothing can interrupt
         except Exception as error:
             return None, self._not_written(str(error))
         rows = humanize.count(self._writer.rows)
