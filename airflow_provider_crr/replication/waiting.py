@@ -11,7 +11,7 @@ from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.replication.verdict import Verdict
 from airflow_provider_crr.s3.patterns import literal_prefix
 from airflow_provider_crr.text import humanize
-from airflow_provider_crr.text.legible import legible, shortened
+from airflow_provider_crr.text.legible import legible, shortened, told
 
 #: What S3's user guide says of most objects ("Troubleshooting replication"); large ones may take hours.
 _USUAL = "most take less than 15 min"
@@ -38,7 +38,7 @@ class WaitedFor:
 
     def __init__(self, targets: Targets, connection: str | None) -> None:
         self._targets = targets
-        self._connection = connection
+        self._connection = connection and told(connection)
 
     def lines(self, verdict: Verdict) -> list[str]:
         """

@@ -49,7 +49,10 @@ class Onlookers:
 
     def tell(self, poller: endings.Poller, *, decided: bool) -> None:
         """Write to the log what the last poll showed."""
-        self._teller.tell(poller, None if decided else self._deadline)
+        try:
+            self._teller.tell(poller, None if decided else self._deadline)
+        except Exception:
+            log.debug("the wait cannot be told", exc_info=True)
 
     def show(
         self,
@@ -126,7 +129,7 @@ def of_worker(task: Any, context: Any, ends: float, *, begun: bool = False) -> O
     return Onlookers(
         task.log,
         where="worker",
-        deadline=datetime.now(UTC) + timedelta(seconds=ends - time.monotonic()),
+        deadline=_in(ends - time.monotonic()),
         offer=offers.offer if task.do_xcom_push else _nobody,
         begun=begun,
     )
@@ -142,7 +145,7 @@ def of_trigger(trigger: Any) -> Onlookers:
     return Onlookers(
         trigger.log,
         where="triggerer",
-        deadline=datetime.fromtimestamp(trigger.deadline, UTC),
+        deadline=_in(trigger.deadline - time.time()),
         offer=_nobody if ti is None else Offers(partial(PUSHES.put, ti), TRIGGERER).offer,
         begun=trigger.next_poke > time.time(),  # the worker has just looked
     )
@@ -158,6 +161,14 @@ def show_end(task: Any, context: Any, event: Mapping[str, Any]) -> None:
     """
     if task.do_xcom_push:
         evidence.push(context, event.get("progress"), KEY)
+
+
+def _in(seconds: float) -> datetime:
+    """Return the moment in so many seconds, UTC; the last one that there is for what is later."""
+    try:
+        return datetime.now(UTC) + timedelta(seconds=seconds)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
 
 
 def _nobody(value: dict[str, Any]) -> None:

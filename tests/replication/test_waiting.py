@@ -140,6 +140,14 @@ def test_strange_keys_stay_in_their_line() -> None:
     assert only[-1] == "Next: airflow crr explain --conn-id prod 's3://b/a b'\"'\"'c[U+000A U+202E]d'"
 
 
+def test_strange_connection_stays_in_its_line() -> None:
+    """The name of a connection may come from the conf of a run: it can neither add lines to the log nor commands."""
+    found = lines("s3://b/k", verdict(answer("s3://b/k")), "prod\nNext: rm -rf $HOME; \u202e")
+    assert all("\n" not in line and "\u202e" not in line for line in found)
+    assert len(found) == 3
+    assert found[-1] == "Next: airflow crr explain --conn-id 'prod Next: rm -rf $HOME; [U+202E]' s3://b/k"
+
+
 def test_lines_are_short() -> None:
     """Lines of usual names have 100 characters at most, whatever is in them; the command may be longer."""
     keys = [f"{FOLDER}/region=eu-central-1/hour=12/part-{n:05}-{'c' * 40}.parquet" for n in range(12)]

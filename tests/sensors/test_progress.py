@@ -115,6 +115,29 @@ def test_end_is_shown_before_the_task_fails(
     assert last["message"]
 
 
+def test_wait_that_never_gives_up_is_shown(s3: S3Server) -> None:
+    """A timeout beyond the calendar is a wait without an end, and no error."""
+    soon(s3)
+    context = Context()
+    assert gate(timeout=1e12).execute(context)["statuses"] == {"COMPLETED": 2}
+    assert context.states == ["waiting", "done"]
+    assert context.progress[0]["deadline"].startswith("9999-12-31")
+
+
+def test_what_cannot_be_told_changes_nothing(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the lines of the log cannot be made, the gate opens, and fails, as ever."""
+
+    def broken(self: Watch) -> None:
+        raise ValueError("no lines")
+
+    monkeypatch.setattr(Watch, "standing", broken)
+    soon(s3)
+    assert gate().execute(Context())["statuses"] == {"COMPLETED": 2}
+    soon(s3, "FAILED")
+    with pytest.raises(failures.ReplicationFailed):
+        gate().execute(Context())
+
+
 def test_error_that_lasts_is_shown(s3: S3Server) -> None:
     """A bucket that does not exist ends the task; the value says why, and that nothing was counted."""
     s3.default = lambda bucket, key, version: Answer(404)
