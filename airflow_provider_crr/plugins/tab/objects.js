@@ -43,9 +43,11 @@ export function named(title, sample, statuses, all, ...extra) {
     all > sample.length ? h("p", { class: "note" }, `and ${count(all - sample.length)} more, which the task did not name`) : null, ...extra);
 }
 
-/** What a person runs next. */
-export const next = (uri) =>
-  h("p", { class: "next" }, "Find out why: ", key(`airflow crr explain ${quoted(uri)}`));
+/** What a person runs next; `connection` is that of the task, as far as it is known. */
+export function next(uri, connection) {
+  const option = connection && connection !== "aws_default" ? `--conn-id ${quoted(connection)} ` : "";
+  return h("p", { class: "next" }, "Find out why: ", key(`airflow crr explain ${option}${quoted(uri)}`));
+}
 
 /** An argument as a shell reads it. */
 const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);

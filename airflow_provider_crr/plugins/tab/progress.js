@@ -145,7 +145,7 @@ const expected = (at, now) =>
     : `Probably done ${away(at, now)}, at ${clock(at, now)} UTC, if it goes on as it did at the last looks.`;
 
 /** What to do about objects that are PENDING for hours. */
-function advice({ kind, oldest_pending_seconds: seconds, waiting, deadline }) {
+function advice({ kind, oldest_pending_seconds: seconds, waiting, deadline, connection }) {
   if (kind !== "gate" || !(seconds >= LONG)) return null;
   const first = (waiting ?? []).find(({ status }) => status === "PENDING");
   return section(
@@ -157,13 +157,13 @@ function advice({ kind, oldest_pending_seconds: seconds, waiting, deadline }) {
       h("li", {}, "If the rule has replication metrics, OperationsPendingReplication in the destination's Region shows ",
         "whether the queue gets shorter."),
       h("li", {}, "If it only has much to copy, give the gate a longer timeout. max_pending_age makes it fail early instead.", deadline ? ticking(deadline, (at, now) => ` It gives up ${away(at, now)}.`) : null)),
-    first ? next(first.uri) : null,
+    first ? next(first.uri, connection) : null,
   );
 }
 
-function objects({ kind, waiting, statuses }, open, waits, advised) {
+function objects({ kind, waiting, statuses, connection }, open, waits, advised) {
   const sample = waiting ?? [];
   const asked = kind === "gate" && !advised ? sample.find(({ status }) => status !== "MISSING") : null;
   const title = waits ? "Objects that are waited for" : "Not replicated";
-  return named(title, sample, statuses, open, asked ? next(asked.uri) : null);
+  return named(title, sample, statuses, open, asked ? next(asked.uri, connection) : null);
 }
