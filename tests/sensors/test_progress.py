@@ -94,8 +94,8 @@ def test_worker_shows_the_wait_and_its_end(s3: S3Server) -> None:
     [
         ({}, "failed", failures.ReplicationFailed),
         ({"soft_fail": True}, "failed", AirflowSkipException),
-        ({"on_failed": "wait", "timeout": 0.3}, "timeout", AirflowSensorTimeout),
-        ({"on_failed": "wait", "timeout": 0.3, "soft_fail": True}, "timeout", AirflowSkipException),
+        ({"on_failed": "wait", "timeout": 3}, "timeout", AirflowSensorTimeout),
+        ({"on_failed": "wait", "timeout": 3, "soft_fail": True}, "timeout", AirflowSkipException),
         ({"on_failed": "wait", "max_head_requests": 5}, "timeout", AirflowSensorTimeout),
     ],
 )
@@ -107,7 +107,8 @@ def test_end_is_shown_before_the_task_fails(
     context = Context()
     with pytest.raises(error):
         gate(**arguments).execute(context)
-    assert context.states == ["waiting", state]
+    assert (context.states[0], context.states[-1]) == ("waiting", state)
+    assert set(context.states[1:-1]) <= {"waiting"}  # once more if the change is a second old
     last = context.progress[-1]
     assert last["waiting"][0]["uri"] == "s3://b/1"
     assert state == "timeout" or last["waiting"][0]["status"] == "FAILED"

@@ -52,11 +52,13 @@ export function waitingByLog({ said }) {
 
 /** The page of a task that ended without a value, by its log. */
 export function endedByLog(state, { said, failure }) {
-  const whole = lines(failure ?? said.at(-1).event);
+  const told = said.findLast(({ level }) => level === "error") ?? said.at(-1);
+  const [first, ...rest] = lines(failure ?? told.event);
+  const others = said.filter((line) => line !== told || failure);
   return [
-    banner(state === "failed" ? "bad" : "empty", state === "failed" ? "The task failed" : `The task ended as ${state}`, whole[0], null),
-    whole.length > 1 ? section("Why", h("pre", {}, whole.slice(1).join("\n"))) : null,
-    said.length ? logSection(said) : null,
+    banner(state === "failed" ? "bad" : "empty", state === "failed" ? "The task failed" : `The task ended as ${state}`, first ?? ""),
+    rest.length ? section("Why", h("pre", {}, rest.join("\n"))) : null,
+    others.length ? logSection(others) : null,
   ];
 }
 
