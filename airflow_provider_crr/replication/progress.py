@@ -196,7 +196,9 @@ def bounded(value: dict[str, Any]) -> dict[str, Any]:
     value["unasked"] = _cut(told(value["unasked"]), _LITTLE) if value["unasked"] else None
     spared = [value["targets"]["sample"], value["waiting"], value["rules"] or [], value["history"]]
     for least in (1, 0):
-        while (long := len(json.dumps(value)) > MAX_VALUE) and (part := next((p for p in spared if len(p) > least), None)):
+        while long := len(json.dumps(value)) > MAX_VALUE:
+            if (part := next((part for part in spared if len(part) > least), None)) is None:
+                break
             part.pop()
         if long:
             value["message"] = _cut(value["message"], _LITTLE)

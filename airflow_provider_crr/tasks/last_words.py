@@ -16,7 +16,6 @@ from airflow_provider_crr.tasks.gate_evidence import SECONDS
 from airflow_provider_crr.tasks.threads import in_thread
 from airflow_provider_crr.tasks.who import TRIGGERER, with_asker
 
-
 #: Seconds that an event needs to end the task, before Airflow's own timeout does, which retries apply to.
 _FOR_THE_EVENT = 8.0
 

@@ -161,7 +161,9 @@ def test_value_is_bounded(key: str, reason: str) -> None:
     """Whatever the names are, the value has 16,000 characters at most, and still counts and an example."""
     targets = Targets.parse([f"s3://b/{number}{key}"[:1000] for number in range(20)])
     progress = Progress(targets, GatePolicy(), "prod")
-    sample = tuple({"uri": f"s3://b/{number}{key}", "status": "PENDING", "reason": reason * 1000} for number in range(10))
+    sample = tuple(
+        {"uri": f"s3://b/{number}{key}", "status": "PENDING", "reason": reason * 1000} for number in range(10)
+    )
     found = verdict(0, 20, sample=sample)
     for seconds in range(200):
         progress.swept(verdict(seconds, 1000), seconds * 1e6)
