@@ -16,7 +16,7 @@ from airflow_provider_crr.inventory.output import check_destination, check_extra
 from airflow_provider_crr.replication.evidence import Left
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
 from airflow_provider_crr.s3.deadline import Deadline, until
-from airflow_provider_crr.s3.objects import S3Object
+from airflow_provider_crr.s3.objects import S3Object, is_arn
 from airflow_provider_crr.s3.uninterruptible import waited
 from airflow_provider_crr.tasks.arguments import is_known, storable
 from airflow_provider_crr.tasks.who import TRIGGERER, WORKER, asked
@@ -114,12 +114,14 @@ class GateEvidence:
             return None, self._not_written(str(error))
         rows = humanize.count(self._writer.rows)
         said = f"{rows} FAILED object version{'' if self._writer.rows == 1 else 's'}, for S3 Batch Operations:"
-        several = (
-            (f"they are of {len(self._buckets)} buckets, and one job takes objects of one bucket: split the list",)
-            if len(self._buckets) > 1
-            else ()
-        )
-        return self._uri, (f"{said} {legible(self._uri)}", *several)
+        remarks = [f"{said} {legible(self._uri)}"]
+        if len(self._buckets) > 1:
+            remarks.append(
+                f"they are of {len(self._buckets)} buckets, and one job takes objects of one bucket: split the list"
+            )
+        if any(map(is_arn, self._buckets)):
+            remarks.append("they are named by an access point, and a manifest names the bucket: put its name in the list")
+        return self._uri, tuple(remarks)
 
     def _not_written(self, why: str) -> tuple[str, ...]:
         return () if self._uri is None else (f"what FAILED is not listed at {legible(self._uri)}: {why}",)

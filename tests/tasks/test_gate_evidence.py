@@ -76,6 +76,18 @@ def test_gate_that_waits_holds_no_file_open(s3: S3Server) -> None:
     assert noted_files() == []
 
 
+def test_list_by_access_points_says_that_a_job_wants_the_bucket(s3: S3Server) -> None:
+    """A job looks for its objects in buckets: rows that have the ARN of an access point are to be changed first."""
+    point = "arn:aws:s3:eu-west-1:111122223333:accesspoint/landing"
+    evidence = GateEvidence(S3ReplicationHook(), failed_manifest_uri=URI)
+    evidence.note(ObjectReplication(S3Object(point, "a"), ObjectState.FAILED, version_id="v"))
+    left = evidence.leave(["FAILED"])
+    assert s3.written["ops", "failed.csv"][0] == f"{point},a,v\n".encode()
+    assert left.remarks[1:] == (
+        "they are named by an access point, and a manifest names the bucket: put its name in the list",
+    )
+
+
 def test_place_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """An upload that hangs is given up in time; the message says so, and the gate fails as it would."""
     monkeypatch.setitem(gate_evidence.SECONDS, WORKER, 0.5)
