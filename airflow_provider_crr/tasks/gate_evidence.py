@@ -120,7 +120,9 @@ class GateEvidence:
                 f"they are of {len(self._buckets)} buckets, and one job takes objects of one bucket: split the list"
             )
         if any(map(is_arn, self._buckets)):
-            remarks.append("they are named by an access point, and a manifest names the bucket: put its name in the list")
+            remarks.append(
+                "they are named by an access point, and a manifest names the bucket: put its name in the list"
+            )
         return self._uri, tuple(remarks)
 
     def _not_written(self, why: str) -> tuple[str, ...]:

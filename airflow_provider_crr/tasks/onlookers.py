@@ -10,7 +10,7 @@ import logging
 import platform
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from airflow_provider_crr.replication.progress import KEY, Wait
 from airflow_provider_crr.tasks import endings, evidence
 from airflow_provider_crr.tasks.progress_pushes import PUSHES, TRIGGERER, WORKER, Offers, can_push
 from airflow_provider_crr.tasks.telling import Teller
+from airflow_provider_crr.text.humanize import moment_of
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +110,7 @@ class Onlookers:
             where=self._where,
             host=platform.node(),
             state=state,
-            next_look=None if next_in is None else min(now + timedelta(seconds=next_in), self._deadline),
+            next_look=None if next_in is None else min(moment_of(now.timestamp() + next_in), self._deadline),
             unasked=str(unasked) if unasked else None,
             message=message,
         )
@@ -129,7 +130,7 @@ def of_worker(task: Any, context: Any, ends: float, *, begun: bool = False) -> O
     return Onlookers(
         task.log,
         where="worker",
-        deadline=_in(ends - time.monotonic()),
+        deadline=moment_of(time.time() + ends - time.monotonic()),
         offer=offers.offer if task.do_xcom_push else _nobody,
         begun=begun,
     )
@@ -145,7 +146,7 @@ def of_trigger(trigger: Any) -> Onlookers:
     return Onlookers(
         trigger.log,
         where="triggerer",
-        deadline=_in(trigger.deadline - time.time()),
+        deadline=moment_of(trigger.deadline),
         offer=_nobody if ti is None else Offers(partial(PUSHES.put, ti), TRIGGERER).offer,
         begun=trigger.next_poke > time.time(),  # the worker has just looked
     )
@@ -161,14 +162,6 @@ def show_end(task: Any, context: Any, event: Mapping[str, Any]) -> None:
     """
     if task.do_xcom_push:
         evidence.push(context, event.get("progress"), KEY)
-
-
-def _in(seconds: float) -> datetime:
-    """Return the moment in so many seconds, UTC; the last one that there is for what is later."""
-    try:
-        return datetime.now(UTC) + timedelta(seconds=seconds)
-    except OverflowError:
-        return datetime.max.replace(tzinfo=UTC)
 
 
 def _nobody(value: dict[str, Any]) -> None:
