@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,8 +26,9 @@ from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication.status import ObjectState
 from airflow_provider_crr.s3.deadline import Deadline, until
 from airflow_provider_crr.s3.objects import S3Object
+from airflow_provider_crr.tasks.former_jobs import ANY_TIME, Asking
 from airflow_provider_crr.tasks.repair_request import Begun, RepairRequest
-from airflow_provider_crr.text.legible import told
+from airflow_provider_crr.text.legible import legible, told
 
 if TYPE_CHECKING:
     from airflow_provider_crr.hooks.batch_operations import S3BatchOperationsHook
@@ -42,20 +44,48 @@ _CANCEL = 15.0
 def begin(
     request: RepairRequest,
     s3: S3ReplicationHook,
-    jobs_in: Callable[[str | None], S3BatchOperationsHook],
+    jobs_in: Callable[[str | None, str | None], S3BatchOperationsHook],
     log: logging.Logger | Any,
+    *,
+    kept: Begun | None = None,
+    created: Callable[[Begun], object] = lambda begun: None,
 ) -> Begun | Settled:
     """
     Check what can be checked, and create the job; if it was created before, return that one.
 
     :param request: what is asked for.
     :param s3: the hook that asks for objects.
-    :param jobs_in: returns the hook that asks for jobs in a Region; None for the connection's.
+    :param jobs_in: returns the hook that asks for jobs, given Region and account; None for those of the connection.
     :param log: where the price is written before the job is created.
+    :param kept: the job that an earlier try has created; None if none is known.
+    :param created: is told the job at once, before S3 is asked for it.
     :return: the job; or what was decided without one, because there is nothing to replicate, or too much, or it is a
         dry run.
     :raises CrrError: for what cannot work.
     """
+    if kept is not None:
+        log.info("going on with job %s, which an earlier try created", kept.job_id)
+    begun, asker = kept or _begin(request, s3, jobs_in, log), request.asker
+    while isinstance(begun, Begun):
+        created(begun)
+        if request.asking == ANY_TIME:
+            break
+        job = jobs_in(begun.region_name, begun.account_id).describe_job(begun.job_id)
+        if not request.asking.is_former(job):
+            break
+        log.info("job %s is %s, and was created before this was asked for: a new one is", job.job_id, job.status)
+        request = replace(request, asker=(*asker, job.job_id))
+        begun = _begin(request, s3, jobs_in, log)
+    return begun
+
+
+def _begin(
+    request: RepairRequest,
+    s3: S3ReplicationHook,
+    jobs_in: Callable[[str | None, str | None], S3BatchOperationsHook],
+    log: logging.Logger | Any,
+) -> Begun | Settled:
+    """Create the job, or find the one that has the token of the request."""
     client: Any = s3.get_conn()
     refuse_locked(client, report_place(request.report_uri)[0], request.report_uri)
     what = request.what
@@ -70,7 +100,7 @@ def begin(
         return selected
     log.info("%s", price_line(selected.objects))
     region = region_of(client, selected.bucket)
-    jobs = jobs_in(region)
+    jobs = jobs_in(region, None)
     job = JobRequest(
         selection=selected.selection,
         role_arn=request.role_arn,
@@ -152,17 +182,20 @@ def _dry_run(count: int, bucket: str, manifest: str | None) -> Settled:
     return Settled(line, found(total=count, manifest=manifest, price_usd=price_usd(count)))
 
 
-def cancel(jobs: Callable[[], S3BatchOperationsHook], job_id: str, log: logging.Logger | Any) -> None:
+def cancel(
+    jobs: Callable[[], S3BatchOperationsHook], job_id: str, log: logging.Logger | Any, asking: Asking = ANY_TIME
+) -> None:
     """
     Cancel the job of a task that is killed. An error is logged: nobody waits for this.
 
     :param jobs: returns the hook that asks for jobs.
     :param job_id: the job.
     :param log: of the task or the trigger.
+    :param asking: when the task was asked for.
     """
     try:
         with until(Deadline(_CANCEL)):
-            jobs().cancel_job(job_id, "the task was killed in Airflow")
+            jobs().cancel_job(job_id, asking.reason())
         log.info("job %s is cancelled", job_id)
     except Exception as error:
         log.warning("cannot cancel job %s: %s", job_id, error)
@@ -199,7 +232,9 @@ def _in_versions(objects: Sequence[S3Object], s3: S3ReplicationHook) -> list[S3O
                 passing=True,
             )
         if answer.state in _LACKING:
-            lacking.append(f"{answer.object} {answer.state.value}{f': {answer.detail}' if answer.detail else ''}")
+            lacking.append(
+                f"{legible(str(answer.object))} {answer.state.value}{f': {answer.detail}' if answer.detail else ''}"
+            )
         else:
             current[answer.object] = answer.object.in_version(answer.version_id or NULL_VERSION)
     if lacking:
