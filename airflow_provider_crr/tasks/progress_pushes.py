@@ -24,6 +24,8 @@ WORKER, TRIGGERER = (1.0, 60.0), (15.0, 600.0)
 #: A push that took a second is followed by nine seconds without one.
 _PAUSE = 9.0
 _pause = time.sleep
+#: The first push of a triggerer has Airflow load its API, which tells nothing of those that follow; seconds after it.
+_AFTER_FIRST = 1.0
 #: Seconds after which a thread that has nothing to push ends.
 _IDLE = 30.0
 
@@ -82,6 +84,7 @@ class Pushes:
         #: What is to be pushed, by task instance, the oldest first.
         self._waiting: dict[tuple[Any, ...], tuple[Any, dict[str, Any]]] = {}
         self._changed = Condition()
+        self._pushed = False
         self._thread: Thread | None = None
 
     def put(self, ti: Any, value: dict[str, Any]) -> None:
@@ -123,7 +126,9 @@ class Pushes:
                 self._push(ti, value)
             except Exception as error:
                 log.debug("the progress cannot be pushed: %s", error)
-            _pause(_PAUSE * (time.monotonic() - began))
+            pause = _PAUSE * (time.monotonic() - began)
+            _pause(pause if self._pushed else min(pause, _AFTER_FIRST))
+            self._pushed = True
 
 
 def can_push() -> bool:

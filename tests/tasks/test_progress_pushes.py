@@ -104,10 +104,13 @@ def test_newest_value_of_each_task_is_pushed() -> None:
 
 
 def test_pushes_of_a_triggerer_take_a_tenth_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After each push there is a pause of nine times its length; an error ends neither the thread nor the pushes."""
+    """
+    After each push there is a pause of nine times its length; an error ends neither the thread nor the pushes. The
+    first one, for which Airflow loads its API, keeps nobody waiting.
+    """
     pauses: list[float] = []
     monkeypatch.setattr(progress_pushes, "_pause", pauses.append)
-    took = 0.02
+    took = 0.2
 
     def push(instance: Any, value: dict[str, Any]) -> None:
         time.sleep(took)
@@ -117,7 +120,8 @@ def test_pushes_of_a_triggerer_take_a_tenth_of_the_time(monkeypatch: pytest.Monk
     for number in range(3):
         pushes.put(ti(number), {})
     until(lambda: len(pauses) == 3, "three pushes")
-    assert all(pause >= 9 * took for pause in pauses)
+    assert pauses[0] == 1
+    assert all(pause >= 9 * took for pause in pauses[1:])
 
 
 def test_thread_ends_when_there_is_nothing_to_push(monkeypatch: pytest.MonkeyPatch) -> None:
