@@ -30,7 +30,7 @@ export function steps(sample, statuses) {
   return [...groups.values()].map((objects) => {
     const [{ status }] = objects;
     const reason = reasonOf(objects[0]);
-    const notes = [...new Set(objects.flatMap(({ said, rule }) => [said, rule && `Replicated ${rule}`]).filter(Boolean))];
+    const notes = [...new Set(objects.flatMap(({ said, rule }) => [said, rule && `To be replicated ${rule}`]).filter(Boolean))];
     return h(
       "div",
       { class: `step step-${status.toLowerCase()}` },
