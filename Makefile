@@ -40,7 +40,7 @@ help: ## Show this list
 	@sed -n 's/^\([a-z0-9.-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
 		printf '  make %-15s %s\n' "$$name" "$$text"; done
 
-demo: $(VENV)/.project $(AWS)/.packages ## See the gate and the inventory summary at work, on this machine (two minutes)
+demo: $(VENV)/.project $(AWS)/.packages ## See gates, the inventory summary and a repair at work, on this machine (three minutes)
 	@$(BIN)/python -m demo
 
 playground: $(VENV)/.project $(AWS)/.packages ## Look at what goes wrong, in a browser, until Ctrl-C: GATES=1000 wait beside it (two minutes)

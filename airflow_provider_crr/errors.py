@@ -137,6 +137,14 @@ class InventoryFileInvalid(InventoryError):
     """A data file does not match the manifest: size, MD5, or a row that does not fit the schema."""
 
 
+class BatchManifestInvalid(InvalidArgument):
+    """A manifest is not one that S3 Batch Replication takes, or names something else than what it should."""
+
+
+class CompletionReportInvalid(CrrError):
+    """The completion report of an S3 Batch Operations job cannot be trusted; nothing of it was counted."""
+
+
 def from_dict(data: dict[str, Any]) -> CrrError:
     """
     Return the error that :meth:`CrrError.to_dict` described.

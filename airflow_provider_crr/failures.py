@@ -40,6 +40,10 @@ class ObjectsNotDeleted(_TaskFailure):
     """At least one object was not deleted, because S3 did not say that it is replicated."""
 
 
+class BatchReplicationFailed(_TaskFailure):
+    """A job of S3 Batch Replication did not replicate all that it should, or was not allowed to begin."""
+
+
 class ReplicationRulesBroken(_TaskFailure):
     """The settings of buckets, rules or role keep objects from being replicated, or may."""
 

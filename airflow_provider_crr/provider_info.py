@@ -52,7 +52,7 @@ def get_provider_info() -> dict[str, Any]:
         "description": (
             "Gate tasks on `Amazon S3 replication"
             " <https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication.html>`__,"
-            " and summarize S3 Inventory by replication status."
+            " summarize S3 Inventory by replication status, and repair what failed."
         ),
         "versions": [__version__],
         "integrations": [
@@ -62,17 +62,28 @@ def get_provider_info() -> dict[str, Any]:
                 "tags": ["aws"],
             }
         ],
-        "hooks": [_modules(name, "hooks.replication")],
+        "hooks": [_modules(name, "hooks.replication", "hooks.batch_operations")],
         "sensors": [_modules(name, "sensors.replication", "sensors.inventory")],
-        "triggers": [_modules(name, "triggers.replication", "triggers.inventory", "triggers.inventory_report")],
-        "operators": [_modules(name, "operators.deletion", "operators.inventory", "operators.rules")],
+        "triggers": [
+            _modules(
+                name,
+                *("triggers.replication", "triggers.inventory", "triggers.inventory_report"),
+                "triggers.batch_replication",
+            )
+        ],
+        "operators": [
+            _modules(name, *(f"operators.{each}" for each in ("deletion", "inventory", "rules", "batch_replication")))
+        ],
         "notifications": ["airflow_provider_crr.notifications.replication.ReplicationNotifier"],
         "config": {"crr": _CONFIGURATION},
         # Read by Airflow 3.2 and later; before, there is `python -m airflow_provider_crr.cli`.
         "cli": ["airflow_provider_crr.cli.definition.get_crr_commands"],
         "extra-links": [
-            f"airflow_provider_crr.links.console.{link}"
-            for link in ("S3ConsoleLink", "InventoryManifestLink", "WrittenReportLink")
+            "airflow_provider_crr.links.batch_job.BatchJobLink",
+            *(
+                f"airflow_provider_crr.links.console.{link}"
+                for link in ("S3ConsoleLink", "InventoryManifestLink", "WrittenReportLink")
+            ),
         ],
     }
 

@@ -35,8 +35,11 @@ def dag_policy(dag):
 
 
 def task_policy(task):
-    if hasattr(task, "poke_interval"):
-        task.poke_interval = 2.0
+    for interval in ("poke_interval", "poll_interval"):
+        if hasattr(task, interval):
+            setattr(task, interval, 2.0)
+    if getattr(task, "mode", None) == "reschedule":
+        task.mode = "poke"  # a busy Airflow mistakes one look for another if they come within seconds
 """
 
 

@@ -120,9 +120,14 @@ def versioned_bucket(client: Any, name: str) -> None:
     # S3 does not accept its oldest Region as a constraint.
     where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
     client.create_bucket(Bucket=name, **where)
-    client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    enable_versioning(client, name)
 
 
 def suspend_versioning(client: Any, name: str) -> None:
     """Suspend a bucket's versioning: every replication to it fails then."""
     client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Suspended"})
+
+
+def enable_versioning(client: Any, name: str) -> None:
+    """Enable a bucket's versioning, or enable it again."""
+    client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})

@@ -37,6 +37,7 @@ import pytest  # noqa: E402
 
 from airflow_provider_crr.errors import CrrError  # noqa: E402
 from local_aws import LocalAws  # noqa: E402
+from local_aws.batch.orders import BatchOrders  # noqa: E402
 from local_aws.buckets import ReplicatedPair, replicated_pair  # noqa: E402
 from tests.support.causes import is_circular  # noqa: E402
 from tests.support.credential_sources import Connect, Source  # noqa: E402
@@ -124,6 +125,21 @@ def denied_pair(aws: LocalAws) -> Iterator[ReplicatedPair]:
     name = f"landing-{uuid.uuid4().hex[:12]}"
     yield replicated_pair(aws, name, f"{name}-replica", denied=True)
     aws.release(name)
+
+
+@pytest.fixture
+def orders(aws: LocalAws) -> Iterator[BatchOrders]:
+    """Orders for S3 Batch Operations of the local AWS, which are forgotten after the test."""
+    yield aws.batch
+    aws.batch.reset()
+
+
+@pytest.fixture
+def broken(aws_conn: LocalAws, denied_pair: ReplicatedPair, orders: BatchOrders) -> Any:
+    """A bucket whose objects are FAILED, because the destination refuses."""
+    from tests.support.repairs import Broken
+
+    return Broken(aws_conn, denied_pair)
 
 
 @pytest.fixture

@@ -1,1 +1,1 @@
-"""S3 Batch Operations: the manifest of objects to repair, and the codes of failures."""
+"""S3 Batch Operations: manifests of what to repair, jobs, their completion reports, and the codes of failures."""

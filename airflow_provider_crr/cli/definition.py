@@ -69,6 +69,39 @@ ARG_PREFIX_DEPTH = _arg(
 ARG_VERSIONS = _arg(
     "--versions", choices=("all", "current"), default="all", help="All object versions, or the current ones"
 )
+ARG_PLACE = _arg(
+    "place",
+    nargs="?",
+    metavar="PLACE",
+    help="s3://BUCKET or s3://BUCKET/PREFIX: S3 looks there for what to repair, and counts it before it replicates",
+)
+ARG_MANIFEST = _arg(
+    "--manifest", metavar="URI", help="Repair the objects of a manifest, S3BatchOperations_CSV_20180820, instead"
+)
+ARG_CONFIRM = _arg("--confirm", metavar="JOB", help="Confirm the job of this id, which waits for it, instead")
+ARG_ROLE = _arg("--role-arn", metavar="ARN", help="Role of the job, which batchoperations.s3.amazonaws.com may assume")
+ARG_REPORT = _arg(
+    "--completion-report-uri", metavar="URI", help="Folder of S3's completion report: s3://bucket/prefix/"
+)
+ARG_STATUS = _arg(
+    "--status",
+    default="FAILED",
+    metavar="STATUSES",
+    help="What S3 looks for: FAILED by default, NONE, COMPLETED, REPLICA, joined by commas",
+)
+ARG_ACCOUNT_ID = _arg(
+    "--account-id", metavar="ACCOUNT", help="Account that owns the job; the connection's by default, which STS tells"
+)
+ARG_MAX_OBJECTS = _arg(
+    "--max-objects", type=int, metavar="NUMBER", help="Replicate nothing if there are more; with PLACE it needs --wait"
+)
+ARG_DRY_RUN = _arg("--dry-run", action="store_true", help="Check all that can be checked, and create no job")
+ARG_WAIT = _arg(
+    "--wait",
+    action="store_true",
+    help="Wait until the job has ended, read its report, and ask for the status of each object. With PLACE the job is\n"
+    "confirmed once S3 has counted; without --wait it waits for --confirm",
+)
 
 _COMMON = (ARG_CONN_ID, ARG_REGION, ARG_EXPECTED_BUCKET_OWNER, ARG_REQUESTER_PAYS, ARG_VERBOSE)
 
@@ -90,6 +123,13 @@ The exit code is what the gate would do now:
 """
 _SUMMARY_EXIT_CODES = """\
 Exit code: 0 whatever the report says; 1 if it cannot be read or trusted; 2 for wrong arguments.
+"""
+_REPAIR_EXIT_CODES = """\
+Exit code:
+  0  without --wait: the job is created, or confirmed; with it: all is replicated, or there was nothing to do
+  1  S3 could not be asked, or did not take the job
+  2  wrong arguments, or a manifest that S3 does not take
+  4  with --wait: the job failed, some task of it failed, or an object is not replicated; or more than --max-objects
 """
 
 CRR_COMMANDS = (
@@ -129,6 +169,18 @@ CRR_COMMANDS = (
         func=lazy_load_command("airflow_provider_crr.cli.summarize.summarize"),
         args=(ARG_INVENTORY, ARG_HTML, ARG_JSON_DOCUMENT, ARG_PREFIX_DEPTH, ARG_VERSIONS, *_COMMON),
         epilog=_SUMMARY_EXIT_CODES,
+    ),
+    ActionCommand(
+        name="repair",
+        help="Replicate with S3 Batch Replication what FAILED or was never tried",
+        description="Create a job of S3 Batch Replication, of what S3 finds in a bucket or of a manifest, or confirm\n"
+        "one. It costs $0.25 a job and $1.00 a million objects. The id of the job goes to standard output.",
+        func=lazy_load_command("airflow_provider_crr.cli.repair.repair"),
+        args=(
+            *(ARG_PLACE, ARG_MANIFEST, ARG_CONFIRM, ARG_ROLE, ARG_REPORT, ARG_STATUS, ARG_ACCOUNT_ID, ARG_MAX_OBJECTS),
+            *(ARG_DRY_RUN, ARG_WAIT, ARG_JSON_DOCUMENT, *_COMMON),
+        ),
+        epilog=_REPAIR_EXIT_CODES,
     ),
 )
 

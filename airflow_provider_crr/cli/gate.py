@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from datetime import UTC, datetime
 from typing import TextIO
 
 from airflow_provider_crr.cli.objects import connected
@@ -14,7 +13,7 @@ from airflow_provider_crr.cli.stored_gates import StoredGate, stored_gate
 from airflow_provider_crr.cli.sweep import sweep
 from airflow_provider_crr.replication.gate import Outcome
 from airflow_provider_crr.replication.verdict import Verdict
-from airflow_provider_crr.text.humanize import utc_text
+from airflow_provider_crr.text.humanize import moment_of, utc_text
 from airflow_provider_crr.text.legible import legible
 
 
@@ -47,7 +46,7 @@ def _circumstances(asked: StoredGate, verdict: Verdict) -> list[str]:
     by = f"the connection {connection!r}" if connection else "no connection, so by boto3's own credentials"
     lines = [f"the task is {asked.state or 'not scheduled yet'}; asked by {by}, as {asked.origin}"]
     if asked.deadline is not None and verdict.outcome is Outcome.WAIT:
-        lines.append(f"it gives up at {utc_text(datetime.fromtimestamp(asked.deadline, UTC))}")
+        lines.append(f"it gives up at {utc_text(moment_of(asked.deadline))}")
     if asked.pin_versions:
         seen = "those that the worker saw first" if asked.known else "the current ones, which may be others"
         lines.append(f"pin_versions: the gate waits for the versions that it saw first; asked for are {seen}")

@@ -20,6 +20,7 @@ from airflow_provider_crr.tasks.advice import log_hints, warn_when_parsed
 from airflow_provider_crr.tasks.arguments import TARGET_FIELDS, TargetArguments, one_of
 from airflow_provider_crr.tasks.connection import HOOK_FIELDS, HookOperator
 from airflow_provider_crr.tasks.lineage import MAX_PLACES, Flow, at_hand, deletion_flow
+from airflow_provider_crr.tasks.task_state import own_round_of
 from airflow_provider_crr.tasks.told_failures import ToldFailures, telling
 from airflow_provider_crr.text import humanize
 from airflow_provider_crr.text.legible import legible
@@ -153,9 +154,7 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, ToldFailures, HookOpera
     def _progress(self, context: Context, targets: Targets, hook: S3ReplicationHook) -> DeleteProgress:
         """Return what is kept for the next try, until a user clears the task; a dry run keeps nothing."""
         store: Any = None if self.only_check else context.get("task_state_store")
-        # Clearing another task of the run does not change max_tries: this task still goes on.
-        round = str(getattr(context.get("ti"), "max_tries", 0))
-        return DeleteProgress(store, round, targets, self.versions, hook.whereabouts())
+        return DeleteProgress(store, own_round_of(context), targets, self.versions, hook.whereabouts())
 
     def _go_on(self, progress: DeleteProgress, deletion: Deletion, context: Context) -> None:
         """Go on from where an earlier try ended."""

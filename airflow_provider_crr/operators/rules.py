@@ -31,8 +31,8 @@ class S3ReplicationRulesCheckOperator(ToldFailures, HookOperator):
     that these depend on: a few requests for each bucket, none for an object. What it finds, and what it does not look
     at: :doc:`/rules`. A check without findings is no promise: a gate still has to ask whether an object is replicated.
 
-    What cannot be seen for want of a permission stands in ``unseen``, and never counts as in order. Rules that cannot
-    be seen at all are an error, for then nothing is checked.
+    What cannot be seen, as a permission is missing, stands in ``unseen``, and never counts as in order. Rules that
+    cannot be seen at all are an error, for then nothing is checked.
 
     Returns (XCom) ``{"bucket", "findings": [{"severity", "rule", "key", "more_keys", "what", "remedy"}], "severities":
     {severity: findings}, "checked": {"keys", "prefixes", "rules", "destinations"}, "unseen": [{"what", "why"}],

@@ -72,7 +72,7 @@ class Collector:
         self._clock = clock
         self._told = told or (lambda answer, outcome: None)
         self._checked_buckets: set[str] = set()
-        self._rules = self._read_anew()
+        self._rules = self._rules_of_collect()
 
     def collect(self, stop: Event | None) -> Steps[Collect]:
         """
@@ -82,7 +82,7 @@ class Collector:
         :raises LookupFailed: if S3 cannot be asked; what was answered until then is not asked for again.
         """
         collect = Collect(self._tally(), unmatched=dict.fromkeys(self._patterns))
-        tally, self._rules = collect.tally, self._read_anew()
+        tally, self._rules = collect.tally, self._rules_of_collect()
         if self.evidence:
             self.evidence.begin()
         self.lags.begin(tally.now)
@@ -137,8 +137,8 @@ class Collector:
     def _tally(self) -> Tally:
         return Tally(self._clock(), listed=bool(self._patterns))
 
-    def _read_anew(self) -> ReadOnce:
-        # Rules are read anew for each collect: once a rule is removed, what it covered is not waited for.
+    def _rules_of_collect(self) -> ReadOnce:
+        # Rules are read again for each collect: once a rule is removed, what it covered is not waited for.
         source = self._source
         return ReadOnce(lambda bucket_name: source.get_replication_rules(bucket_name, brief=True))
 

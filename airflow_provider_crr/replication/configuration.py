@@ -93,7 +93,7 @@ def read_configuration(client: Any, bucket: str) -> ReplicationConfiguration:
     :param client: boto3 S3 client.
     :param bucket: the bucket.
     :raises BucketNotFound: if there is no such bucket.
-    :raises LookupFailed: if it cannot be read, usually for want of s3:GetReplicationConfiguration.
+    :raises LookupFailed: if it cannot be read, usually as s3:GetReplicationConfiguration is missing.
     """
     from botocore.exceptions import ClientError
 

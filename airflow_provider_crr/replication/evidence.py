@@ -28,7 +28,7 @@ class Evidence(Protocol):
     """Notes what FAILED, and leaves it where people find it. It raises nothing, and changes no verdict."""
 
     def begin(self) -> None:
-        """Begin anew: what was noted before is asked for once more."""
+        """Begin again: what was noted before is asked for once more."""
 
     def note(self, answer: ObjectReplication) -> None:
         """Note an answer in state FAILED."""

@@ -121,7 +121,7 @@ class Progress:
         """
         asked = islice(chain(self._targets.patterns, self._targets.objects), MAX_SAMPLE)
         waits = wait.state == "waiting"
-        return _bounded(
+        return bounded(
             {
                 "schema": SCHEMA,
                 "kind": "gate",
@@ -190,7 +190,7 @@ def news(value: Mapping[str, Any]) -> dict[str, Any]:
     return {name: part for name, part in value.items() if name not in _MOVES}
 
 
-def _bounded(value: dict[str, Any]) -> dict[str, Any]:
+def bounded(value: dict[str, Any]) -> dict[str, Any]:
     """Return a value that is not too long; what can be spared is cut from its end, the examples first."""
     value["message"] = _cut(value["message"], MAX_TEXT)
     value["unasked"] = _cut(told(value["unasked"]), _LITTLE) if value["unasked"] else None

@@ -232,17 +232,16 @@ def text(value: object, name: str) -> str:
     return value
 
 
-def account_id(value: object) -> str:
+def account_id(value: object, name: str = "expected_bucket_owner") -> str:
     """
     Return the id of an AWS account, 12 digits as text.
 
     :param value: the id. A whole number, which has lost its leading zeros, gets them back.
+    :param name: of the argument, for messages.
     :raises InvalidArgument: if it is something else.
     """
     whole = isinstance(value, int) and not isinstance(value, bool)
     digits = f"{value:012d}" if whole else value
     if not isinstance(digits, str) or not _ACCOUNT.fullmatch(digits):
-        raise InvalidArgument(
-            f"expected_bucket_owner is {value!r}", remedy="Give the 12 digits of an AWS account id, as text"
-        )
+        raise InvalidArgument(f"{name} is {value!r}", remedy="Give the 12 digits of an AWS account id, as text")
     return digits

@@ -21,6 +21,18 @@ argument                  what is taken                                         
 ``verify``                True, False, their names, or the path of a CA bundle         InvalidArgument
 ``inventory``             an S3 URI                                                    InvalidArgument
 ``newer_than``            a datetime with time zone, or its ISO 8601 text              None: any report
+``created_after``         the same                                                     InvalidArgument
+``created_before``        the same                                                     InvalidArgument
+``objects``               an S3 URI, a mapping, what a gate returned, or any           InvalidArgument
+                          collection of these, read once
+``manifest_uri``          an S3 URI                                                    None: nothing to do
+``source_bucket``         text; a whole number is the text of its digits               InvalidArgument
+``statuses``              one or several of FAILED, NONE, COMPLETED and REPLICA        InvalidArgument
+``prefix``                text; a whole number is the text of its digits               InvalidArgument
+``role_arn``              the ARN of a role                                            InvalidArgument
+``completion_report_uri`` an S3 URI                                                    InvalidArgument
+``work_uri``              the same                                                     InvalidArgument
+``account_id``            12 digits; a whole number gets back its leading zeros        InvalidArgument
 ``report_uri``            an S3 or file URI, or a path                                 InvalidArgument
 ``failed_manifest_uri``   the same                                                     InvalidArgument
 ``extra_args``            a mapping of what boto3 takes for an upload; where that is   InvalidArgument, also of
@@ -39,17 +51,21 @@ of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from airflow_provider_crr.batch.job_request import role
+from airflow_provider_crr.batch.selection import SELECTABLE, selectable
+from airflow_provider_crr.batch.wanted import HOW_TO_NAME_OBJECTS, wanted
 from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.s3 import objects as s3_uri
 from airflow_provider_crr.s3.objects import account_id
 from airflow_provider_crr.tasks.arguments import connection, moment, region, verification
 from airflow_provider_crr.tasks.rendered_keys import HOW_TO_NAME_KEYS, keys
 from airflow_provider_crr.tasks.rendered_values import BY_DATA, Unfit, Value, names_nothing, resolved, shown
+from airflow_provider_crr.tasks.storage_paths import as_text
 
 
 def _text(value: Value) -> Any:
@@ -64,6 +80,14 @@ def _account(value: Value) -> Any:
     return account_id(value.now)
 
 
+def _owner(value: Value) -> Any:
+    return account_id(value.now, "account_id")
+
+
+def _role(value: Value) -> Any:
+    return role(value.now)
+
+
 def _region(value: Value) -> Any:
     return region(value.now)
 
@@ -72,8 +96,17 @@ def _verification(value: Value) -> Any:
     return verification(value.now)
 
 
-def _moment(value: Value) -> Any:
-    return moment(value.now if isinstance(value.now, datetime) else value.text(), "newer_than")
+def _moment(name: str) -> Callable[[Value], Any]:
+    return lambda value: moment(value.now if isinstance(value.now, datetime) else value.text(), name)
+
+
+def _statuses(value: Value) -> Any:
+    now = value.now
+    return selectable([*now] if isinstance(now, Iterable) and not isinstance(now, str) else now)
+
+
+def _objects(value: Value) -> Any:
+    return wanted(as_text(value.now)[0])
 
 
 def _uri(value: Value) -> Any:
@@ -141,7 +174,25 @@ ARGUMENTS = {
     ),
     "inventory": Argument(_uri, "Give text: s3://destination-bucket/prefix/source-bucket/configuration-id/"),
     "newer_than": Argument(
-        _moment, "Give a datetime with time zone, or its ISO 8601 text; nothing means any report", True
+        _moment("newer_than"), "Give a datetime with time zone, or its ISO 8601 text; nothing means any report", True
+    ),
+    **{
+        name: Argument(
+            _moment(name),
+            f"Give a datetime with time zone, or its ISO 8601 text, or leave {name} out of the DAG for any",
+        )
+        for name in ("created_after", "created_before")
+    },
+    "objects": Argument(_objects, HOW_TO_NAME_OBJECTS),
+    "manifest_uri": Argument(_uri, "Give text: s3://bucket/key; nothing means that there is nothing to do", True),
+    "source_bucket": Argument(_text, "Give text: the bucket's name"),
+    "statuses": Argument(_statuses, f"Give one or several of {', '.join(SELECTABLE)}"),
+    "prefix": Argument(_text, "Give text: the beginning of the keys, or leave prefix out of the DAG for all keys"),
+    "role_arn": Argument(_role, "Give text: arn:aws:iam::111122223333:role/name"),
+    "completion_report_uri": Argument(_uri, "Give text: s3://bucket/prefix/"),
+    "work_uri": Argument(_uri, "Give text: s3://bucket/prefix/, or leave work_uri out of the DAG"),
+    "account_id": Argument(
+        _owner, "Give the 12 digits of an AWS account id as text, or leave account_id out for the connection's"
     ),
     "report_uri": Argument(_uri, _WHERE_TO_WRITE),
     "failed_manifest_uri": Argument(_uri, _WHERE_TO_WRITE),

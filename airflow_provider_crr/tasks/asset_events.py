@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 #: The parts of an inventory summary that are told.
 _SUMMARY = ("manifest", "source_bucket", "created_at", "objects", "bytes", "statuses", "report_uri")
+#: The parts of a repair that are told.
+_REPAIR = ("job_id", "total", "succeeded", "failed", "verified", "completion_report")
 
 
 class Rules(Protocol):
@@ -89,3 +91,12 @@ def summary_event(summary: Mapping[str, Any]) -> dict[str, Any]:
     :param summary: its XCom value.
     """
     return {name: summary[name] for name in _SUMMARY}
+
+
+def repair_event(value: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return what asset events tell of a repair that ended well.
+
+    :param value: its XCom value.
+    """
+    return {name: value[name] for name in _REPAIR}

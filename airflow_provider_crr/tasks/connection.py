@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import BaseOperator
@@ -72,10 +72,17 @@ class HookOperator(Templated, BaseOperator, Traced):
         :param hook_class: :class:`~airflow_provider_crr.hooks.replication.S3ReplicationHook`, which gets all seven
             arguments, or another hook of amazon's kind, which gets those that are not about S3.
         """
-        for_s3 = issubclass(hook_class, S3ReplicationHook)
-        return hook_class(
-            **{name: value for name, value in hook_arguments(self).items() if for_s3 or name not in _OF_S3}
-        )
+        arguments = hook_arguments(self)
+        return hook_class(**(arguments if issubclass(hook_class, S3ReplicationHook) else of_other_services(arguments)))
+
+
+def of_other_services(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return those keyword arguments that a hook of another service than S3 takes, too.
+
+    :param arguments: those of :class:`~airflow_provider_crr.hooks.replication.S3ReplicationHook`.
+    """
+    return {name: value for name, value in arguments.items() if name not in _OF_S3}
 
 
 def hook_arguments(task: Any, *, for_trigger: bool = False, parsing: bool = False) -> dict[str, Any]:

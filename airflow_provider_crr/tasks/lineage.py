@@ -158,6 +158,26 @@ def summary_flow(summary: Mapping[str, Any]) -> Flow:
     return Flow(inputs, tuple(map(Place.of, written)))
 
 
+def repair_flow(source: object, manifest: str | None, value: Mapping[str, Any] | None = None) -> Flow:
+    """
+    Return what a repair reads and writes.
+
+    :param source: name of the bucket that S3 searches, or the objects that are named.
+    :param manifest: S3 URI of the manifest that was given; None if none was.
+    :param value: its XCom value; None if it is not known.
+    """
+    known = value or {}
+    buckets = {source} if isinstance(source, str) else {obj.bucket for obj in _objects(source)}
+    read = [uri for uri in (manifest, known.get("manifest")) if uri]
+    inputs = (*(Place.in_bucket(bucket) for bucket in sorted(buckets)), *(Place.of(uri) for uri in dict.fromkeys(read)))
+    report = known.get("completion_report")
+    return Flow(inputs[:MAX_PLACES], (Place.of(report),) if report else ())
+
+
+def _objects(named: object) -> list[S3Object]:
+    return [obj for obj in named if isinstance(obj, S3Object)] if isinstance(named, list | tuple) else []
+
+
 def at_hand(bucket_key: object) -> bool:
     """Return whether keys can be read without asking Airflow; those that a mapped task returned cannot."""
     return isinstance(bucket_key, str | Mapping | S3Object | list | tuple | set | frozenset)

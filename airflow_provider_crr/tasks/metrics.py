@@ -122,7 +122,7 @@ def polled(ti: Any, value: Any) -> None:
 @_harmless
 def ended(ti: Any, event: Mapping[str, Any]) -> None:
     """
-    Send how long a gate was waited for; nothing if it was not a gate.
+    Send how long a gate was waited for, or what a repair has done; nothing of any other wait.
 
     :param ti: task instance.
     :param event: one of :mod:`airflow_provider_crr.tasks.endings`.
@@ -130,6 +130,14 @@ def ended(ti: Any, event: Mapping[str, Any]) -> None:
     value: Any = event.get("value")
     if _is_gate(value):
         _send(ti, [("timing", "gate.waited", timedelta(seconds=value["waited_seconds"]))], outcome=event["status"])
+    elif _is_repair(value):
+        gauges = {
+            "repair.objects": value["total"] or 0,
+            "repair.succeeded": value["succeeded"],
+            "repair.failed": value["failed"],
+            "repair.verified": sum(value["verified"].get(state.value, 0) for state in _REPLICATED),
+        }
+        _send(ti, [("gauge", *gauge) for gauge in gauges.items()], outcome=event["status"])
 
 
 @_harmless
@@ -152,6 +160,14 @@ def summarized(ti: Any, summary: Summary, now: datetime) -> None:
         "inventory.oldest_pending_seconds": summary.oldest_pending.age_seconds if summary.oldest_pending else 0.0,
     }
     _send(ti, [("gauge", *gauge) for gauge in gauges.items()], bucket=summary.source_bucket)
+
+
+#: States that say that an object is replicated.
+_REPLICATED = (ObjectState.COMPLETED, ObjectState.REPLICA)
+
+
+def _is_repair(value: Any) -> bool:
+    return isinstance(value, Mapping) and "failure_codes" in value
 
 
 def _is_gate(value: Any) -> bool:

@@ -10,7 +10,7 @@ import logging
 import platform
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from airflow_provider_crr.replication.progress import KEY, Wait
 from airflow_provider_crr.tasks import endings, evidence
 from airflow_provider_crr.tasks.progress_pushes import PUSHES, TRIGGERER, WORKER, Offers, can_push
 from airflow_provider_crr.tasks.telling import Teller
+from airflow_provider_crr.text.humanize import moment_of
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ class Onlookers:
             where=self._where,
             host=platform.node(),
             state=state,
-            next_look=None if next_in is None else min(now + timedelta(seconds=next_in), self._deadline),
+            next_look=None if next_in is None else min(moment_of(now.timestamp() + next_in), self._deadline),
             unasked=str(unasked) if unasked else None,
             message=message,
         )
@@ -126,7 +127,7 @@ def of_worker(task: Any, context: Any, ends: float, *, begun: bool = False) -> O
     return Onlookers(
         task.log,
         where="worker",
-        deadline=datetime.now(UTC) + timedelta(seconds=ends - time.monotonic()),
+        deadline=moment_of(time.time() + ends - time.monotonic()),
         offer=offers.offer if task.do_xcom_push else _nobody,
         begun=begun,
     )
@@ -142,7 +143,7 @@ def of_trigger(trigger: Any) -> Onlookers:
     return Onlookers(
         trigger.log,
         where="triggerer",
-        deadline=datetime.fromtimestamp(trigger.deadline, UTC),
+        deadline=moment_of(trigger.deadline),
         offer=_nobody if ti is None else Offers(partial(PUSHES.put, ti), TRIGGERER).offer,
         begun=trigger.next_poke > time.time(),  # the worker has just looked
     )

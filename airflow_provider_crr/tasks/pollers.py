@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from airflow_provider_crr.batch.repair_terms import RepairPolicy
+    from airflow_provider_crr.hooks.batch_operations import S3BatchOperationsHook
     from airflow_provider_crr.hooks.replication import S3ReplicationHook
     from airflow_provider_crr.hooks.sharing.shared_hook import SharedHook
     from airflow_provider_crr.inventory.arrival import ReportArrival
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_crr.replication.gate import GatePolicy
     from airflow_provider_crr.replication.poller import Watch
     from airflow_provider_crr.replication.targets import Targets
+    from airflow_provider_crr.tasks.repair_progress import ShownRepair
 
 
 def gate(
@@ -83,3 +86,51 @@ def report_arrival(get_conn: Callable[[], Any], inventory: str, newer_than: date
         return uri
 
     return ReportArrival(find, inventory, newer_than)
+
+
+def repair(
+    source: S3ReplicationHook | SharedHook,
+    jobs: S3BatchOperationsHook,
+    job_id: str,
+    policy: RepairPolicy,
+    *,
+    manifest: str | None,
+    ti: Any,
+    what: str = "",
+    started_at: datetime | None = None,
+) -> ShownRepair:
+    """
+    Return a job of S3 Batch Replication to be watched. The clients are made here, as for a gate.
+
+    :param source: the hook that asks for objects.
+    :param jobs: the hook that asks for jobs.
+    :param job_id: the job.
+    :param policy: what is allowed, and what counts as success.
+    :param manifest: S3 URI of its manifest; None if S3 makes it.
+    :param ti: task instance for whose metrics answers are counted, None if it is not known.
+    :param what: what it replicates, in words.
+    :param started_at: when the task began, UTC; None for now.
+    """
+    from airflow_provider_crr.replication.verification import Verification
+    from airflow_provider_crr.tasks.metrics import Metered
+    from airflow_provider_crr.tasks.repair_progress import ShownRepair
+
+    source.get_conn()
+    jobs.get_conn()
+    jobs.s3 = source  # the report is read through the client that is there
+    return ShownRepair(
+        jobs,
+        job_id,
+        policy,
+        lambda objects, since: Verification(objects, Metered(source, ti), since=since),
+        manifest=manifest,
+        what=what,
+        started_at=started_at or datetime.now(UTC),
+        connection=jobs.aws_conn_id,
+        policy_shown={
+            "max_objects": policy.max_objects,
+            "max_failed": policy.max_failed,
+            "verify_replication": policy.verifies,
+            "verify_timeout": policy.verify_timeout,
+        },
+    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -25,3 +26,12 @@ def round_of(context: Context) -> str:
     :param context: Airflow's context of the task.
     """
     return f"{getattr(context['ti'], 'max_tries', 0)}/{getattr(context.get('dag_run'), 'clear_number', 0)}"
+
+
+def own_round_of(context: Mapping[str, Any]) -> str:
+    """
+    Return such a text that does not change when another task of the run is cleared: what this task did stays done.
+
+    :param context: Airflow's context of the task.
+    """
+    return str(getattr(context.get("ti"), "max_tries", 0))

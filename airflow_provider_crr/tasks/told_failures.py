@@ -16,7 +16,7 @@ from airflow_provider_crr.tasks.compat import (
 )
 
 #: Errors that say how a wait ended, after the log has said it. Where they were raised tells nobody anything, so they
-#: are raised anew where Airflow calls the task: the log then has as few lines below them as can be.
+#: are raised again where Airflow calls the task: the log then has as few lines below them as can be.
 VERDICTS = (AirflowFailException, AirflowSensorTimeout)
 T = TypeVar("T", bound="ToldFailures")
 R = TypeVar("R")

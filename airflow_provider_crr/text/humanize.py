@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
+
+#: Seconds since 1970 of the last day that a datetime knows.
+_LAST_DAY = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _AGES = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
@@ -69,6 +72,15 @@ def share(part: int, whole: int) -> str:
     if 100 <= hundredths < 9_900:
         return f"{hundredths // 10 / 10:.1f} %"
     return f"{hundredths / 100:.2f} %"
+
+
+def moment_of(timestamp: float) -> datetime:
+    """
+    Return a moment, UTC. After the calendar, such as at the end of a very long timeout, it is the calendar's last day.
+
+    :param timestamp: seconds since 1970.
+    """
+    return datetime.fromtimestamp(min(timestamp, _LAST_DAY), UTC)
 
 
 def utc_text(moment: datetime) -> str:

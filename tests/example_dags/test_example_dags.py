@@ -17,6 +17,8 @@ from local_aws.buckets import ReplicatedPair, replicated_pair, replication_rule,
 from local_aws.inventory.report import deliver, write_report
 from local_aws.inventory.scan import scan
 from tests.support.example_runs import DagOutcome
+from tests.support.polling import until
+from tests.support.repair_loop import REPAIRED, RepairLoop
 
 
 def put(pair: ReplicatedPair, *keys: str) -> None:
@@ -214,6 +216,37 @@ def test_delete_safely_deletes_what_is_replicated_and_nothing_else(
     assert keys_left(half_replicated) == ["orders/tmp/1"]
     replicas = half_replicated.destination_client.list_object_versions(Bucket=half_replicated.destination)
     assert [version["Key"] for version in replicas["Versions"]] == ["orders/in/1", "orders/in/1"]
+
+
+def test_what_failed_is_repaired(
+    run_example: Callable[..., DagOutcome], aws_conn: LocalAws, pair: ReplicatedPair
+) -> None:
+    """The gate names what FAILED, the report counts it, a job repairs it once it can, and the second gate opens."""
+    loop = RepairLoop(pair)
+
+    def deliver_and_mend() -> None:
+        until(lambda: aws_conn.heads(pair.source, "orders/") >= 3, "the gate has asked", 60)
+        loop.deliver()
+        until(loop.is_counted, "the manifest is there", 60)
+        loop.mend()
+
+    outside = threading.Thread(target=deliver_and_mend, daemon=True)
+    outside.start()
+    run = run_example("repair_failed", **loop.params)
+    outside.join(60)
+    assert run.states == {"gate": "failed", **dict.fromkeys(REPAIRED, "success")}
+    assert run.state == "success"
+    loop.check(run.returned)
+
+
+def test_nothing_is_repaired_where_nothing_failed(run_example: Callable[..., DagOutcome], pair: ReplicatedPair) -> None:
+    """If the gate opens, the repair is skipped, and what waited for the gate runs."""
+    run = run_example("repair_failed", bucket=pair.source, destination=pair.destination)
+    skipped = ("report", "count", "mended", "repair", "gate_again")
+    assert run.states == {
+        **dict.fromkeys(("land", "gate", "publish"), "success"),
+        **dict.fromkeys(skipped, "skipped"),
+    }
 
 
 def test_check_rules_lets_the_gate_wait_for_what_is_replicated(

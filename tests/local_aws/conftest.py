@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from local_aws import LocalAws
-from local_aws.batch.orders import BatchOrders
 from tests.support.batch_jobs import Jobs
 
 
@@ -15,10 +12,3 @@ from tests.support.batch_jobs import Jobs
 def jobs(aws: LocalAws) -> Jobs:
     """Jobs with a bucket of reports of their own."""
     return Jobs(aws)
-
-
-@pytest.fixture
-def orders(aws: LocalAws) -> Iterator[BatchOrders]:
-    """Orders that are forgotten after the test."""
-    yield aws.batch
-    aws.batch.reset()

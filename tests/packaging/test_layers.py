@@ -22,8 +22,8 @@ BELOW["errors"] = {"text"}
 BELOW["s3"] = {"errors", "text"}
 BELOW["batch"] = BELOW["replication"] = BELOW["inventory"] = {"s3", *BELOW["s3"]}
 BELOW["lookup"] = {"replication", *BELOW["replication"]}
-BELOW["hooks"] = {"lookup", *BELOW["lookup"]}
-BELOW["tasks"] = {"failures", "hooks", "inventory", "batch", *BELOW["hooks"]}
+BELOW["hooks"] = {"lookup", "batch", *BELOW["lookup"]}
+BELOW["tasks"] = {"failures", "hooks", "inventory", *BELOW["hooks"]}
 BELOW["failures"] = {"errors"}
 BELOW["provider_info"] = set()
 #: The rooms of Airflow's faces: each may import whatever is below them, and the other faces.

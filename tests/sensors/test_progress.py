@@ -186,6 +186,18 @@ def test_no_xcom_if_the_author_wants_none(s3: S3Server, *, deferrable: bool) -> 
     assert context.states == []
 
 
+def test_wait_that_ends_after_the_calendar_is_one(s3: S3Server) -> None:
+    """A timeout of thousands of years is a long one, on the worker and in the triggerer."""
+    soon(s3)
+    context = Context()
+    task = gate(deferrable=True, timeout=1e12)
+    trigger = S3ReplicationTrigger(**handed_over(task, context))
+    trigger.next_poke = trigger.not_before = 0.0
+    trigger.poke_interval = 0.1
+    assert event(trigger)["status"] == "done"
+    assert context.progress[0]["deadline"].startswith("9999-")
+
+
 def handed_over(task: Any, context: Context | None = None) -> dict[str, Any]:
     """Return what is stored of a gate that defers."""
     with pytest.raises(TaskDeferred) as caught:

@@ -38,8 +38,9 @@ def run_example(dags: Path, name: str, **params: Any) -> DagOutcome:
         spec.loader.exec_module(module)
         for task in module.dag.tasks:
             task.retry_delay = timedelta(seconds=0.1)
-            if hasattr(task, "poke_interval"):
-                task.poke_interval = 0.2
+            for interval in ("poke_interval", "poll_interval"):
+                if hasattr(task, interval):
+                    setattr(task, interval, 0.2)
         return _outcome(module.dag.test(logical_date=datetime.now(UTC), run_conf=params))
     finally:
         path.unlink()

@@ -13,10 +13,11 @@ import threading
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
 
+from local_aws.batch.endpoint import reach_by_address
 from tests.support.batch_forms import NAMESPACE, refusal
 from tests.support.http_server import Asked, HttpServer, Said
 
@@ -101,3 +102,20 @@ def _call(asked: Asked) -> Call:
         account_id = found.group()
     query = {name: values[0] for name, values in parse_qs(parts.query).items()}
     return Call(operation, account_id, job_id, query, asked.body)
+
+
+def client_of(server: S3ControlServer) -> Any:
+    """Return boto3's client of a server; it asks once."""
+    import boto3
+    from botocore.config import Config
+
+    return reach_by_address(
+        boto3.client(
+            "s3control",
+            region_name="eu-west-1",
+            endpoint_url=server.url,
+            aws_access_key_id="key",
+            aws_secret_access_key="secret",
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+    )

@@ -99,9 +99,9 @@ print(len(Plugin.fastapi_apps), len(Plugin.external_views))
 """
 
 
-@pytest.mark.parametrize(("value", "shown"), [("True", "1 1"), ("False", "0 0"), ("f", "0 0"), ("maybe", "1 1")])
+@pytest.mark.parametrize(("value", "shown"), [("True", "1 2"), ("False", "0 0"), ("f", "0 0"), ("maybe", "1 2")])
 def test_tab_is_there_unless_it_is_switched_off(value: str, shown: str) -> None:
-    """Airflow loads a plugin with a page and a tab, or with neither; of a word that is no answer the log tells."""
+    """Airflow loads a plugin with its files and two pages, or with nothing; a word that is no answer is logged."""
     run = subprocess.run(
         [sys.executable, "-c", SCRIPT], env={**os.environ, TAB: value}, capture_output=True, text=True, check=True
     )

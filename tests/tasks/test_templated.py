@@ -12,6 +12,7 @@ from lazy_object_proxy import Proxy
 
 from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
+from airflow_provider_crr.operators.batch_replication import S3BatchReplicationOperator
 from airflow_provider_crr.operators.deletion import S3DeleteReplicatedObjectsOperator
 from airflow_provider_crr.operators.inventory import S3InventorySummaryOperator
 from airflow_provider_crr.s3.objects import S3Object
@@ -22,12 +23,16 @@ from airflow_provider_crr.triggers.inventory_report import S3InventoryReportTrig
 
 TEMPLATE = "{{ made }}"
 NOTHING = [None, "", " \n", "None", Proxy(lambda: None), jinja2.Undefined(), jinja2.StrictUndefined()]
-OPTIONAL = {"newer_than", "region_name"}
+OPTIONAL = {"newer_than", "region_name", "manifest_uri"}
 INVENTORY = "s3://dest/landing/daily/"
 
 
 @pytest.mark.parametrize(
-    "task", [S3ReplicationSensor, S3InventorySensor, S3InventorySummaryOperator, S3DeleteReplicatedObjectsOperator]
+    "task",
+    [
+        *(S3ReplicationSensor, S3InventorySensor, S3InventorySummaryOperator, S3DeleteReplicatedObjectsOperator),
+        S3BatchReplicationOperator,
+    ],
 )
 def test_every_templated_argument_is_in_the_table(task: type) -> None:
     """No templated argument of any task is left out of the table."""
@@ -37,8 +42,8 @@ def test_every_templated_argument_is_in_the_table(task: type) -> None:
 
 @pytest.mark.parametrize("name", ARGUMENTS)
 @pytest.mark.parametrize("nothing", NOTHING, ids=lambda value: type(value).__name__)
-def test_nothing_means_not_given_for_two_arguments_only(name: str, nothing: object) -> None:
-    """Every spelling of nothing is "not given" for newer_than and region_name, and refused for all others."""
+def test_nothing_means_not_given_for_three_arguments_only(name: str, nothing: object) -> None:
+    """Every spelling of nothing is "not given" for newer_than, region_name, manifest_uri, and refused elsewhere."""
     if name in OPTIONAL:
         assert coerced(name, nothing, TEMPLATE) is None
         return

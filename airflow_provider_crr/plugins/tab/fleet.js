@@ -20,7 +20,7 @@ export class Fleet {
     const { instances, left } = await waitingInstances();
     this.#sorted ??= await sortsPushers();
     const { stamps, cut } = await pushed(instances, this.#sorted);
-    // A poke that begins anew clears its XComs, and pushes them again a moment later.
+    // A poke that begins again clears its XComs, and pushes them again a moment later.
     const stampOf = (instance) => stamps.get(idOf(named(instance))) ?? this.#stamps.get(tryOf(instance));
     const ours = instances.map((instance) => ({ instance, ti: named(instance), stamp: stampOf(instance) })).filter(({ stamp }) => stamp);
     this.#stamps = new Map(ours.map(({ instance, stamp }) => [tryOf(instance), stamp]));

@@ -39,7 +39,7 @@ async function arrange() {
 }
 
 function draw(some, matching, reading) {
-  // A wait begins anew with each poke, as far as Airflow knows; its value knows better.
+  // A wait begins again with each poke, as far as Airflow knows; its value knows better.
   const first = some.toSorted((a, b) => begun(a) - begun(b));
   const seen = first.map((wait) => [wait.ti, wait.instance.state, wait.stamp]);
   show(JSON.stringify([words.value, rows, matching, found.waits.length, found.cut, reading, seen]), () => fleetPage(first, matching, found, reading));

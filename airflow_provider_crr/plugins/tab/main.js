@@ -19,7 +19,7 @@ const [SOON, MANY, PERHAPS] = [5000, 15_000, 10_000];
 const [LOG, LOG_MOST] = [10_000, 60_000];
 const NEEDS = "the DAG's task instances and XComs";
 
-/** What was seen last: a poke that begins anew clears its XComs, and pushes them again a moment later. */
+/** What was seen last: a poke that begins again clears its XComs, and pushes them again a moment later. */
 let kept = { name: "", progress: undefined };
 let log = { name: "", at: 0, pause: LOG, found: null };
 let ended = "";

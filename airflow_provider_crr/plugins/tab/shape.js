@@ -27,8 +27,9 @@ export const isGate = shaped({
 });
 
 /** What it returns when its time was up before S3 had answered once. */
-export const isUnasked = (value) => isUnaskedShape(value) && Object.keys(value).length === 2;
+export const isUnasked = (value) => isUnaskedShape(value) && Object.keys(value).every((name) => UNASKED.has(name));
 const isUnaskedShape = shaped({ head_requests: isCount, waited_seconds: isNumber });
+const UNASKED = new Set(["head_requests", "waited_seconds", "replication_lag", "failed_manifest_uri"]);
 
 /** The schema of inventory summaries that this page knows. */
 export const SCHEMA = 1;

@@ -12,7 +12,7 @@ from airflow_provider_crr.replication.configuration import ReplicationConfigurat
 @dataclass(frozen=True, slots=True)
 class Unseen:
     """
-    An answer that was not to be had, usually for want of a permission. Nothing is concluded from it.
+    An answer that did not come, usually because a permission is missing. Nothing is concluded from it.
 
     :param what: what was to be seen, such as ``"the versioning of s3://copy"``.
     :param why: why it was not, with the remedy.

@@ -1,0 +1,179 @@
+"""The files of S3 Batch Operations in S3: the completion report, and the manifest that somebody wrote."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import IO, Any
+from weakref import finalize
+
+from airflow_provider_crr.batch.completion_report import (
+    CompletionReport,
+    ResultFile,
+    Results,
+    invalid_file,
+    result_files,
+    task_results,
+)
+from airflow_provider_crr.batch.job import Job
+from airflow_provider_crr.batch.manifest_check import Checked, check
+from airflow_provider_crr.errors import BatchManifestInvalid, LookupFailed
+from airflow_provider_crr.s3.client_errors import translated
+from airflow_provider_crr.s3.etags import opaque
+from airflow_provider_crr.s3.objects import S3Object, split_uri
+
+#: Largest ``manifest.json`` of a report that is read; it names two files.
+_MAX_MANIFEST = 1_000_000
+#: Bytes of the objects to verify that are kept in memory; more of them go to a temporary file.
+_IN_MEMORY = 4_000_000
+_CHUNK = 1_000_000
+_SEPARATOR = "\0"  # in no key
+
+
+class _Missing(LookupFailed):
+    """The object is not there."""
+
+
+def read_report(client: Any, job: Job) -> CompletionReport | None:
+    """
+    Return the completion report of a job, every file of which matches its MD5.
+
+    :param client: boto3 S3 client.
+    :param job: the job.
+    :return: None as long as it is not there, or has fewer rows than the job had tasks.
+    :raises CompletionReportInvalid: if it is not what S3 writes.
+    :raises LookupFailed: if it cannot be read.
+    """
+    if job.report is None:
+        return None
+    uri = f"{job.report}manifest.json"
+    results = Results()
+    spool: Any = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
+    try:
+        with _open(client, uri) as (body, _):
+            files = result_files(body.read(_MAX_MANIFEST), uri)
+        for file in files:
+            _count(client, file, job, results, spool)
+    except _Missing:
+        spool.close()
+        return None
+    except BaseException:
+        spool.close()
+        raise
+    if results.succeeded + results.failed < job.run:
+        spool.close()
+        return None
+    report = CompletionReport(uri, results, lambda: _objects(spool))
+    finalize(report, spool.close)
+    return report
+
+
+def _count(client: Any, file: ResultFile, job: Job, results: Results, spool: IO[bytes]) -> None:
+    with _open(client, file.uri) as (body, _):
+        hashed = _Hashed(body)
+        lines = io.TextIOWrapper(io.BufferedReader(hashed, _CHUNK), encoding="utf-8", newline="")
+        for result in task_results(lines, file.uri, generated=job.generated):
+            results.add(result)
+            if result.succeeded:
+                obj = result.object
+                spool.write(
+                    f"{obj.bucket}{_SEPARATOR}{obj.key}{_SEPARATOR}{obj.version_id or ''}{_SEPARATOR}\n".encode()
+                )
+    if hashed.md5.hexdigest() != file.md5:
+        raise invalid_file(file, hashed.md5.hexdigest())
+
+
+def _objects(spool: IO[bytes]) -> Iterator[S3Object]:
+    with spool:
+        spool.seek(0)
+        rest = ""
+        for line in io.TextIOWrapper(spool, encoding="utf-8", newline="\n"):
+            rest += line
+            if rest.endswith(f"{_SEPARATOR}\n"):  # a key may have line breaks
+                bucket, key, version_id, _ = rest.split(_SEPARATOR)
+                rest = ""
+                yield S3Object(bucket, key, version_id or None)
+
+
+def read_manifest(client: Any, uri: str) -> tuple[Checked, str]:
+    """
+    Read a manifest through; return what it is about, and its ETag.
+
+    :param client: boto3 S3 client.
+    :param uri: its S3 URI.
+    :raises BatchManifestInvalid: if it is not there, or S3 Batch Replication cannot take it.
+    :raises LookupFailed: if it cannot be read.
+    """
+    try:
+        with _open(client, uri, what="the manifest") as (body, answer):
+            encryption = str(answer.get("ServerSideEncryption") or "")
+            if encryption.startswith("aws:") or answer.get("SSECustomerAlgorithm"):
+                raise BatchManifestInvalid(
+                    f"the manifest cannot be taken: it is encrypted with {encryption or 'a key of the customer'}",
+                    uri=uri,
+                    remedy="Write it without KMS: S3 Batch Operations reads a CSV manifest only with SSE-S3",
+                )
+            lines = io.TextIOWrapper(io.BufferedReader(_Hashed(body), _CHUNK), encoding="utf-8", newline="")
+            return check(lines, uri), opaque(answer.get("ETag"))
+    except _Missing as missing:
+        raise BatchManifestInvalid(
+            "there is no such manifest", uri=uri, remedy="Check the URI; a task upstream may have written none"
+        ) from missing
+
+
+def etag_of(client: Any, uri: str) -> str | None:
+    """
+    Return the ETag of an object, None if it is not there.
+
+    :param client: boto3 S3 client.
+    :param uri: its S3 URI.
+    :raises LookupFailed: if S3 cannot be asked.
+    """
+    try:
+        with _open(client, uri, what="the manifest") as (_, answer):
+            return opaque(answer.get("ETag"))
+    except _Missing:
+        return None
+
+
+@contextmanager
+def _open(client: Any, uri: str, *, what: str = "the completion report") -> Iterator[tuple[Any, Any]]:
+    from http.client import HTTPException
+
+    from urllib3.exceptions import HTTPError
+
+    bucket, key = split_uri(uri)
+    missing = _Missing("no such object", uri=uri)
+    with translated(uri, f"read {what}", permission="s3:GetObject", missing=missing):
+        try:
+            answer = client.get_object(Bucket=bucket, Key=key)
+            with closing(answer["Body"]) as body:
+                yield body, answer
+        except (HTTPError, HTTPException) as error:
+            raise LookupFailed(
+                f"cannot read {what}: the answer breaks off: {type(error).__name__}",
+                uri=uri,
+                remedy="Run the task again; if it stays, look at what stands between here and S3",
+                passing=True,
+            ) from error
+
+
+class _Hashed(io.RawIOBase):
+    """A body whose MD5 is known once it is read."""
+
+    def __init__(self, body: Any) -> None:
+        super().__init__()
+        self.md5 = hashlib.md5(usedforsecurity=False)
+        self._body = body
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        chunk = self._body.read(len(buffer))
+        self.md5.update(chunk)
+        buffer[: len(chunk)] = chunk
+        return len(chunk)

@@ -1,0 +1,212 @@
+"""Whatever happens to the worker, there is one job; and a user who clears the task gets a new one."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_crr.failures import BatchReplicationFailed
+from airflow_provider_crr.tasks.compat import TaskDeferred
+from local_aws.batch.orders import BatchOrders
+from tests.support.killed_worker import PLACES, FileStore, Try, run_and_kill
+from tests.support.repairs import ROLE, Broken, Run, Store, run
+
+
+def arguments(broken: Broken, **more: Any) -> dict[str, Any]:
+    return {
+        "role_arn": ROLE,
+        "completion_report_uri": f"s3://{broken.reports}/repair/",
+        "poll_interval": 0.05,
+        "deferrable": True,
+        **more,
+    }
+
+
+#: The token alone must do at every place; what is kept matters once there is a job.
+CREATED = PLACES.index("under way: CreateJob")
+KILLED = [(place, False) for place in PLACES if "kept" not in place] + [
+    (place, True) for place in PLACES[CREATED + 1 :]
+]
+
+
+@pytest.mark.parametrize(("place", "state"), KILLED)
+def test_worker_that_is_killed_anywhere_leaves_one_job(
+    broken: Broken, orders: BatchOrders, tmp_path: Path, place: str, state: bool
+) -> None:
+    """It is killed at a place, Airflow retries, and the retry repairs with the job that is there, or with the first."""
+    uris = broken.put("a")
+    broken.pair.allow()
+    orders.hold("Active")
+    if place.startswith("under way"):
+        orders.delay("CreateJob", 5)
+    store, run_id = tmp_path / "store" if state else None, uuid.uuid4().hex
+    asked = arguments(broken, objects=uris)
+    ended = run_and_kill(place, broken.aws.airflow_connection_uri_json(), asked, run_id, store)
+    assert ended == -signal.SIGKILL
+    orders.delay("CreateJob", 0)
+    orders.release()
+    assert bool(broken.jobs()) == (PLACES.index(place) >= CREATED)
+    value = run(broken.operator(**asked), Try(run_id, FileStore(store) if store else None))
+    assert value["verified"] == {"COMPLETED": 1}
+    (job,) = broken.jobs()
+    assert job["JobId"] == value["job_id"]
+
+
+def test_triggerer_that_dies_leaves_one_job(broken: Broken) -> None:
+    """Another triggerer goes on with what is stored."""
+    broken.put("a")
+    broken.pair.allow()
+    task, context = broken.operator(source_bucket=broken.bucket, deferrable=True), Run()
+    with pytest.raises(TaskDeferred):
+        task.execute(context)
+    assert run(broken.operator(source_bucket=broken.bucket, deferrable=True), context)["total"] == 1
+    assert len(broken.jobs()) == 1
+
+
+@pytest.mark.parametrize("state", [True, False], ids=["state", "no-state"])
+def test_who_clears_the_task_asks_for_a_new_job(broken: Broken, state: bool) -> None:
+    """A retry has the same round, a cleared task another one; that others of the run were cleared is none."""
+    uris, context = broken.put("a"), Run(state=state)
+    for try_number in (1, 2):
+        context.try_number = try_number
+        context["dag_run"] = type("DagRun", (), {"clear_number": try_number})
+        with pytest.raises(BatchReplicationFailed):
+            run(broken.operator(objects=uris), context)
+    assert len(broken.jobs()) == 1
+    broken.pair.allow()
+    run(broken.operator(objects=uris), context.cleared())
+    assert len(broken.jobs()) == 2
+
+
+def test_other_runs_tasks_and_map_indexes_have_jobs_of_their_own(broken: Broken) -> None:
+    """What is mapped over two lists is two jobs, also of equal lists."""
+    uris = broken.put("a")
+    broken.pair.allow()
+    first, second = Run(), Run()
+    second.run_id, second.map_index = first.run_id, 1
+    for context in (first, second, Run()):
+        run(broken.operator(objects=uris, verify_replication=False), context)
+    assert len(broken.jobs()) == 3
+
+
+def test_order_of_objects_makes_no_difference(broken: Broken) -> None:
+    """A list from another task, or a set, may come in another order at the next try."""
+    uris, context = broken.put("a", "b"), Run(state=False)
+    broken.pair.allow()
+    run(broken.operator(objects=uris), context)
+    run(broken.operator(objects=uris[::-1]), context)
+    assert len(broken.jobs()) == 1
+
+
+def test_manifest_that_was_written_again_meanwhile_makes_no_second_job(broken: Broken) -> None:
+    """The token is used with another ETag: S3 refuses, and the job of before is found."""
+    (uri,) = broken.put("a")
+    broken.pair.allow()
+    row, context = f"{broken.bucket},a,{uri.partition('=')[2]}\n", Run(state=False)
+    manifest = broken.manifest(row)
+    run(broken.operator(manifest_uri=manifest), context)
+    broken.manifest(row * 2)
+    run(broken.operator(manifest_uri=manifest), context)
+    assert len(broken.jobs()) == 1
+
+
+def test_object_that_was_overwritten_meanwhile_makes_no_second_job(broken: Broken) -> None:
+    """The manifest of the first try is taken as it is, also where no version was named."""
+    broken.put("a")
+    broken.pair.allow()
+    context = Run(state=False)
+    run(broken.operator(objects=f"s3://{broken.bucket}/a"), context)
+    broken.put("a")
+    run(broken.operator(objects=f"s3://{broken.bucket}/a"), context)
+    assert len(broken.jobs()) == 1
+
+
+def test_answer_of_create_job_that_is_lost_makes_no_second_job(broken: Broken, orders: BatchOrders) -> None:
+    """S3 has created the job, and the client heard nothing of it: the request is repeated until it does."""
+    uris = broken.put("a")
+    broken.pair.allow()
+    orders.delay("CreateJob", 2)
+    config = {"read_timeout": 1, "retries": {"total_max_attempts": 1}}
+    task, context = broken.operator(objects=uris, botocore_config=config), Run()
+    stop = task._poll(context, started_at=None, ends=10**9, least=2.0)  # type: ignore[arg-type]
+    assert stop is None
+    orders.delay("CreateJob", 0)
+    assert run(task, context)["verified"] == {"COMPLETED": 1}
+    assert len(broken.jobs()) == 1
+
+
+def test_throttling_is_no_failure(broken: Broken, orders: BatchOrders) -> None:
+    """What s3control refuses for a while is asked again."""
+    uris = broken.put("a")
+    broken.pair.allow()
+    config = {"retries": {"total_max_attempts": 1}}
+    orders.refuse("CreateJob", "TooManyRequestsException", "Rate exceeded", times=2)
+    orders.refuse("DescribeJob", "InternalServiceException", status=500, times=2)
+    for deferrable in (False, True):
+        task = broken.operator(objects=uris, botocore_config=config, deferrable=deferrable)
+        assert run(task, Run())["verified"] == {"COMPLETED": 1}
+
+
+@pytest.mark.parametrize("content", [5, "x", {}, {"schema": 1}, {"schema": 1, "round": "3", "job": {}}])
+def test_store_that_holds_something_else_is_passed_over(broken: Broken, content: Any) -> None:
+    """The job is found by its token then."""
+    uris, context = broken.put("a"), Run()
+    broken.pair.allow()
+    run(broken.operator(objects=uris), context)
+    context["task_state_store"] = Store({"crr_batch_job": content})
+    run(broken.operator(objects=uris), context)
+    assert len(broken.jobs()) == 1
+
+
+class Unwilling:
+    """A store that fails."""
+
+    def get(self, key: str) -> Any:
+        raise OSError("no")
+
+    set = get  # type: ignore[assignment]
+
+
+def test_store_that_fails_is_no_failure(broken: Broken) -> None:
+    """The token is enough."""
+    uris, context = broken.put("a"), Run()
+    broken.pair.allow()
+    context["task_state_store"] = Unwilling()
+    for _ in range(2):
+        assert run(broken.operator(objects=uris), context)["succeeded"] == 1
+    assert len(broken.jobs()) == 1
+
+
+def test_task_that_is_killed_cancels_its_job(broken: Broken, orders: BatchOrders) -> None:
+    """On the worker by on_kill; a retry finds it cancelled, and says so. A task that has ended cancels nothing."""
+    orders.hold("Active")
+    uris, context = broken.put("a"), Run()
+    broken.pair.allow()
+    task = broken.operator(objects=uris)
+    task.on_kill()  # before there is a job
+    assert task._poll(context, started_at=None, ends=10**9, least=2.0) is None  # type: ignore[arg-type]
+    task.on_kill()
+    with pytest.raises(BatchReplicationFailed, match=r"somebody cancelled(.|\n)*the task was killed in Airflow"):
+        run(broken.operator(objects=uris), context)
+    orders.release()
+    task = broken.operator(objects=uris)
+    run(task, context.cleared())
+    task.on_kill()
+    assert sorted(job["Status"] for job in broken.jobs()) == ["Cancelled", "Complete"]
+
+
+def test_deferred_task_that_is_killed_cancels_its_job(broken: Broken, orders: BatchOrders) -> None:
+    """In the triggerer by the trigger's on_kill, which Airflow calls from 3.3 on."""
+    orders.hold("Active")
+    with pytest.raises(TaskDeferred) as deferred:
+        broken.operator(objects=broken.put("a"), deferrable=True).execute(Run())
+    trigger: Any = deferred.value.trigger
+    asyncio.run(trigger.on_kill())
+    (job,) = broken.jobs()
+    assert job["Status"] in ("Cancelling", "Cancelled")
+    assert job["StatusUpdateReason"] == "the task was killed in Airflow"
