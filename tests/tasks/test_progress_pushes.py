@@ -108,7 +108,7 @@ def test_pushes_of_a_triggerer_take_a_tenth_of_the_time(monkeypatch: pytest.Monk
     """After a push there is a pause of nine times its length; an error ends neither the thread nor the pushes."""
     pauses: list[float] = []
     monkeypatch.setattr(progress_pushes, "_pause", pauses.append)
-    took = 0.02
+    took = 0.2
 
     def push(instance: Any, value: dict[str, Any]) -> None:
         time.sleep(took)

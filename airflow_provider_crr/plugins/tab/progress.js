@@ -50,6 +50,7 @@ export function progressPage(value, instance, more = null) {
   return [
     verdict(value, stands, instance, open),
     advised,
+    waits ? null : objects(value, open, waits, advised),
     tiles(
       total ? ["Replicated", count(replicated(value)), `${share(replicated(value), total)} of ${count(total)}`] : null,
       total && open ? [waits ? "Still waiting for" : "Not replicated", count(open), undone(value)] : null,
@@ -59,7 +60,7 @@ export function progressPage(value, instance, more = null) {
       value.deadline ? [waits ? "Gives up" : "Deadline", ticking(value.deadline, away), `at ${clock(value.deadline)} UTC`] : null,
     ),
     total ? byStatus(value, picture(history(value, waits))) : null,
-    objects(value, open, waits, advised),
+    waits ? objects(value, open, waits, advised) : null,
     more,
     question(value, !waits),
   ];
