@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_crr.text import legible
+from airflow_provider_crr.text.lines import INDENT, WIDTH, wrapped
 
 #: Characters of the longest URI: bucket or ARN, a key of 1,024 bytes, all of it spelled out.
 _LONGEST_URI = 10_000
@@ -45,6 +46,16 @@ class CrrError(Exception):
         subject = f"{uri}: " if uri and uri not in self.message else ""
         remedy = f". {self.remedy}" if self.remedy else ""
         return f"{subject}{self.message}{remedy}"
+
+    def lines(self) -> list[str]:
+        """Return the same as lines that a log shows without a cut: URI, message, and the remedy by itself."""
+        if "\n" in self.message:
+            return str(self).split("\n")
+        uri = legible.shortened(self.uri, _LONGEST_URI) if self.uri else ""
+        subject = f"{uri}:" if uri and uri not in self.message else ""
+        known = f"{subject} {self.message}".lstrip()
+        said = [known] if len(known) <= WIDTH else [*([subject] if subject else []), *wrapped(self.message)]
+        return [*said, *(wrapped(f"To do: {self.remedy}", INDENT) if self.remedy else [])]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plain JSON form in which an error crosses from a trigger to its task."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from airflow_provider_crr.errors import InvalidArgument
+from airflow_provider_crr.errors import InvalidArgument, LookupFailed
 from airflow_provider_crr.s3.client_errors import is_of_others, no_such_bucket, raise_not_asked
+from airflow_provider_crr.s3.error_origin import answered
+from airflow_provider_crr.s3.transient_errors import passes
 from airflow_provider_crr.text.legible import told
 
 log = logging.getLogger(__name__)
@@ -19,20 +21,27 @@ def region_of(client: Any, bucket: str) -> str | None:
     :param client: boto3 S3 client.
     :param bucket: name of the bucket.
     :raises BucketNotFound: if there is no such bucket.
-    :raises LookupFailed: if somebody else refused, such as STS or a proxy.
+    :raises LookupFailed: if somebody else refused, such as STS or a proxy; or if S3 cannot answer at the moment, for
+        in another Region the same request would be another job.
     """
     from botocore.exceptions import ClientError
 
     try:
         answer = client.head_bucket(Bucket=bucket)
     except Exception as error:
-        if is_of_others(error, "HeadBucket"):
-            raise_not_asked(error, f"s3://{bucket}", "look for the bucket")
-        if not isinstance(error, ClientError):
+        if is_of_others(error, "HeadBucket") or not isinstance(error, ClientError):
             raise_not_asked(error, f"s3://{bucket}", "look for the bucket")
         answer = error.response
-        if answer["ResponseMetadata"]["HTTPStatusCode"] == 404:
+        code, _, status = answered(error)
+        if status == 404:
             raise no_such_bucket(f"s3://{bucket}") from error
+        if passes(code, status):
+            raise LookupFailed(
+                f"the Region of the bucket is not known: S3 answered HTTP {status}",
+                uri=f"s3://{bucket}",
+                remedy="Run the task again; if it stays, check the connection's endpoint and the network",
+                passing=True,
+            ) from error
     headers = answer["ResponseMetadata"].get("HTTPHeaders") or {}
     return answer.get("BucketRegion") or headers.get("x-amz-bucket-region") or None
 

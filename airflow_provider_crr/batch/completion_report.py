@@ -21,7 +21,7 @@ from urllib.parse import unquote, unquote_plus
 from airflow_provider_crr.batch.failure_reasons import explain
 from airflow_provider_crr.errors import CompletionReportInvalid
 from airflow_provider_crr.s3.objects import S3Object
-from airflow_provider_crr.text.legible import told
+from airflow_provider_crr.text.legible import legible, told
 
 #: Most failure codes that are counted apart, and most failed tasks that are named.
 MAX_CODES, MAX_SAMPLE = 40, 10
@@ -156,7 +156,9 @@ class Results:
         lines = []
         for code, count in self.codes.most_common():
             lines.append(f"{count:,} {code}")
-            lines += [f"  {result.object}" for result in self.sample if (result.code or NO_CODE) == code][:3]
+            lines += [f"  {legible(str(result.object))}" for result in self.sample if (result.code or NO_CODE) == code][
+                :3
+            ]
             known = None if code == NO_CODE else code
             lines.append("  " + ("see the completion report" if code == OTHER_CODES else explain(known)))
         return lines
@@ -180,6 +182,12 @@ class CompletionReport:
 def invalid_file(file: ResultFile, found: str) -> CompletionReportInvalid:
     """Return the error for a result file whose MD5 is another."""
     return _invalid(f"its MD5 is {found}, and the report's manifest says {file.md5}", file.uri)
+
+
+def invalid_count(rows: int, tasks: int, uri: str) -> CompletionReportInvalid:
+    """Return the error for a report that has more rows than its job ran tasks."""
+    plural = "" if tasks == 1 else "s"
+    return _invalid(f"it has {rows:,} rows, and the job ran {tasks:,} task{plural}", uri)
 
 
 def _invalid(what: Any, uri: str) -> CompletionReportInvalid:

@@ -17,6 +17,7 @@ from airflow_provider_crr.s3.objects import is_s3_uri, split_uri
 from airflow_provider_crr.text.legible import told
 
 COMPLETE, FAILED, CANCELLED, SUSPENDED = "Complete", "Failed", "Cancelled", "Suspended"
+CANCELLING = "Cancelling"
 #: Statuses that never change again.
 ENDED = frozenset({COMPLETE, FAILED, CANCELLED})
 
@@ -31,7 +32,7 @@ MEANINGS = {
     "Paused": "the job has made way for one of a higher priority, and goes on after it",
     "Completing": "every task was run, and S3 writes the completion report",
     COMPLETE: "every task was run",
-    "Cancelling": "somebody cancels the job",
+    CANCELLING: "somebody cancels the job",
     CANCELLED: "somebody cancelled the job",
     "Failing": "the job fails",
     FAILED: "the job failed",
@@ -81,8 +82,10 @@ class Job:
     :param active_seconds: for how long it was active.
     :param reasons: code and words of each thing that it failed of.
     :param update_reason: what whoever changed its status last gave as a reason.
+    :param created_at: when it was created, UTC; None if S3 told nothing of it.
     :param ended_at: when it ended, UTC; None if it goes on.
-    :param report: folder of its completion report, an S3 URI that ends in "/"; None if it writes none.
+    :param report: folder of its completion report, an S3 URI that ends in "/"; None if it writes none, or one of
+        the tasks that failed alone.
     :param generated: whether S3 makes its manifest.
     """
 
@@ -95,6 +98,7 @@ class Job:
     active_seconds: int = 0
     reasons: tuple[tuple[str, str], ...] = ()
     update_reason: str = ""
+    created_at: datetime | None = None
     ended_at: datetime | None = None
     report: str | None = None
     generated: bool = False
@@ -121,6 +125,7 @@ class Job:
                 for reason in (job.get("FailureReasons") or ())[:10]
             ),
             update_reason=told(job.get("StatusUpdateReason") or ""),
+            created_at=job.get("CreationTime"),
             ended_at=job.get("TerminationDate") if job["Status"] in ENDED else None,
             report=_report_folder(report, str(job["JobId"])),
             generated=bool(job.get("ManifestGenerator")),
@@ -135,6 +140,11 @@ class Job:
     def run(self) -> int:
         """How many tasks were run."""
         return self.succeeded + self.failed
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether S3 says of every task that it was run. Where it does not, nothing is known of the others."""
+        return self.total is not None and self.run >= self.total
 
     @property
     def found_nothing(self) -> bool:
@@ -163,7 +173,7 @@ class Job:
 
 def _report_folder(report: Mapping[str, Any], job_id: str) -> str | None:
     bucket = str(report.get("Bucket") or "").rpartition(":")[2]
-    if not report.get("Enabled") or not bucket:
+    if not report.get("Enabled") or not bucket or report.get("ReportScope") == "FailedTasksOnly":
         return None
     prefix = str(report.get("Prefix") or "").strip("/")
     return f"s3://{bucket}/{prefix}/job-{job_id}/" if prefix else f"s3://{bucket}/job-{job_id}/"

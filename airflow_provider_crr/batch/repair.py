@@ -120,9 +120,10 @@ class Repair:
         return [{"uri": str(each.object), "status": "FAILED", "reason": explain(each.code)} for each in sample]
 
     def _now(self) -> Job:
-        if self.job is None or not self.job.is_ended:
-            self.job = self._jobs.describe_job(self.job_id)
-        return self.job
+        job = self.job
+        if job is None or not job.is_ended or (job.status == COMPLETE and not job.is_counted):
+            job = self.job = self._jobs.describe_job(self.job_id)
+        return job
 
     def _suspended(self, job: Job) -> None:
         policy = self._policy
@@ -147,23 +148,25 @@ class Repair:
         return True
 
     def _completed(self, job: Job, stop: Event | None) -> bool:
-        if not job.run:
+        if job.total == 0 and not job.run:
             return True  # then there is no report either
-        if job.report is None:  # somebody else's job, which writes none: nothing is known of its objects
+        if job.report is None and job.is_counted:  # somebody else's job, which writes none
             if job.failed > self._policy.max_failed:
                 self._failure = repair_lines.tasks_failed(job, job.failed, self._policy.max_failed, (), None)
+            elif self._policy.verifies:
+                self._failure = f"{repair_lines.line(job)}: which objects it replicated is not known"
             return True
         limit = timedelta(seconds=self._policy.verify_timeout)
         left = ((job.ended_at or self._clock()) + limit - self._clock()).total_seconds()
         with until(Deadline(max(2.0, left))):
             try:
-                decided = self._read_report(job) or self._verified(job, stop)
+                decided = job.is_counted and (self._read_report(job) or self._verified(job, stop))
             except CrrError:
                 if not self._is_over(job, limit):
                     raise
                 decided = False
         if not decided and self._is_over(job, limit):
-            what = self._verification.progress() if self._verification else "its completion report has not come"
+            what = repair_lines.lacking(job, self._verification.progress() if self._verification else None)
             waited = humanize.age(limit.total_seconds())
             self._failure = f"{repair_lines.named(job)}: {waited} after its end there is no more time: {what}"
             return True

@@ -30,11 +30,27 @@ def line(job: Job, *, verification: str | None = None, has_report: bool = False)
     """
     if verification is not None:
         return f"{named(job)}: {counts(job)}; asked for each object: {verification}"
-    if job.found_nothing or (job.status == COMPLETE and not job.total):
+    if job.found_nothing or (job.status == COMPLETE and job.total == 0):
         return f"{named(job)}: there was nothing to replicate"
+    if job.status == COMPLETE and job.report is None:
+        return f"{named(job)}: {counts(job)}; it writes no completion report of all tasks"
     if job.status == COMPLETE and not has_report:
-        return f"{named(job)}: {counts(job)}; its completion report has not come yet"
+        return f"{named(job)}: {counts(job)}; {lacking(job)} yet"
     return f"{named(job)}: {job.meaning}{_detail(job)}"
+
+
+def lacking(job: Job, verification: str | None = None) -> str:
+    """
+    Return what is still waited for once a job is Complete.
+
+    :param job: the job.
+    :param verification: what is known of the status of its objects; None if nobody has asked yet.
+    """
+    if verification is not None:
+        return verification
+    if not job.is_counted:
+        return "S3 has not said of every task that it was run"
+    return "its completion report has not come"
 
 
 def _detail(job: Job) -> str:
@@ -101,5 +117,5 @@ def tasks_failed(job: Job, failed: int, max_failed: int, failed_tasks: Iterable[
         f"{named(job)}: {humanize.count(failed)} of {humanize.count(job.run)} objects failed, and max_failed is"
         f" {max_failed}"
     )
-    whole = f"the whole report: {report}" if report else "the job writes no completion report"
+    whole = f"the whole report: {report}" if report else "the job writes no completion report of all tasks"
     return "\n  ".join([first, *failed_tasks, whole])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import io
 import tempfile
@@ -14,11 +15,12 @@ from airflow_provider_crr.batch.completion_report import (
     CompletionReport,
     ResultFile,
     Results,
+    invalid_count,
     invalid_file,
     result_files,
     task_results,
 )
-from airflow_provider_crr.batch.job import Job
+from airflow_provider_crr.batch.job import COMPLETE, Job
 from airflow_provider_crr.batch.manifest_check import Checked, check
 from airflow_provider_crr.errors import BatchManifestInvalid, LookupFailed
 from airflow_provider_crr.s3.client_errors import translated
@@ -30,6 +32,8 @@ _MAX_MANIFEST = 1_000_000
 #: Bytes of the objects to verify that are kept in memory; more of them go to a temporary file.
 _IN_MEMORY = 4_000_000
 _CHUNK = 1_000_000
+#: Characters of a row, far more than bucket, key, version and a message have: a file may be one endless line.
+_LONGEST_ROW = 100_000
 _SEPARATOR = "\0"  # in no key
 
 
@@ -63,9 +67,12 @@ def read_report(client: Any, job: Job) -> CompletionReport | None:
     except BaseException:
         spool.close()
         raise
-    if results.succeeded + results.failed < job.run:
+    rows = results.succeeded + results.failed
+    if rows < job.run or (rows > job.run and job.status == COMPLETE):  # of any other job the counts may lag
         spool.close()
-        return None
+        if rows < job.run:
+            return None
+        raise invalid_count(rows, job.run, uri)
     report = CompletionReport(uri, results, lambda: _objects(spool))
     finalize(report, spool.close)
     return report
@@ -74,8 +81,7 @@ def read_report(client: Any, job: Job) -> CompletionReport | None:
 def _count(client: Any, file: ResultFile, job: Job, results: Results, spool: IO[bytes]) -> None:
     with _open(client, file.uri) as (body, _):
         hashed = _Hashed(body)
-        lines = io.TextIOWrapper(io.BufferedReader(hashed, _CHUNK), encoding="utf-8", newline="")
-        for result in task_results(lines, file.uri, generated=job.generated):
+        for result in task_results(_lines(hashed), file.uri, generated=job.generated):
             results.add(result)
             if result.succeeded:
                 obj = result.object
@@ -116,8 +122,7 @@ def read_manifest(client: Any, uri: str) -> tuple[Checked, str]:
                     uri=uri,
                     remedy="Write it without KMS: S3 Batch Operations reads a CSV manifest only with SSE-S3",
                 )
-            lines = io.TextIOWrapper(io.BufferedReader(_Hashed(body), _CHUNK), encoding="utf-8", newline="")
-            return check(lines, uri), opaque(answer.get("ETag"))
+            return check(_lines(_Hashed(body)), uri), opaque(answer.get("ETag"))
     except _Missing as missing:
         raise BatchManifestInvalid(
             "there is no such manifest", uri=uri, remedy="Check the URI; a task upstream may have written none"
@@ -159,6 +164,14 @@ def _open(client: Any, uri: str, *, what: str = "the completion report") -> Iter
                 remedy="Run the task again; if it stays, look at what stands between here and S3",
                 passing=True,
             ) from error
+
+
+def _lines(body: _Hashed) -> Iterator[str]:
+    lines = io.TextIOWrapper(io.BufferedReader(body, _CHUNK), encoding="utf-8", newline="")
+    while line := lines.readline(_LONGEST_ROW):
+        if len(line) == _LONGEST_ROW:
+            raise csv.Error("no row of S3's is that long")
+        yield line
 
 
 class _Hashed(io.RawIOBase):

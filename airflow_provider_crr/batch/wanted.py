@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from airflow_provider_crr.errors import InvalidArgument
-from airflow_provider_crr.s3.objects import S3Object
+from airflow_provider_crr.s3.objects import S3Object, is_arn
 
 _VERSION = "?versionId="
 #: The statuses of a gate's objects that a repair can change.
@@ -26,7 +26,7 @@ def wanted(objects: object) -> tuple[S3Object, ...]:
         version_id; an :class:`.S3Object`; what a gate returned, of which FAILED and NONE are taken; or any collection
         of these.
     :raises InvalidArgument: for anything else; for what a gate returned if it names fewer objects than it counts; for
-        objects of several buckets.
+        objects of several buckets, or of an access point.
     """
     found = tuple(dict.fromkeys(_each(objects)))
     buckets = sorted({obj.bucket for obj in found})
@@ -35,6 +35,12 @@ def wanted(objects: object) -> tuple[S3Object, ...]:
             f"the objects are in {len(buckets)} buckets: {', '.join(buckets[:5])}",
             uri=str(next(obj for obj in found if obj.bucket != found[0].bucket)),
             remedy="A job repairs one bucket: map the task over buckets",
+        )
+    if buckets and is_arn(buckets[0]):
+        raise InvalidArgument(
+            "a job of S3 Batch Replication takes no objects of an access point",
+            uri=str(found[0]),
+            remedy="Name the bucket",
         )
     return found
 

@@ -95,7 +95,7 @@ ARG_ACCOUNT_ID = _arg(
 ARG_MAX_OBJECTS = _arg(
     "--max-objects", type=int, metavar="NUMBER", help="Replicate nothing if there are more; with PLACE it needs --wait"
 )
-ARG_DRY_RUN = _arg("--dry-run", action="store_true", help="Check all that can be checked, and create no job")
+ARG_DRY_RUN = _arg("--dry-run", action="store_true", help="Check all that can be checked, and create or confirm no job")
 ARG_WAIT = _arg(
     "--wait",
     action="store_true",

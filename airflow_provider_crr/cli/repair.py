@@ -6,14 +6,14 @@ import sys
 import time
 import uuid
 from argparse import Namespace
-from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
 from airflow_provider_crr.batch.job import SUSPENDED, report_place
 from airflow_provider_crr.batch.job_request import role
+from airflow_provider_crr.batch.price import price_line
 from airflow_provider_crr.batch.repair_terms import RepairPolicy
 from airflow_provider_crr.batch.selection import Found, selectable
-from airflow_provider_crr.batch.settled import Settled
+from airflow_provider_crr.batch.settled import Settled, found, too_many
 from airflow_provider_crr.cli.objects import connect
 from airflow_provider_crr.cli.process import ExitCode, command, to_json
 from airflow_provider_crr.errors import CrrError, InvalidArgument
@@ -69,7 +69,7 @@ def _create(args: Namespace, out: TextIO) -> ExitCode:
         dry_run=args.dry_run,
     )
     s3 = connect(args)
-    begun = begin(request, s3, partial(_jobs, args, args.account_id), _Told())
+    begun = begin(request, s3, lambda region, account: _jobs(args, account or args.account_id, region), _Told())
     if isinstance(begun, Settled):
         return _end(begun, args, out)
     jobs = _jobs(args, begun.account_id, begun.region_name)
@@ -95,6 +95,16 @@ def _confirm(args: Namespace, out: TextIO) -> ExitCode:
         if not args.wait:
             return ExitCode.DONE if not job.is_ended else ExitCode.NOT_KNOWN
     else:
+        if args.dry_run:
+            _say(f"dry run: job {job.job_id} is not confirmed; {price_line(job.total)}")
+            return ExitCode.DONE
+        limit = args.max_objects
+        if limit is not None and (job.total is None or job.total > limit):
+            if job.total is None:
+                _say(f"S3 has not counted the objects of job {job.job_id} yet; it is not confirmed")
+                return ExitCode.NOT_KNOWN
+            value = found(job_id=job.job_id, status=job.status, total=job.total)
+            return _end(Settled(too_many(job.total, limit, f"job {job.job_id}"), value, failed=True), args, out)
         jobs.confirm_job(job.job_id)
         counted = f", {job.total:,} objects," if job.total is not None else ""
         _say(f"job {job.job_id}{counted} is confirmed")

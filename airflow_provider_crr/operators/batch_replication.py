@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_crr import failures
@@ -22,6 +23,7 @@ from airflow_provider_crr.tasks.asset_events import repair_event
 from airflow_provider_crr.tasks.compat import AirflowSensorTimeout
 from airflow_provider_crr.tasks.connection import HOOK_FIELDS, hook_arguments, of_other_services
 from airflow_provider_crr.tasks.deferral import WaitingOperator
+from airflow_provider_crr.tasks.former_jobs import Asking
 from airflow_provider_crr.tasks.lineage import Flow, repair_flow
 from airflow_provider_crr.tasks.repair_jobs import begin, cancel, nothing
 from airflow_provider_crr.tasks.repair_request import Begun
@@ -43,7 +45,8 @@ class S3BatchReplicationOperator(WaitingOperator):
     its end, reads its completion report, and asks S3 for the status of each object whose task succeeded.
 
     There is one job, whatever happens: a retry of Airflow finds the job of the try before. A user who clears the task
-    asks for a new one. A task that is killed, by a user or by ``execution_timeout``, cancels its job.
+    asks for a new one. A task that is killed, by a user or by ``execution_timeout``, cancels its job; one that is
+    deferred does so from Airflow 3.3 on, if a user does it.
 
     Returns (XCom) ``{"job_id", "status", "total", "succeeded", "failed", "failure_codes": {code: tasks}, "manifest",
     "completion_report", "verified": {state: objects}, "price_usd"}``; it is pushed before a failure, too. Without a
@@ -143,6 +146,7 @@ class S3BatchReplicationOperator(WaitingOperator):
         self.poll_interval = seconds(poll_interval, "poll_interval") or 0.0
         self.extra_args = extra_args
         self._begun: Begun | None = None
+        self._asking = Asking()
         self._remember()
         repair_arguments.check(self)
 
@@ -179,20 +183,16 @@ class S3BatchReplicationOperator(WaitingOperator):
         poller, begun = self._poller, self._begun
         if begun is None or (isinstance(poller, Repair) and poller.job is not None and poller.job.is_ended):
             return
-        cancel(lambda: self._jobs(begun.region_name, begun.account_id), begun.job_id, self.log)
+        cancel(lambda: self._jobs(begun.region_name, begun.account_id), begun.job_id, self.log, self._asking)
 
     def _make_poller(self, started_at: datetime, context: Context) -> endings.Poller:
         s3 = self._hook(S3ReplicationHook)
-        begun = None if self.only_check else kept_job.load(context)
-        if begun is not None:
-            self.log.info("going on with job %s, which an earlier try created", begun.job_id)
-        else:
-            asked = self._begin(s3, context)
-            if isinstance(asked, Settled):
-                return asked
-            begun = asked
+        self._asking, kept = Asking.of(context), None if self.only_check else kept_job.load(context)
+        begun = self._begin(s3, context, kept)
+        if isinstance(begun, Settled):
+            return begun
+        if begun != kept:
             kept_job.save(context, begun)
-        self._begun = begun
         jobs = self._jobs(begun.region_name, begun.account_id)
         return pollers.repair(
             s3,
@@ -208,19 +208,19 @@ class S3BatchReplicationOperator(WaitingOperator):
     def _next_in(self, started_at: datetime) -> float:
         return self.poll_interval
 
-    def _begin(self, s3: S3ReplicationHook, context: Context) -> Begun | Settled:
+    def _begin(self, s3: S3ReplicationHook, context: Context, kept: Begun | None) -> Begun | Settled:
         check_extra_args(self.extra_args, s3.get_conn())
         what = repair_arguments.what_of(self)
         if what is None:
-            return nothing("manifest_uri, which rendered to None,")
+            return kept or nothing("manifest_uri, which rendered to None,")
         request = repair_arguments.request_of(self, what, context)
-        return begin(request, s3, lambda region: self._jobs(region, self.account_id), self.log)
+        return begin(request, s3, self._jobs, self.log, kept=kept, created=partial(setattr, self, "_begun"))
 
     def _jobs(self, region_name: str | None, account_id: str | None) -> S3BatchOperationsHook:
         arguments = of_other_services(hook_arguments(self))
         return S3BatchOperationsHook(
             **{**arguments, **({"region_name": region_name} if region_name else {})},
-            account_id=account_id,
+            account_id=account_id or self.account_id,
             expected_bucket_owner=self.expected_bucket_owner,
         )
 

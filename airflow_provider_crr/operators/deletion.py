@@ -21,6 +21,7 @@ from airflow_provider_crr.tasks.arguments import TARGET_FIELDS, TargetArguments,
 from airflow_provider_crr.tasks.connection import HOOK_FIELDS, HookOperator
 from airflow_provider_crr.tasks.lineage import MAX_PLACES, Flow, at_hand, deletion_flow
 from airflow_provider_crr.tasks.task_state import own_round_of
+from airflow_provider_crr.tasks.told_failures import ToldFailures, telling
 from airflow_provider_crr.text import humanize
 from airflow_provider_crr.text.legible import legible
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 _GONE = frozenset({ObjectState.MISSING, ObjectState.DELETED})
 
 
-class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
+class S3DeleteReplicatedObjectsOperator(TargetArguments, ToldFailures, HookOperator):
     """
     Delete objects from a replicated source bucket, but only the versions that S3 says are COMPLETED.
 
@@ -98,6 +99,7 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, HookOperator):
         if self._names_are_known():
             warn_when_parsed(self, self._targets())
 
+    @telling
     def execute(self, context: Context) -> dict[str, Any]:
         """Ask about every version, delete what is COMPLETED, report what was deleted and what was refused."""
         self._coerce_arguments(context)

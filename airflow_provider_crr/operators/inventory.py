@@ -21,6 +21,7 @@ from airflow_provider_crr.tasks.asset_events import announce, summary_event
 from airflow_provider_crr.tasks.connection import HOOK_FIELDS, HookOperator
 from airflow_provider_crr.tasks.lasting import lasting
 from airflow_provider_crr.tasks.lineage import Flow, Place, summary_flow
+from airflow_provider_crr.tasks.told_failures import ToldFailures, telling
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from airflow_provider_crr.inventory.summary import Summary
 
 
-class S3InventorySummaryOperator(HookOperator):
+class S3InventorySummaryOperator(ToldFailures, HookOperator):
     """
     Summarize one S3 Inventory report by replication status.
 
@@ -111,6 +112,7 @@ class S3InventorySummaryOperator(HookOperator):
             check_extra_args(extra_args)
         self._remember()
 
+    @telling
     def execute(self, context: Context) -> dict[str, Any]:
         """Summarize, write, push, then apply the limits."""
         from airflow_provider_crr.inventory.render import render

@@ -14,6 +14,7 @@ from airflow_provider_crr.tasks.arguments import is_known, one_of
 from airflow_provider_crr.tasks.connection import HOOK_FIELDS, HookOperator
 from airflow_provider_crr.tasks.lineage import Flow, Place
 from airflow_provider_crr.tasks.storage_paths import as_text
+from airflow_provider_crr.tasks.told_failures import ToldFailures, telling
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 MAX_TOLD = 10
 
 
-class S3ReplicationRulesCheckOperator(HookOperator):
+class S3ReplicationRulesCheckOperator(ToldFailures, HookOperator):
     """
     Say within seconds what would keep keys from being replicated, before anything waits for them.
 
@@ -78,6 +79,7 @@ class S3ReplicationRulesCheckOperator(HookOperator):
                     read(as_text(getattr(self, name))[0], bucket)
         self._remember()
 
+    @telling
     def execute(self, context: Context) -> dict[str, Any]:
         """Check, log, push, then fail if it is to fail."""
         from airflow_provider_crr.hooks.rules_check.settings import check_rules

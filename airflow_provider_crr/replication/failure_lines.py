@@ -2,7 +2,7 @@
 Why a gate stays shut, in lines that people see: logs do not wrap them.
 
 The objects come first, each on its own line. What is true of several objects is said once, below them: why, by which
-rule, and what to do. No line but that of a long URI has more than :data:`WIDTH` characters.
+rule, and what to do. No line but that of a long URI is longer than :data:`~airflow_provider_crr.text.lines.WIDTH`.
 """
 
 from __future__ import annotations
@@ -10,21 +10,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from textwrap import wrap
 
 from airflow_provider_crr.text import humanize
 from airflow_provider_crr.text.documentation import documented
 from airflow_provider_crr.text.legible import legible
+from airflow_provider_crr.text.lines import INDENT, wrapped
 
-#: Most characters of a line, unless a URI is longer.
-WIDTH = 100
 #: Page and section of the documentation that say what to do.
 PAGE, SECTION = "troubleshooting", "gate-shut"
 #: States in which it matters who has asked.
 _REFUSED = frozenset({"FORBIDDEN", "UNREADABLE"})
 #: Where the first sentence of a reason ends. The others say what to do.
 _STOP = re.compile(r"(?<=\S)\. (?=[A-Z])")
-_INDENT = "  "
 
 
 @dataclass(slots=True)
@@ -70,7 +67,7 @@ def failure_lines(
             lines.append(f"and {humanize.count(more)} more {state}")
     lines += [f"still waiting: {waiting}"] if waiting else []
     for remark in remarks:
-        lines += _wrapped(remark, "")
+        lines += wrapped(remark, "")
     return [*lines, f"more: {documented(PAGE, SECTION)}"]
 
 
@@ -91,23 +88,12 @@ def _groups(named: Sequence[Mapping[str, str]]) -> list[_Group]:
 def _of_group(group: _Group, asker: str) -> Iterator[str]:
     yield from (f"{legible(uri)} {group.status}" for uri in group.uris)
     why, *todo = _STOP.split(group.reason)
-    yield from _wrapped(why, _INDENT)
+    yield from wrapped(why, INDENT)
     for said in group.said:
-        yield from _wrapped(said, _INDENT)
+        yield from wrapped(said, INDENT)
     if asker:
-        yield from _wrapped(f"asked {asker}", _INDENT)
+        yield from wrapped(f"asked {asker}", INDENT)
     for rule in group.rules:
-        yield from _wrapped(rule, _INDENT)
+        yield from wrapped(rule, INDENT)
     if todo:
-        yield from _wrapped(f"To do: {'. '.join(todo)}", _INDENT)
-
-
-def _wrapped(text: str, indent: str) -> list[str]:
-    return wrap(
-        text,
-        WIDTH,
-        initial_indent=indent,
-        subsequent_indent=indent + _INDENT,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+        yield from wrapped(f"To do: {'. '.join(todo)}", INDENT)

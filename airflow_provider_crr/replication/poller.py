@@ -142,6 +142,8 @@ class Watch:
             raise
         self._cost = self._spending.line(self._waited())
         outcome = found.outcome
+        if outcome is not Outcome.FAIL and self._collector.evidence:
+            self._collector.evidence.begin()  # of a gate that has not failed nothing is left
         if may_ask or outcome is not Outcome.WAIT or self.verdict is None:
             self.verdict = found  # else the one before shows more
             self._progress.swept(found, self._waited())

@@ -137,7 +137,7 @@ class Progress:
                 },
                 "connection": self._connection,
                 "policy": self._policy,
-                "rules": self.rules,
+                "rules": self.rules and [*self.rules],
                 "where": wait.where,
                 "host": wait.host,
                 "total": verdict.total if verdict else 0,
@@ -195,10 +195,13 @@ def bounded(value: dict[str, Any]) -> dict[str, Any]:
     value["message"] = _cut(value["message"], MAX_TEXT)
     value["unasked"] = _cut(told(value["unasked"]), _LITTLE) if value["unasked"] else None
     spared = [value["targets"]["sample"], value["waiting"], value["rules"] or [], value["history"]]
-    while (long := len(json.dumps(value)) > MAX_VALUE) and (part := next((p for p in spared if len(p) > 1), None)):
-        part.pop()
-    if long:
-        value["message"] = _cut(value["message"], _LITTLE)
+    for least in (1, 0):
+        while long := len(json.dumps(value)) > MAX_VALUE:
+            if (part := next((part for part in spared if len(part) > least), None)) is None:
+                break
+            part.pop()
+        if long:
+            value["message"] = _cut(value["message"], _LITTLE)
     return value
 
 

@@ -89,10 +89,11 @@ class Verdict:
         """Return the message of a failed gate, which names the objects that decided it: :mod:`.failure_lines`."""
         old = self.oldest_pending_seconds if ObjectState.PENDING.value in self.waiting else None
         waiting = ", ".join(f"{humanize.count(count)} {state}" for state, count in self.waiting.items())
+        replicated = f"replicated {humanize.count(self.done)} of {humanize.count(self.total)}"
         lines = failure_lines(
             self.sample[: self.deciders],
             deciding=self.deciding,
-            progress=f"replicated {humanize.count(self.done)} of {humanize.count(self.total)}",
+            progress=f"{replicated}, {self.note}" if self.note else replicated,
             waiting=waiting if old is None else f"{waiting}; the oldest PENDING {humanize.age(old)}",
             asker=self.asker,
             remarks=self.remarks,

@@ -11,7 +11,7 @@ from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.replication.verdict import Verdict
 from airflow_provider_crr.s3.patterns import literal_prefix
 from airflow_provider_crr.text import humanize
-from airflow_provider_crr.text.legible import legible, shortened
+from airflow_provider_crr.text.legible import legible, shortened, told
 
 #: What S3's user guide says of most objects ("Troubleshooting replication"); large ones may take hours.
 _USUAL = "most take less than 15 min"
@@ -19,6 +19,8 @@ _USUAL = "most take less than 15 min"
 LONG = 3600.0
 #: Most characters of a URI in the first line, and of one that is named for example; how many are.
 _LONGEST, _BRIEF, _EXAMPLES = 100, 45, 2
+#: What stands before the version in a URI.
+_VERSION = "?versionId="
 #: What an object in this state has in store, for those that a gate may wait for.
 _MEANING = {
     ObjectState.FAILED: "to be repaired",
@@ -38,7 +40,7 @@ class WaitedFor:
 
     def __init__(self, targets: Targets, connection: str | None) -> None:
         self._targets = targets
-        self._connection = connection
+        self._connection = connection and told(connection)
 
     def lines(self, verdict: Verdict) -> list[str]:
         """
@@ -47,7 +49,7 @@ class WaitedFor:
         :param verdict: of the sweep; it waits.
         """
         left, total = humanize.count(verdict.total - verdict.done), humanize.count(verdict.total)
-        named = [entry["uri"] for entry in verdict.waited_for()]
+        named = [self._named(entry["uri"], entry["status"]) for entry in verdict.waited_for()]
         one = len(self._targets.objects) == verdict.total == 1
         lines = [f"waiting for {left} of {total}{':' if one else ' in'} {self._where}"]
         if verdict.done == verdict.total:
@@ -83,6 +85,16 @@ class WaitedFor:
         else:
             place = shortened(f"s3://{first}/{self._folder}", _LONGEST)
         return f"{place} ({f'connection {self._connection}' if self._connection else 'no connection'})"
+
+    def _named(self, uri: str, status: str) -> str:
+        """Return a URI as the author would name the object: the version only if the gate asks for versions."""
+        if self._of_versions or status == ObjectState.MISSING.value:  # of which no version is known
+            return uri
+        return uri.rpartition(_VERSION)[0] or uri
+
+    @cached_property
+    def _of_versions(self) -> bool:
+        return any(obj.version_id for obj in self._targets.objects)
 
     @cached_property
     def _buckets(self) -> list[str]:

@@ -31,8 +31,6 @@ from airflow_provider_crr.text import humanize
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-#: Airflow's own timeout of a deferred task comes this much later than the trigger's, which says what was missing.
-_GRACE = timedelta(seconds=30)
 #: Heartbeat intervals after which Airflow has surely noticed that a task's process ended.
 _HEARTBEATS_TO_NOTICE = 2
 
@@ -112,7 +110,7 @@ class WaitingOperator(ToldFailures, HookOperator):
         now, hold = time.time(), seconds_to_notice()
         trigger.not_before = now + hold  # counted from now: a long list has taken a while to pack
         left = max(began + timeout - now, hold)
-        self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=left) + _GRACE)
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=left + endings.GRACE))
 
     def _poll(
         self, context: Context, *, started_at: datetime, ends: float, least: float, look: Deadline | None = None

@@ -21,6 +21,9 @@ ERROR = "error"
 #: Statuses that end a task with an error.
 VERDICTS = frozenset({FAILED, TIMEOUT, ERROR})
 
+#: Airflow's own timeout of a deferred task comes so many seconds later than the trigger's, which says what was missing.
+GRACE = 30.0
+
 #: Seconds that the making of a client may take in any case. So may the one poll of a process that begins when the time
 #: is up, as where another triggerer takes over. Not more: Airflow's own timeout is near, which has no evidence to show.
 LATE = 10.0

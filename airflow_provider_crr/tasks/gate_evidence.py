@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,8 @@ from airflow_provider_crr.inventory.output import check_destination, check_extra
 from airflow_provider_crr.replication.evidence import Left
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
 from airflow_provider_crr.s3.deadline import Deadline, until
-from airflow_provider_crr.s3.objects import S3Object
+from airflow_provider_crr.s3.objects import S3Object, is_arn
+from airflow_provider_crr.s3.uninterruptible import waited
 from airflow_provider_crr.tasks.arguments import is_known, storable
 from airflow_provider_crr.tasks.who import TRIGGERER, WORKER, asked
 from airflow_provider_crr.text import humanize
@@ -79,7 +81,7 @@ class GateEvidence:
                 self._writer = ManifestWriter(self._file)
             version = obj.version_id or answer.version_id or NULL_VERSION
             self._writer.add(S3Object(obj.bucket, obj.key, version))
-        except OSError as error:  # the disk is full: the verdict is the same
+        except Exception as error:  # the disk is full, for example: the verdict is the same
             self._unnoted = told(error)
             self._close()
         else:
@@ -106,17 +108,22 @@ class GateEvidence:
         try:
             self._file.flush()
             client: Any = self._hook.get_conn()
-            write(client, self._uri, Path(self._file.name), CONTENT_TYPE, self._extra_args)
+            put = partial(write, client, self._uri, Path(self._file.name), CONTENT_TYPE, self._extra_args)
+            waited(put, "the list was written")  # boto3 uploads in threads of its own, which nothing can interrupt
         except Exception as error:
             return None, self._not_written(str(error))
         rows = humanize.count(self._writer.rows)
         said = f"{rows} FAILED object version{'' if self._writer.rows == 1 else 's'}, for S3 Batch Operations:"
-        several = (
-            (f"they are of {len(self._buckets)} buckets, and one job takes objects of one bucket: split the list",)
-            if len(self._buckets) > 1
-            else ()
-        )
-        return self._uri, (f"{said} {legible(self._uri)}", *several)
+        remarks = [f"{said} {legible(self._uri)}"]
+        if len(self._buckets) > 1:
+            remarks.append(
+                f"they are of {len(self._buckets)} buckets, and one job takes objects of one bucket: split the list"
+            )
+        if any(map(is_arn, self._buckets)):
+            remarks.append(
+                "they are named by an access point, and a manifest names the bucket: put its name in the list"
+            )
+        return self._uri, tuple(remarks)
 
     def _not_written(self, why: str) -> tuple[str, ...]:
         return () if self._uri is None else (f"what FAILED is not listed at {legible(self._uri)}: {why}",)

@@ -50,7 +50,10 @@ class Onlookers:
 
     def tell(self, poller: endings.Poller, *, decided: bool) -> None:
         """Write to the log what the last poll showed."""
-        self._teller.tell(poller, None if decided else self._deadline)
+        try:
+            self._teller.tell(poller, None if decided else self._deadline)
+        except Exception:
+            log.debug("the wait cannot be told", exc_info=True)
 
     def show(
         self,

@@ -2,8 +2,8 @@
 When and how the progress of a wait becomes an XCom: seldom, and so that no wait takes longer for it.
 
 A push is a request to Airflow's API server. It takes milliseconds, or as long as a server that does not answer lets it
-take. So pushes take at most a tenth of the time: of a worker's, and of that of the one supervisor through which all
-triggers of a triggerer speak.
+take. So pushes take a tenth of the time: of a worker's, and of that of the one supervisor through which all triggers of
+a triggerer speak. After one that took very long the next one comes a minute later, nevertheless.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two pushes of one wait, and those after which it is pushed though nothing has changed.
 WORKER, TRIGGERER = (1.0, 60.0), (15.0, 600.0)
-#: A push that took a second is followed by nine seconds without one.
-_PAUSE = 9.0
-_pause = time.sleep
+#: A push that took a second is followed by nine seconds without one; by sixty seconds at most.
+_PAUSE, _LONGEST_PAUSE = 9.0, 60.0
+_pause, _clock = time.sleep, time.monotonic
 #: Seconds after which a thread that has nothing to push ends.
 _IDLE = 30.0
 
@@ -64,7 +64,7 @@ class Offers:
         except Exception as error:
             log.debug("the progress cannot be pushed: %s", error)
         ended = self._clock()
-        self._not_before = ended + max(self._least, _PAUSE * (ended - began))
+        self._not_before = ended + max(self._least, min(_PAUSE * (ended - began), _LONGEST_PAUSE))
         self._again_at = max(self._not_before, ended + self._most)
 
 
@@ -72,7 +72,8 @@ class Pushes:
     """
     Pushes the values of all triggers of a triggerer, one after the other, in one thread.
 
-    Of each task instance only the newest value waits for its turn.
+    Of each task instance only the newest value waits for its turn. The first push may take long, as Airflow makes much
+    ready for it; no pause follows it.
 
     :param push: pushes one: the task instance, the value.
     """
@@ -83,6 +84,7 @@ class Pushes:
         self._waiting: dict[tuple[Any, ...], tuple[Any, dict[str, Any]]] = {}
         self._changed = Condition()
         self._thread: Thread | None = None
+        self._has_pushed = False
 
     def put(self, ti: Any, value: dict[str, Any]) -> None:
         """
@@ -118,12 +120,13 @@ class Pushes:
                 if not self._waiting:
                     continue
                 ti, value = self._waiting.pop(next(iter(self._waiting)))
-            began = time.monotonic()
+            began = _clock()
             try:
                 self._push(ti, value)
             except Exception as error:
                 log.debug("the progress cannot be pushed: %s", error)
-            _pause(_PAUSE * (time.monotonic() - began))
+            _pause(min(_PAUSE * (_clock() - began), _LONGEST_PAUSE) if self._has_pushed else 0.0)
+            self._has_pushed = True
 
 
 def can_push() -> bool:

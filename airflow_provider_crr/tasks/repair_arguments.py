@@ -13,6 +13,7 @@ from airflow_provider_crr.inventory.output import check_extra_args
 from airflow_provider_crr.s3.objects import S3Object, split_uri
 from airflow_provider_crr.tasks.argument_types import coerced
 from airflow_provider_crr.tasks.arguments import is_known
+from airflow_provider_crr.tasks.former_jobs import Asking
 from airflow_provider_crr.tasks.repair_request import RepairRequest
 from airflow_provider_crr.tasks.task_state import own_round_of
 
@@ -109,6 +110,7 @@ def request_of(task: Any, what: Any, context: Mapping[str, Any]) -> RepairReques
         confirmation_required=task.confirmation_required,
         dry_run=task.only_check,
         extra_args=task.extra_args,
+        asking=Asking.of(context),
     )
 
 

@@ -7,24 +7,21 @@ Whatever ends the process in between, the next one comes to the same manifest an
 from __future__ import annotations
 
 import logging
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_provider_crr.batch import manifest_writer
 from airflow_provider_crr.batch.buckets import refuse_locked, region_of
 from airflow_provider_crr.batch.job import report_place
 from airflow_provider_crr.batch.job_request import JobRequest, token_of
 from airflow_provider_crr.batch.price import price_line, price_usd
-from airflow_provider_crr.batch.repair_manifest import CONTENT_TYPE, NULL_VERSION
-from airflow_provider_crr.batch.report_files import etag_of, read_manifest
+from airflow_provider_crr.batch.report_files import read_manifest
 from airflow_provider_crr.batch.selection import Found, Listed
 from airflow_provider_crr.batch.settled import Settled, found, too_many
-from airflow_provider_crr.errors import LookupFailed
-from airflow_provider_crr.replication.status import ObjectState
 from airflow_provider_crr.s3.deadline import Deadline, until
 from airflow_provider_crr.s3.objects import S3Object
+from airflow_provider_crr.tasks.former_jobs import ANY_TIME, Asking
+from airflow_provider_crr.tasks.repair_list import in_versions, write, written_before
 from airflow_provider_crr.tasks.repair_request import Begun, RepairRequest
 from airflow_provider_crr.text.legible import told
 
@@ -32,9 +29,6 @@ if TYPE_CHECKING:
     from airflow_provider_crr.hooks.batch_operations import S3BatchOperationsHook
     from airflow_provider_crr.hooks.replication import S3ReplicationHook
 
-#: States of objects that are not there, or that nobody may look at.
-_LACKING = frozenset({ObjectState.MISSING, ObjectState.DELETED, ObjectState.FORBIDDEN, ObjectState.UNREADABLE})
-_SHOWN = 10
 #: Seconds that the cancelling of a job may take: Airflow grants a trigger half a minute.
 _CANCEL = 15.0
 
@@ -42,20 +36,48 @@ _CANCEL = 15.0
 def begin(
     request: RepairRequest,
     s3: S3ReplicationHook,
-    jobs_in: Callable[[str | None], S3BatchOperationsHook],
+    jobs_in: Callable[[str | None, str | None], S3BatchOperationsHook],
     log: logging.Logger | Any,
+    *,
+    kept: Begun | None = None,
+    created: Callable[[Begun], object] = lambda begun: None,
 ) -> Begun | Settled:
     """
     Check what can be checked, and create the job; if it was created before, return that one.
 
     :param request: what is asked for.
     :param s3: the hook that asks for objects.
-    :param jobs_in: returns the hook that asks for jobs in a Region; None for the connection's.
+    :param jobs_in: returns the hook that asks for jobs, given Region and account; None for those of the connection.
     :param log: where the price is written before the job is created.
+    :param kept: the job that an earlier try has created; None if none is known.
+    :param created: is told the job at once, before S3 is asked for it.
     :return: the job; or what was decided without one, because there is nothing to replicate, or too much, or it is a
         dry run.
     :raises CrrError: for what cannot work.
     """
+    if kept is not None:
+        log.info("going on with job %s, which an earlier try created", kept.job_id)
+    begun, asker = kept or _begin(request, s3, jobs_in, log), request.asker
+    while isinstance(begun, Begun):
+        created(begun)
+        if request.asking == ANY_TIME:
+            break
+        job = jobs_in(begun.region_name, begun.account_id).describe_job(begun.job_id)
+        if not request.asking.is_former(job):
+            break
+        log.info("job %s is %s, and was created before this was asked for: a new one is", job.job_id, job.status)
+        request = replace(request, asker=(*asker, job.job_id))
+        begun = _begin(request, s3, jobs_in, log)
+    return begun
+
+
+def _begin(
+    request: RepairRequest,
+    s3: S3ReplicationHook,
+    jobs_in: Callable[[str | None, str | None], S3BatchOperationsHook],
+    log: logging.Logger | Any,
+) -> Begun | Settled:
+    """Create the job, or find the one that has the token of the request."""
     client: Any = s3.get_conn()
     refuse_locked(client, report_place(request.report_uri)[0], request.report_uri)
     what = request.what
@@ -70,7 +92,7 @@ def begin(
         return selected
     log.info("%s", price_line(selected.objects))
     region = region_of(client, selected.bucket)
-    jobs = jobs_in(region)
+    jobs = jobs_in(region, None)
     job = JobRequest(
         selection=selected.selection,
         role_arn=request.role_arn,
@@ -128,14 +150,14 @@ def _named(objects: Sequence[S3Object], request: RepairRequest, s3: S3Replicatio
     uri = f"{request.work_uri.rstrip('/')}/manifest-{token}.csv"
     if over := _over(request, count, "objects", None):
         return over
-    etag = None if request.dry_run else etag_of(client, uri)
+    etag = None if request.dry_run else written_before(client, uri, bucket, count)
     if etag is None:
-        named = _in_versions(objects, s3)
+        named = in_versions(objects, s3)
         if isinstance(named, Settled):
             return named
         if request.dry_run:
             return _dry_run(count, bucket, None)
-        etag = _write(named, uri, client, request.extra_args)
+        etag = write(named, uri, client, request.extra_args)
     return _Selected(Listed(uri, etag), token, bucket, count)
 
 
@@ -152,17 +174,20 @@ def _dry_run(count: int, bucket: str, manifest: str | None) -> Settled:
     return Settled(line, found(total=count, manifest=manifest, price_usd=price_usd(count)))
 
 
-def cancel(jobs: Callable[[], S3BatchOperationsHook], job_id: str, log: logging.Logger | Any) -> None:
+def cancel(
+    jobs: Callable[[], S3BatchOperationsHook], job_id: str, log: logging.Logger | Any, asking: Asking = ANY_TIME
+) -> None:
     """
     Cancel the job of a task that is killed. An error is logged: nobody waits for this.
 
     :param jobs: returns the hook that asks for jobs.
     :param job_id: the job.
     :param log: of the task or the trigger.
+    :param asking: when the task was asked for.
     """
     try:
         with until(Deadline(_CANCEL)):
-            jobs().cancel_job(job_id, "the task was killed in Airflow")
+            jobs().cancel_job(job_id, asking.reason())
         log.info("job %s is cancelled", job_id)
     except Exception as error:
         log.warning("cannot cancel job %s: %s", job_id, error)
@@ -171,40 +196,3 @@ def cancel(jobs: Callable[[], S3BatchOperationsHook], job_id: str, log: logging.
 def nothing(where: str) -> Settled:
     """Return the repair of nothing: no job, and success."""
     return Settled(f"there is nothing to replicate: {where} names no object; no job was created", found(total=0))
-
-
-def _write(objects: Sequence[S3Object], uri: str, client: Any, extra_args: Mapping[str, Any] | None) -> str:
-    """Write a manifest, and return its ETag."""
-    from airflow_provider_crr.inventory.output import write
-
-    with tempfile.TemporaryDirectory(prefix="crr-") as directory:
-        path = Path(directory) / "manifest.csv"
-        with path.open("wb") as file:
-            manifest_writer.write(objects, file)
-        write(client, uri, path, CONTENT_TYPE, extra_args)
-    return read_manifest(client, uri)[1]
-
-
-def _in_versions(objects: Sequence[S3Object], s3: S3ReplicationHook) -> list[S3Object] | Settled:
-    """Return each object in the version that is current now, unless one was named."""
-    unnamed = [obj for obj in objects if obj.version_id is None]
-    current: dict[S3Object, S3Object] = {}
-    lacking: list[str] = []
-    for answer in s3.get_replication_statuses(unnamed) if unnamed else ():
-        if answer.state is ObjectState.UNKNOWN:
-            raise LookupFailed(
-                f"its version is not known: {answer.detail}",
-                uri=str(answer.object),
-                remedy="Name the versions, or ask again",
-                passing=True,
-            )
-        if answer.state in _LACKING:
-            lacking.append(f"{answer.object} {answer.state.value}{f': {answer.detail}' if answer.detail else ''}")
-        else:
-            current[answer.object] = answer.object.in_version(answer.version_id or NULL_VERSION)
-    if lacking:
-        more = [f"and {len(lacking) - _SHOWN:,} more"] if len(lacking) > _SHOWN else []
-        lines = [f"no job was created: {len(lacking):,} of {len(objects):,} objects cannot be named to S3"]
-        message = "\n  ".join([*lines, *sorted(lacking)[:_SHOWN], *more])
-        return Settled(message, found(total=len(objects)), failed=True)
-    return [obj if obj.version_id else current[obj] for obj in objects]

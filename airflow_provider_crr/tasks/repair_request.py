@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow_provider_crr.batch.selection import Found
 from airflow_provider_crr.s3.objects import S3Object
+from airflow_provider_crr.tasks.former_jobs import ANY_TIME, Asking
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class RepairRequest:
     :param confirmation_required: whether a person is to confirm the job.
     :param dry_run: whether only to look.
     :param extra_args: what is sent with the manifest that is written.
+    :param asking: when it was asked for; by default a job of any time is taken.
     """
 
     what: tuple[S3Object, ...] | str | Found
@@ -39,6 +41,7 @@ class RepairRequest:
     confirmation_required: bool = False
     dry_run: bool = False
     extra_args: Mapping[str, Any] | None = None
+    asking: Asking = ANY_TIME
 
 
 @dataclass(frozen=True, slots=True)

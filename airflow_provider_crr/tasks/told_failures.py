@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 
 from airflow_provider_crr import errors
 from airflow_provider_crr.tasks.compat import (
@@ -17,6 +18,8 @@ from airflow_provider_crr.tasks.compat import (
 #: Errors that say how a wait ended, after the log has said it. Where they were raised tells nobody anything, so they
 #: are raised again where Airflow calls the task: the log then has as few lines below them as can be.
 VERDICTS = (AirflowFailException, AirflowSensorTimeout)
+T = TypeVar("T", bound="ToldFailures")
+R = TypeVar("R")
 
 
 class ToldFailures:
@@ -28,10 +31,11 @@ class ToldFailures:
     _last_logged: BaseException | None = None
 
     def _logged(self, error: Exception) -> Exception:
-        """Return an error once the log has it, as one line or a few that people see; not twice."""
+        """Return an error once the log has it, as lines that people see; not twice."""
         if error is not self._last_logged:
             self._last_logged = error
-            self.log.error("%s", error)
+            lines = error.lines() if isinstance(error, errors.CrrError) else [str(error)]
+            self.log.error("%s", "\n".join(lines))
         return error
 
     @contextmanager
@@ -44,3 +48,24 @@ class ToldFailures:
                 self._logged(error)
                 raise AirflowSkipException(f"Skipping due to never_fail is set to True: {error}") from error
             raise
+
+
+def telling(execute: Callable[[T, Any], R]) -> Callable[[T, Any], R]:
+    """
+    Have the log say why a task ends badly, if it ends by an error of this provider.
+
+    :param execute: the method ``execute`` of a :class:`ToldFailures` that does not wait.
+    """
+
+    @wraps(execute)
+    def told(self: T, context: Any) -> R:
+        self._last_logged = None
+        try:
+            return execute(self, context)
+        except VERDICTS as verdict:
+            raise self._logged(verdict).with_traceback(None) from None
+        except errors.CrrError as error:
+            self._logged(error)
+            raise
+
+    return told

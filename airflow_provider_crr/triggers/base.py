@@ -203,7 +203,7 @@ class PollingTrigger(BaseTrigger):
         poller: endings.Poller | None = None
         intervals, looking = of_trigger(self), onlookers.of_trigger(self)
         await asyncio.sleep(self._until_first_poll(intervals))
-        key = self.polling_key()
+        key, ends = self.polling_key(), self.deadline + endings.GRACE
         least = endings.LEAST if self.deadline > time.time() else endings.LATE
         while True:
             unasked: CrrError | None = None
@@ -216,7 +216,7 @@ class PollingTrigger(BaseTrigger):
             except CrrError as error:
                 late = not stop.left()
                 if not late and not endings.goes_on(error, silent_fail=self.silent_fail):
-                    return looking.end(await could_not_ask(error, self._way, key), poller, error)
+                    return looking.end(await could_not_ask(error, self._way, key, ends), poller, error)
                 unasked = from_dict(error.to_dict())  # which holds nothing of what raised it
                 self.log.warning("cannot ask S3, going on: %s", error)
                 endings.tell_cost(poller, self.log)
@@ -227,7 +227,7 @@ class PollingTrigger(BaseTrigger):
             if not decided and (left <= 0 or not stop.left()):  # the clock may have been set back
                 decided = endings.timed_out(poller, humanize.age(self.deadline - self.started_at), unasked)
             if decided:
-                decided = await with_evidence(poller, decided, key, self.log)
+                decided = await with_evidence(poller, decided, key, self.log, ends)
                 return looking.end(decided, poller, unasked)
             wait = min(intervals.next(time.time() - self.started_at), left)
             looking.show(poller, next_in=wait, unasked=unasked)

@@ -14,10 +14,10 @@ import structlog
 import airflow_provider_crr
 from airflow_provider_crr import errors, failures
 from airflow_provider_crr.operators.inventory import S3InventorySummaryOperator
-from airflow_provider_crr.replication.failure_lines import WIDTH
 from airflow_provider_crr.sensors.inventory import S3InventorySensor
 from airflow_provider_crr.sensors.replication import S3ReplicationSensor
 from airflow_provider_crr.tasks.compat import AirflowFailException
+from airflow_provider_crr.text.lines import WIDTH
 from tests.airflow.conftest import TaskRun
 from tests.support.s3_server import Answer, Listed, S3Server, stored
 
@@ -133,7 +133,8 @@ def test_what_could_not_be_asked_is_told_with_who_was_refused(
     s3.listings["landing"] = {"a": Listed()}
     run = run_task(S3ReplicationSensor, bucket_key="s3://landing/*", wildcard_match=True, **BRIEF, **mode, **arguments)
     assert run.state == ("skipped" if arguments else "failed")
-    (told,) = log.errors
+    assert max(map(len, log.errors[0].splitlines())) <= WIDTH
+    told = " ".join(log.errors[0].split())
     assert f"cannot list objects: S3 answered AccessDenied to the connection 'aws_default': {words}" in told
     assert f"asked by the connection 'aws_default', as {s3.caller}, on the worker " in told
     assert "Allow s3:ListBucket" in told
@@ -196,18 +197,40 @@ def test_report_without_the_column_is_not_retried(
     assert type(run.error) is failures.ReplicationStatusMissing
     assert issubclass(failures.ReplicationStatusMissing, errors.ReplicationStatusMissing)
     assert issubclass(failures.ReplicationStatusMissing, AirflowFailException)
-    assert log.errors == [str(run.error)]
+    assert log.errors == ["s3://i/m.json: the report has no ReplicationStatus column"]
 
 
 def test_summary_of_a_report_without_the_column_is_not_retried(
-    run_task: Callable[..., TaskRun], s3: S3Server, monkeypatch: pytest.MonkeyPatch
+    run_task: Callable[..., TaskRun], s3: S3Server, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So does the operator that summarizes such a report."""
+    """So does the operator that summarizes such a report; its log has the remedy in lines that are seen."""
 
     def without(*_: Any) -> Any:
-        raise errors.ReplicationStatusMissing("the report has no ReplicationStatus column", uri="s3://i/m.json")
+        raise errors.ReplicationStatusMissing(
+            "the report has no ReplicationStatus column",
+            uri="s3://inventory/landing/daily/2026-11-20T01-00Z/manifest.json",
+            remedy=f"Add the optional field {'ReplicationStatus ' * 9}to the configuration",
+        )
 
     monkeypatch.setattr("airflow_provider_crr.inventory.report.read_manifest", without)
-    run = run_task(S3InventorySummaryOperator, inventory="s3://i/landing/daily/2026-11-20T01-00Z/manifest.json")
+    run = run_task(S3InventorySummaryOperator, inventory="s3://inventory/landing/daily/2026-11-20T01-00Z/manifest.json")
     assert type(run.error) is failures.ReplicationStatusMissing
-    assert str(run.error) == "s3://i/m.json: the report has no ReplicationStatus column"
+    (told,) = log.errors
+    subject, message, *remedy = told.splitlines()
+    assert subject == "s3://inventory/landing/daily/2026-11-20T01-00Z/manifest.json:"
+    assert message == "the report has no ReplicationStatus column"
+    assert remedy[0].startswith("  To do: Add the optional field")
+    assert max(map(len, told.splitlines())) <= WIDTH
+    assert log.frames_of_ours() == 1
+
+
+def test_error_of_a_task_that_does_not_wait_is_told_with_the_calls_that_led_to_it(
+    run_task: Callable[..., TaskRun], s3: S3Server, log: Log
+) -> None:
+    """Where it was raised may matter; the log says first, as an ERROR, what it is about and what to do."""
+    s3.on_list = lambda request, page: (Answer(404, code="NoSuchBucket"), "")
+    run = run_task(S3InventorySummaryOperator, inventory="s3://i/landing/daily/")
+    assert isinstance(run.error, errors.CrrError)
+    (told,) = log.errors
+    assert "\n  To do: " in told
+    assert log.frames_of_ours() > 1

@@ -251,13 +251,41 @@ def test_job_that_writes_no_report_is_judged_by_its_counts() -> None:
     watched = repair(Said(complete(TASKS, report=None), rows=None))
     assert watched.poll()
     assert "2 of 3 objects failed" in str(watched.failure())
-    assert repair(Said(complete(report=None), rows=None)).poll()
+    watched = repair(Said(complete(report=None), rows=None), verifies=False)
+    assert (watched.poll(), watched.failure()) == (True, None)
 
 
-@pytest.mark.parametrize("total", [0, None])
-def test_job_without_tasks_has_no_report(total: int | None) -> None:
-    """A job that ran no task is success, and nothing is waited for."""
-    watched = repair(Said(complete((), total=total), rows=None), Statuses())
+def test_job_that_writes_no_report_cannot_be_verified() -> None:
+    """Whose status to ask for is not known, so that nobody says that its objects are replicated."""
+    watched = repair(Said(complete(report=None), rows=None))
+    assert watched.poll()
+    assert "which objects it replicated is not known" in str(watched.failure())
+
+
+@pytest.mark.parametrize("counted", [{"total": None}, {"total": 3}, {"total": 3, "succeeded": 1}])
+@pytest.mark.parametrize("report", [JOB.report, None])
+def test_complete_job_of_whose_tasks_not_all_are_counted_is_no_success(
+    counted: dict[str, Any], report: str | None
+) -> None:
+    """Nothing is known of the other tasks: the count is asked for again, until the time is up."""
+    clock = Clock()
+    uncounted = complete((), report=report, **counted)
+    said = Said(uncounted, rows=(GOOD,) * (uncounted.run))
+    watched = repair(said, clock=clock, verify_timeout=60, verifies=report is not None)
+    assert not watched.poll()
+    assert not watched.poll()
+    assert said.asked == 2
+    clock.now += timedelta(seconds=60)
+    assert watched.poll()
+    assert "no more time: S3 has not said of every task that it was run" in str(watched.failure())
+    watched = repair(Said(uncounted, complete()))
+    assert [watched.poll(), watched.poll()] == [False, True]
+    assert watched.failure() is None
+
+
+def test_job_without_tasks_has_no_report() -> None:
+    """A job that ran no task, for there was none, is success, and nothing is waited for."""
+    watched = repair(Said(complete((), total=0), rows=None), Statuses())
     assert watched.poll()
     assert watched.failure() is None
     assert "nothing to replicate" in watched.progress()

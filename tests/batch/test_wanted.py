@@ -79,3 +79,10 @@ def test_objects_of_several_buckets_are_refused() -> None:
     """A job repairs one bucket."""
     with pytest.raises(InvalidArgument, match="2 buckets: landing, other"):
         wanted([A, S3Object("other", "a")])
+
+
+def test_objects_behind_an_access_point_are_refused() -> None:
+    """A manifest names buckets: S3 Batch Replication would refuse the rows."""
+    point = "arn:aws:s3:eu-west-1:111122223333:accesspoint/mine"
+    with pytest.raises(InvalidArgument, match="Name the bucket"):
+        wanted([{"bucket": point, "key": "k"}])

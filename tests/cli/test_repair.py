@@ -108,6 +108,23 @@ def test_job_that_waits_for_nobody_is_not_confirmed(crr: Crr, broken: Broken) ->
     assert "there is nothing to confirm" in run.err
 
 
+def test_confirming_keeps_to_what_is_allowed(crr: Crr, broken: Broken) -> None:
+    """More objects than --max-objects are not confirmed, nor is anything with --dry-run, which says what it costs."""
+    broken.put("a", "b")
+    broken.pair.allow()
+    job = crr("repair", f"s3://{broken.bucket}", *options(broken)).out.strip()
+    until(lambda: broken.jobs()[0]["Status"] == "Suspended", "the job is Suspended")
+    looked = crr("repair", "--confirm", job, "--dry-run", "--wait")
+    assert looked.code == 0
+    assert "2 objects cost about $0.25" in looked.err
+    refused = crr("repair", "--confirm", job, "--max-objects", "1", "--wait")
+    assert refused.code == 4
+    assert "there are 2 objects, and max_objects is 1" in refused.out
+    assert broken.jobs()[0]["Status"] == "Suspended"
+    assert crr("repair", "--confirm", job, "--max-objects", "2").code == 0
+    until(lambda: broken.jobs()[0]["Status"] == "Complete", "the job is Complete")
+
+
 def test_throttling_is_waited_out(crr: Crr, broken: Broken, orders: BatchOrders) -> None:
     """Standard error says so, once for as long as it lasts."""
     broken.put("a")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import signal
 import uuid
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.failures import BatchReplicationFailed
+from airflow_provider_crr.tasks import former_jobs
 from airflow_provider_crr.tasks.compat import TaskDeferred
 from local_aws.batch.orders import BatchOrders
 from tests.support.killed_worker import PLACES, FileStore, Try, run_and_kill
@@ -210,3 +213,92 @@ def test_deferred_task_that_is_killed_cancels_its_job(broken: Broken, orders: Ba
     (job,) = broken.jobs()
     assert job["Status"] in ("Cancelling", "Cancelled")
     assert job["StatusUpdateReason"] == "the task was killed in Airflow"
+
+
+class DagRun:
+    """What a task sees of its DAG run."""
+
+    def __init__(self, *, clear_number: int = 0, start_date: datetime | None = None) -> None:
+        self.clear_number = clear_number
+        self.start_date = start_date or datetime.now(UTC)
+
+
+@pytest.mark.parametrize("state", [True, False], ids=["state", "no-state"])
+def test_task_that_is_cleared_while_it_runs_gets_a_new_job(broken: Broken, orders: BatchOrders, state: bool) -> None:
+    """Airflow kills it, which cancels its job, and its round stays the same: the user has asked again all the same."""
+    uris, context = broken.put("a"), Run(state=state)
+    broken.pair.allow()
+    orders.hold("Active")
+    context["dag_run"] = DagRun()
+    task = broken.operator(objects=uris)
+    assert task._poll(context, started_at=None, ends=10**9, least=2.0) is None  # type: ignore[arg-type]
+    task.on_kill()
+    orders.release()
+    context["dag_run"] = DagRun(clear_number=1)
+    assert run(broken.operator(objects=uris), context)["verified"] == {"COMPLETED": 1}
+    for _ in range(2):  # a retry finds the new one
+        context["dag_run"] = DagRun(clear_number=2)
+        run(broken.operator(objects=uris), context)
+    assert [job["Status"] for job in broken.jobs()] == ["Cancelled", "Complete"]
+
+
+def test_retry_after_a_kill_that_nobody_asked_for_creates_no_second_job(broken: Broken, orders: BatchOrders) -> None:
+    """As after execution_timeout: the job is cancelled, and the task says so."""
+    uris, context = broken.put("a"), Run(state=False)
+    context["dag_run"] = DagRun(clear_number=3)
+    orders.hold("Active")
+    task = broken.operator(objects=uris)
+    assert task._poll(context, started_at=None, ends=10**9, least=2.0) is None  # type: ignore[arg-type]
+    task.on_kill()
+    with pytest.raises(BatchReplicationFailed, match="the task was killed in Airflow"):
+        run(broken.operator(objects=uris), context)
+    assert len(broken.jobs()) == 1
+
+
+def test_run_that_comes_again_under_the_id_of_a_deleted_one_gets_a_new_job(
+    broken: Broken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job of the deleted run has the same token. It knows nothing of what FAILED since then."""
+    context = Run(state=False)
+    broken.put("a")
+    broken.pair.allow()
+    context["dag_run"] = DagRun()
+    asked = {"objects": f"s3://{broken.bucket}/a"}
+    run(broken.operator(**asked), context)
+    broken.pair.deny()
+    broken.put("a")
+    broken.pair.allow()
+    assert broken.status("a") == "FAILED"
+    monkeypatch.setattr(former_jobs, "_CLOCKS", timedelta(0))  # here is one clock
+    context["dag_run"] = DagRun()
+    for _ in range(2):
+        assert run(broken.operator(**asked), context)["verified"] == {"COMPLETED": 1}
+    assert len(broken.jobs()) == 2
+    assert broken.status("a") == "COMPLETED"
+
+
+def test_task_that_is_killed_once_its_job_is_created_cancels_it(broken: Broken, orders: BatchOrders) -> None:
+    """Also before S3 has told anything of the job."""
+    uris, context = broken.put("a"), Run(state=False)
+    context["dag_run"] = DagRun()
+    orders.hold("Active")
+    orders.refuse("DescribeJob", "InternalServiceException", status=500)
+    task = broken.operator(objects=uris, botocore_config={"retries": {"total_max_attempts": 1}})
+    assert task._poll(context, started_at=None, ends=10**9, least=2.0) is None  # type: ignore[arg-type]
+    task.on_kill()
+    (job,) = broken.jobs()
+    assert job["Status"] in ("Cancelling", "Cancelled")
+
+
+def test_manifest_that_is_not_what_was_asked_for_is_written_again(broken: Broken, orders: BatchOrders) -> None:
+    """Something else stands where an earlier try has written, which had created no job: it is not replicated."""
+    uris, context = broken.put("a", "b"), Run(state=False)
+    (other,) = broken.put("other")
+    broken.pair.allow()
+    orders.refuse("CreateJob", "AccessDenied", status=403)
+    with pytest.raises(LookupFailed):
+        run(broken.operator(objects=uris), context)
+    (written,) = broken.s3.list_objects_v2(Bucket=broken.reports)["Contents"]
+    broken.manifest(f"{broken.bucket},other,{other.partition('=')[2]}\n", written["Key"])
+    assert run(broken.operator(objects=uris), context)["total"] == 2
+    assert [broken.status(key) for key in ("a", "b", "other")] == ["COMPLETED", "COMPLETED", "FAILED"]

@@ -7,8 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_crr.replication.failure_lines import WIDTH, failure_lines
+from airflow_provider_crr.replication.failure_lines import failure_lines
 from airflow_provider_crr.replication.reasons import REASONS
+from airflow_provider_crr.text.lines import WIDTH
 
 FAILED = REASONS["FAILED"]  # type: ignore[index]
 FORBIDDEN = REASONS["FORBIDDEN"]  # type: ignore[index]

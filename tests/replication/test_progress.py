@@ -155,20 +155,32 @@ def test_next_process_goes_on_with_the_history() -> None:
     assert found["unmoved_since"] == "2026-11-27T09:01:00Z"
 
 
+@pytest.mark.parametrize("reason", ["r", "é"])
 @pytest.mark.parametrize("key", ["k" * 1000, "\U0001f600" * 250, "\x01" * 1000])
-def test_value_is_bounded(key: str) -> None:
+def test_value_is_bounded(key: str, reason: str) -> None:
     """Whatever the names are, the value has 16,000 characters at most, and still counts and an example."""
     targets = Targets.parse([f"s3://b/{number}{key}"[:1000] for number in range(20)])
     progress = Progress(targets, GatePolicy(), "prod")
-    sample = tuple({"uri": f"s3://b/{number}{key}", "status": "PENDING", "reason": "r" * 1000} for number in range(10))
+    sample = tuple(
+        {"uri": f"s3://b/{number}{key}", "status": "PENDING", "reason": reason * 1000} for number in range(10)
+    )
     found = verdict(0, 20, sample=sample)
     for seconds in range(200):
         progress.swept(verdict(seconds, 1000), seconds * 1e6)
     shown = value(progress, found, message=f"waiting {key}\n" * 20, unasked=key * 10)
     assert len(json.dumps(shown)) <= MAX_VALUE
     assert shown["waiting"]
-    assert shown["targets"]["sample"]
+    assert shown["targets"]["sample"] or reason == "é"  # which takes six characters for each of a thousand
     assert shown["message"].startswith("waiting ")
+
+
+def test_what_is_cut_from_one_value_is_there_for_the_next() -> None:
+    """Rules are read once: if there is no room for all of them now, there may be later."""
+    progress = Progress(TARGETS, GatePolicy(), "prod")
+    progress.rules = [{"bucket": "b", "rule": f"{n}" * 255, "destination": "west"} for n in range(10)]
+    sample = ({"uri": "s3://b/p/1", "status": "PENDING", "reason": "r" * 12_000},)
+    assert len(value(progress, verdict(0, 20, sample=sample), message="m" * 4000)["rules"]) < 10
+    assert len(value(progress, verdict(0, 20))["rules"]) == 10
 
 
 def test_news_are_what_has_happened() -> None:

@@ -125,3 +125,14 @@ def test_message_and_summary_stay_small(key: str) -> None:
     verdict = tally.verdict(lambda _: "")
     assert len(json.dumps([verdict.failure(), verdict.summary()])) < 16_000
     assert verdict.sample
+
+
+def test_failure_of_a_sweep_that_was_cut_off_says_so() -> None:
+    """If no more HEADs may be sent, what FAILED is not all there may be, and the message does not claim that."""
+    tally = swept(GatePolicy(), answer(ObjectState.FAILED), answer(ObjectState.COMPLETED, "fine"))
+    tally.partial = True
+    verdict = tally.verdict(lambda _: "")
+    assert verdict.outcome is Outcome.FAIL
+    assert verdict.failure().splitlines()[0] == (
+        "the gate stays shut: 1 FAILED; replicated 1 of 2, not all were asked for"
+    )

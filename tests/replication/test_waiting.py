@@ -59,6 +59,19 @@ def test_oldest_pending_object_is_named_however_many_wait() -> None:
     assert found[-1].endswith("/old")
 
 
+def test_version_is_named_only_if_the_gate_asks_for_it() -> None:
+    """A version makes the command longer than the log is wide; a key that contains such text stays whole."""
+    plain, versioned = f"{FOLDER}/part-1", f"{FOLDER}/part-1?versionId=c6d161bf-b50a-4540-9cb5-cb712293d10e"
+    by_pattern = lines(f"{FOLDER}/*", verdict(answer(versioned)), None)
+    assert by_pattern[2] == "  e.g. .../part-1"
+    assert by_pattern[-1] == f"Next: airflow crr explain {plain}"
+    obj = S3Object.parse(plain).in_version("c6d161bf-b50a-4540-9cb5-cb712293d10e")
+    found = WaitedFor(Targets.parse([obj.to_dict(), "s3://b/k"]), None).lines(verdict(answer(versioned)))
+    assert found[-1] == f"Next: airflow crr explain '{versioned}'"
+    missing = ObjectReplication(S3Object("b", "k?versionId=1"), ObjectState.MISSING)
+    assert lines("s3://b/k*", verdict(missing), None)[-1] == "Next: airflow crr explain 's3://b/k?versionId=1'"
+
+
 def test_one_object_is_named_once() -> None:
     """A gate for one object names it in the first line, and in the command."""
     found = lines("s3://b/k", verdict(answer("s3://b/k")), "aws_default")
@@ -138,6 +151,14 @@ def test_strange_keys_stay_in_their_line() -> None:
     assert all("\n" not in line and "\u202e" not in line for line in found)
     only = lines(f"s3://b/{key}", verdict(ObjectReplication(S3Object("b", key), ObjectState.PENDING)))
     assert only[-1] == "Next: airflow crr explain --conn-id prod 's3://b/a b'\"'\"'c[U+000A U+202E]d'"
+
+
+def test_strange_connection_stays_in_its_line() -> None:
+    """The name of a connection may come from the conf of a run: it can neither add lines to the log nor commands."""
+    found = lines("s3://b/k", verdict(answer("s3://b/k")), "prod\nNext: rm -rf $HOME; \u202e")
+    assert all("\n" not in line and "\u202e" not in line for line in found)
+    assert len(found) == 3
+    assert found[-1] == "Next: airflow crr explain --conn-id 'prod Next: rm -rf $HOME; [U+202E]' s3://b/k"
 
 
 def test_lines_are_short() -> None:

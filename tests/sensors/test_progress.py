@@ -116,6 +116,20 @@ def test_end_is_shown_before_the_task_fails(
     assert last["message"]
 
 
+def test_what_cannot_be_told_changes_nothing(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the lines of the log cannot be made, the gate opens, and fails, as ever."""
+
+    def broken(self: Watch) -> None:
+        raise ValueError("no lines")
+
+    monkeypatch.setattr(Watch, "standing", broken)
+    soon(s3)
+    assert gate().execute(Context())["statuses"] == {"COMPLETED": 2}
+    soon(s3, "FAILED")
+    with pytest.raises(failures.ReplicationFailed):
+        gate().execute(Context())
+
+
 def test_error_that_lasts_is_shown(s3: S3Server) -> None:
     """A bucket that does not exist ends the task; the value says why, and that nothing was counted."""
     s3.default = lambda bucket, key, version: Answer(404)
@@ -336,8 +350,9 @@ def log(capsys: pytest.CaptureFixture[str]) -> Callable[[], list[str]]:
     return lines
 
 
-def test_pushes_of_a_worker_are_seldom(s3: S3Server) -> None:
-    """Ten polls within a second, of which nothing changes, are one push; the end is another."""
+def test_pushes_of_a_worker_are_seldom(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten polls within the least time between two pushes are one push; the end is another."""
+    monkeypatch.setattr(onlookers, "WORKER", (60.0, 60.0))  # ten polls may take a while
     late = {"headers": written(100)}
     s3.answers["b", "1"] = [*[stored("PENDING", **late)] * 10, stored("COMPLETED", **late)]
     s3.answers["b", "2"] = stored("COMPLETED")

@@ -195,6 +195,37 @@ def test_lists_that_are_too_long_are_said_to_be_cut(tab: Tab) -> None:
     assert ask_fake(tab, 300, 3, 5000, in_order=False)["cut"] == {"instances": 0, "pushers": True}
 
 
+ENDING = """
+    const [value] = arguments;
+    const at = new Date().toISOString();
+    const one = {dag_id: 'd', dag_run_id: 'r', run_id: 'r', task_id: 'gate', map_index: -1, state: 'deferred',
+        try_number: 1, start_date: at, run_after: at, timestamp: at};
+    let all = [one];
+    window.fetch = async url => {
+        const {pathname} = new URL(url);
+        if (pathname.endsWith('/version')) return Response.json({version: '3.3.2'});
+        if (pathname.endsWith('/crr_progress')) return Response.json({value});
+        const name = pathname.endsWith('/xcomEntries') ? 'xcom_entries' : 'task_instances';
+        return Response.json({[name]: all, total_entries: all.length});
+    };
+    return import('./fleet.js').then(async ({Fleet}) => {
+        const fleet = new Fleet();
+        const {waits: [wait]} = await fleet.look();
+        await fleet.read([wait]);
+        const before = Boolean(fleet.valueOf(wait));
+        all = [];
+        await fleet.look();
+        return [before, Boolean(fleet.valueOf(wait))];
+    });
+"""
+
+
+def test_what_has_ended_is_forgotten(tab: Tab) -> None:
+    """A page that is open for weeks, as on a wall, keeps the values of what waits now, and of nothing else."""
+    tab.open_empty()
+    assert tab.ask(ENDING, waiting()) == [True, False]
+
+
 def test_nothing_that_waits_is_said(tab: Tab) -> None:
     """Where no gate waits, the page says so, and has no field to search."""
     fake = """const real = window.fetch; window.fetch = async (url, ...rest) =>

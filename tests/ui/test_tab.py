@@ -112,6 +112,9 @@ def test_failed_gate_names_its_objects_and_runs_none_of_them(tab: Tab, failed_ga
     assert tab.headline == "The gate stayed shut"
     assert "None of 3 objects is replicated: 3 FAILED" in tab.text
     assert "S3 does not retry" in tab.text
+    follows = "return document.querySelector('.sample').compareDocumentPosition(document.querySelector('.tiles')) & 4"
+    assert tab.ask(follows)  # why, before how many
+    assert "To be replicated by rule 'all' (prefix '') to bucket refused-replica, with the role arn:" in tab.text
     shown = {uri.partition("?versionId=")[0] for uri in tab.texts(".sample code")}
     assert shown == {f"s3://refused/day/{key}" for key in (HOSTILE, "part-1", "part-2")}
     assert tab.ask("return document.images.length + document.querySelectorAll('[onerror]').length") == 0

@@ -107,7 +107,14 @@ def test_tab_that_nobody_sees_asks_nothing(tab: Tab, live: str) -> None:
 NOT_ASKED = partial(waiting, total=0, done=0, statuses={}, waiting=[], message="")
 BARE = partial(waiting, targets=None, rules=None, policy={}, history=[], deadline=None)
 ENDS: list[tuple[Callable[[], dict[str, Any]], str, str, str, list[str]]] = [
-    (stuck, "deferred", "watch", "Waiting for S3", ["Nothing has moved since", "PENDING for 2h3m", "crr explain"]),
+    (
+        stuck, "deferred", "watch", "Waiting for S3",
+        ["Nothing has moved since", "PENDING for 2h3m", "airflow crr explain --conn-id aws_landing 's3://orders-landing/"],
+    ),
+    (
+        lambda: stuck(connection="a'; rm -rf /"), "deferred", "watch", "Waiting for S3",
+        ["crr explain --conn-id 'a'\\''; rm -rf /' 's3://"],
+    ),
     (lambda: stuck(unmoved_since=moment(-300)), "deferred", "moving", "Waiting for S3", ["Nothing has moved since"]),
     (waiting, "deferred", "moving", "Waiting for S3", ["Probably done in"]),
     (lambda: waiting(expected_done_at=moment(-60)), "deferred", "moving", "Waiting for S3", ["It was expected"]),

@@ -24,6 +24,7 @@ export class Fleet {
     const stampOf = (instance) => stamps.get(idOf(named(instance))) ?? this.#stamps.get(tryOf(instance));
     const ours = instances.map((instance) => ({ instance, ti: named(instance), stamp: stampOf(instance) })).filter(({ stamp }) => stamp);
     this.#stamps = new Map(ours.map(({ instance, stamp }) => [tryOf(instance), stamp]));
+    this.#values.keep(ours.map(({ ti }) => ti));
     return { waits: ours, cut: { instances: left, pushers: cut } };
   }
 

@@ -20,6 +20,7 @@ export function gatePage(value, { state }, progress = null) {
   const lag = progress?.replication_lag;
   return [
     verdict(value, state, open, progress),
+    open ? examples(value, open, progress) : null,
     tiles(
       ["Objects", count(value.total)],
       ["Replicated", count(replicated), share(replicated, value.total)],
@@ -30,7 +31,7 @@ export function gatePage(value, { state }, progress = null) {
       ["Requests", count(value.head_requests), "HEAD, to S3"],
     ),
     value.total ? byStatus(value, picture(progress?.history ?? [])) : null,
-    examples(value, open),
+    open ? null : examples(value, open, progress),
     progress && question(progress, true),
   ];
 }
@@ -64,11 +65,11 @@ export function missing(open, total) {
 }
 
 /** The objects that the value names. */
-function examples(value, open) {
+function examples(value, open, progress) {
   const waiting = value.sample.filter(({ status }) => !settled(value).has(status));
   const done = value.sample.filter(({ status }) => settled(value).has(status));
   return [
-    named("Not replicated", waiting, value.statuses, open, waiting.length ? next(waiting[0].uri) : null),
+    named("Not replicated", waiting, value.statuses, open, waiting.length ? next(waiting[0].uri, progress?.connection) : null),
     done.length ? h("section", { class: "quiet" }, details("Some of what is replicated", steps(done, value.statuses))) : null,
   ];
 }

@@ -54,7 +54,7 @@ export function waitingByLog({ said }) {
 export function endedByLog(state, { said, failure }) {
   const told = said.findLast(({ level }) => level === "error") ?? said.at(-1);
   const [first, ...rest] = lines(failure ?? told.event);
-  const others = said.filter((line) => line !== told || failure);
+  const others = said.filter((line) => line !== told || (failure && told.level !== "error")); // it says the same
   return [
     banner(state === "failed" ? "bad" : "empty", state === "failed" ? "The task failed" : `The task ended as ${state}`, first ?? ""),
     rest.length ? section("Why", h("pre", {}, rest.join("\n"))) : null,

@@ -50,6 +50,7 @@ export function progressPage(value, instance, more = null) {
   return [
     verdict(value, stands, instance, open),
     advised,
+    waits ? null : objects(value, open, waits, advised),
     tiles(
       total ? ["Replicated", count(replicated(value)), `${share(replicated(value), total)} of ${count(total)}`] : null,
       total && open ? [waits ? "Still waiting for" : "Not replicated", count(open), undone(value)] : null,
@@ -59,7 +60,7 @@ export function progressPage(value, instance, more = null) {
       value.deadline ? [waits ? "Gives up" : "Deadline", ticking(value.deadline, away), `at ${clock(value.deadline)} UTC`] : null,
     ),
     total ? byStatus(value, picture(history(value, waits))) : null,
-    objects(value, open, waits, advised),
+    waits ? objects(value, open, waits, advised) : null,
     more,
     question(value, !waits),
   ];
@@ -145,7 +146,7 @@ const expected = (at, now) =>
     : `Probably done ${away(at, now)}, at ${clock(at, now)} UTC, if it goes on as it did at the last looks.`;
 
 /** What to do about objects that are PENDING for hours. */
-function advice({ kind, oldest_pending_seconds: seconds, waiting, deadline }) {
+function advice({ kind, oldest_pending_seconds: seconds, waiting, deadline, connection }) {
   if (kind !== "gate" || !(seconds >= LONG)) return null;
   const first = (waiting ?? []).find(({ status }) => status === "PENDING");
   return section(
@@ -157,13 +158,13 @@ function advice({ kind, oldest_pending_seconds: seconds, waiting, deadline }) {
       h("li", {}, "If the rule has replication metrics, OperationsPendingReplication in the destination's Region shows ",
         "whether the queue gets shorter."),
       h("li", {}, "If it only has much to copy, give the gate a longer timeout. max_pending_age makes it fail early instead.", deadline ? ticking(deadline, (at, now) => ` It gives up ${away(at, now)}.`) : null)),
-    first ? next(first.uri) : null,
+    first ? next(first.uri, connection) : null,
   );
 }
 
-function objects({ kind, waiting, statuses }, open, waits, advised) {
+function objects({ kind, waiting, statuses, connection }, open, waits, advised) {
   const sample = waiting ?? [];
   const asked = kind === "gate" && !advised ? sample.find(({ status }) => status !== "MISSING") : null;
   const title = waits ? "Objects that are waited for" : "Not replicated";
-  return named(title, sample, statuses, open, asked ? next(asked.uri) : null);
+  return named(title, sample, statuses, open, asked ? next(asked.uri, connection) : null);
 }

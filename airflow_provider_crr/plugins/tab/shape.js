@@ -23,7 +23,7 @@ export const isGate = shaped({
   head_requests: isCount,
   waited_seconds: isNumber,
   oldest_pending_seconds: or(isNumber, isNull),
-  sample: listOf(shaped({ uri: isText, status: isText, reason: or(isText, (value) => value === undefined) })),
+  sample: listOf(shaped({ uri: isText, status: isText, reason: maybe(isText), said: maybe(isText), rule: maybe(isText) })),
 });
 
 /** What it returns when its time was up before S3 had answered once. */
@@ -82,7 +82,7 @@ const isWait = shaped({
   oldest_pending_seconds: maybe(isNumber),
   targets: maybe(shaped({ objects: maybe(isCount), patterns: maybe(isCount), sample: maybe(listOf(isText)) })),
   rules: maybe(listOf(shaped({ bucket: maybe(isText), rule: maybe(isText), destination: maybe(isText) }))),
-  waiting: maybe(listOf(shaped({ uri: isText, status: isText, reason: maybe(isText) }))),
+  waiting: maybe(listOf(shaped({ uri: isText, status: isText, reason: maybe(isText), said: maybe(isText), rule: maybe(isText) }))),
   history: maybe(listOf((point) => Array.isArray(point) && point.length === 3 && point.every(isNumber))),
   replication_lag: maybe(shaped({ median: isNumber, p95: isNumber, max: isNumber, objects: isCount, error: maybe(isNumber) })),
 });

@@ -38,6 +38,12 @@ export class Values {
     });
   }
 
+  /** Forget the values of all task instances but these. */
+  keep(instances) {
+    const kept = new Set(instances.map(idOf));
+    for (const id of this.#known.keys()) if (!kept.has(id)) this.#known.delete(id);
+  }
+
   /** The last value of a task instance; undefined if none is known. */
   get(ti) {
     return this.#known.get(idOf(ti))?.value;
