@@ -11,12 +11,13 @@ from airflow_provider_crr.batch.job import Job
 from airflow_provider_crr.batch.job_request import JobRequest
 from airflow_provider_crr.batch.refusals import USED, asking
 from airflow_provider_crr.batch.report_files import read_report
-from airflow_provider_crr.errors import LookupFailed
+from airflow_provider_crr.errors import InvalidArgument, LookupFailed
 from airflow_provider_crr.hooks.base import ConnectedHook
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.s3.client_errors import translated
 from airflow_provider_crr.s3.error_origin import answered
 from airflow_provider_crr.s3.objects import account_id as checked_account
+from airflow_provider_crr.text.legible import told
 
 #: What boto3 puts before an endpoint that is an address: the account of the request. Below an address are no names.
 _ACCOUNT_BEFORE_ADDRESS = re.compile(r"(?<=://)\d{12}\.(?=\[|(?:\d{1,3}\.){3}\d{1,3}(?:[:/]|$)|localhost(?:[:/]|$))")
@@ -70,10 +71,11 @@ class S3BatchOperationsHook(ConnectedHook):
         Create a job, and return its id. Repeated, the same request returns the job that is there.
 
         :raises LookupFailed: if S3 does not take it; ``passing`` for throttling and lost answers.
+        :raises InvalidArgument: if this release of botocore does not know an argument of the job. Nothing was sent.
         """
         asked = request.to_api(self.owner, self.conn_partition)
         client: Any = self.get_conn()
-        from botocore.exceptions import ClientError
+        from botocore.exceptions import ClientError, ParamValidationError
 
         with asking("CreateJob", request.report_uri, role=request.role_arn):
             try:
@@ -81,6 +83,12 @@ class S3BatchOperationsHook(ConnectedHook):
             except ClientError as error:
                 if answered(error)[0] not in USED:
                     raise
+            except ParamValidationError as error:  # an old one does not know the owner of the report's bucket
+                raise InvalidArgument(
+                    f"this release of botocore cannot ask for the job: {told(error)}",
+                    uri=request.report_uri,
+                    remedy="Install a newer boto3; or leave out expected_bucket_owner, if that is what it names",
+                ) from error
         job_id = self.find_job(request.description)
         if job_id is None:
             raise LookupFailed(

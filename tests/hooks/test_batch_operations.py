@@ -56,6 +56,17 @@ def test_job_is_created_and_described(s3control: S3ControlServer) -> None:
     assert {call.account_id for call in s3control.calls} == {ACCOUNT_ID}
 
 
+def test_argument_that_botocore_does_not_know_is_an_error_of_this_tree(
+    s3control: S3ControlServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An old botocore refuses what it does not know, before anything is sent; nothing is left out silently."""
+    ask = JobRequest.to_api
+    monkeypatch.setattr(JobRequest, "to_api", lambda *asked: {**ask(*asked), "NotYetKnown": 1})
+    with pytest.raises(InvalidArgument, match=r"this release of botocore cannot ask for the job: .*NotYetKnown"):
+        hook().create_job(REQUEST)
+    assert s3control.calls == []
+
+
 def test_job_is_confirmed_and_cancelled(s3control: S3ControlServer) -> None:
     """Both change the status, with a reason that people see."""
     s3control.answers = {"UpdateJobStatus": [updated("Ready"), updated("Cancelling")]}
