@@ -70,6 +70,14 @@ class CrrError(Exception):
 class InvalidArgument(CrrError, ValueError):
     """An operator, sensor, hook or value was given something that can never work."""
 
+    def of(self, name: str) -> InvalidArgument:
+        """
+        Return the same error, whose message begins with the name of an argument.
+
+        :param name: the argument.
+        """
+        return InvalidArgument(f"{name}: {self.message}", uri=self.uri, remedy=self.remedy)
+
 
 class LookupFailed(CrrError):
     """

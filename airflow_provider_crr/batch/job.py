@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_crr.errors import InvalidArgument
-from airflow_provider_crr.s3.objects import split_uri
+from airflow_provider_crr.s3.objects import is_s3_uri, split_uri
 from airflow_provider_crr.text.legible import told
 
 COMPLETE, FAILED, CANCELLED, SUSPENDED = "Complete", "Failed", "Cancelled", "Suspended"
@@ -186,6 +186,8 @@ def report_place(uri: str) -> tuple[str, str]:
     :param uri: ``s3://bucket/prefix/``; the last "/" may be left out, and so may the prefix.
     :raises InvalidArgument: if it is something else, or the bucket is not given by its name.
     """
+    if not is_s3_uri(uri):
+        raise InvalidArgument(f"{uri!r} is not an S3 URI of a folder", remedy="Write s3://bucket/prefix/")
     bare = uri.rstrip("/")
     bucket, key = split_uri(f"{bare}/" if bare.count("/") > 2 else f"{bare}//")
     if ":" in bucket:

@@ -11,6 +11,7 @@ from typing import Any
 from airflow_provider_crr.batch import repair_manifest
 from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.s3.objects import is_arn, is_bucket, is_s3_uri, split_uri
+from airflow_provider_crr.s3.patterns import literal_prefix, wildcards
 from airflow_provider_crr.text.humanize import utc_text
 
 #: The replication statuses by which S3 can select objects. It has no word for PENDING.
@@ -162,4 +163,10 @@ def key_prefix(prefix: object) -> str:
     """
     if not isinstance(prefix, str) or is_s3_uri(prefix) or len(prefix.encode(errors="replace")) > _PREFIX_BYTES:
         raise InvalidArgument(f"prefix is {prefix!r}", remedy="Give the beginning of the keys, such as orders/2026/")
+    if wildcards(prefix):
+        raise InvalidArgument(
+            f"prefix is {prefix!r}, and S3 Batch Operations knows no patterns",
+            remedy=f"Give the beginning of the keys, such as {literal_prefix(prefix) or 'orders/'!r}. Name keys that"
+            " really have these characters in a manifest",
+        )
     return prefix

@@ -14,9 +14,9 @@ from airflow_provider_crr.cli.lists import Lookalikes, lines, refused
 from airflow_provider_crr.errors import InvalidArgument, LookupFailed
 from airflow_provider_crr.replication.hints import looks_like
 from airflow_provider_crr.replication.status import ObjectReplication
-from airflow_provider_crr.s3.objects import S3Object, is_s3_uri, split
+from airflow_provider_crr.s3.objects import S3Object, is_s3_uri, names_a_place, split
 from airflow_provider_crr.s3.patterns import below, first_special
-from airflow_provider_crr.text.legible import legible
+from airflow_provider_crr.text.legible import legible, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -60,6 +60,10 @@ def parse(text: str, version_id: str | None = None, *, listed: bool = False) -> 
 
 def _from_uri(text: str) -> S3Object:
     uri, marker, version_id = text.rpartition(_VERSION)
+    if not is_s3_uri(text) and not names_a_place(text):
+        raise InvalidArgument(
+            f"{shortened(repr(text))} is not an S3 URI: an S3 object needs a bucket", remedy="Write s3://bucket/key"
+        )
     if not marker:
         return S3Object.parse(text)
     return S3Object.parse(uri).in_version(version_id)

@@ -53,7 +53,10 @@ def _create(args: Namespace, out: TextIO) -> ExitCode:
             raise InvalidArgument(
                 f"{option} is needed", remedy="A job runs in a role, and tells in a report what it did"
             )
-    report_place(args.completion_report_uri)
+    try:
+        report_place(args.completion_report_uri)
+    except InvalidArgument as error:
+        raise error.of("--completion-report-uri") from error
     what: Any = _manifest(args) if args.manifest else _search(args)
     request = RepairRequest(
         what=what,
@@ -164,7 +167,10 @@ def _search(args: Namespace) -> Found:
 
 
 def _manifest(args: Namespace) -> str:
-    split_uri(args.manifest)
+    try:
+        split_uri(args.manifest)
+    except InvalidArgument as error:
+        raise error.of("--manifest") from error
     return str(args.manifest)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from airflow_provider_crr.errors import InvalidArgument
-from airflow_provider_crr.s3.objects import is_s3_uri, split_uri
+from airflow_provider_crr.s3.objects import is_bucket, is_s3_uri, split
 
 _MANIFEST = "manifest.json"
 _FOLDER = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}-\d{2}Z")
@@ -39,7 +39,7 @@ class InventoryLocation:
         :param uri: ``s3://dest/prefix/source-bucket/config-id/``; the last "/" may be left out.
         :raises InvalidArgument: if it names no source bucket and configuration.
         """
-        bucket, prefix = split_uri(uri)
+        bucket, prefix = split(uri) if is_s3_uri(uri) else ("", "")
         segments = prefix.rstrip("/").split("/")
         right = "s3://destination-bucket/prefix/source-bucket/configuration-id/"
         if len(segments) == 1 and segments[0]:
@@ -48,7 +48,7 @@ class InventoryLocation:
             if number > 1 and _FOLDER.fullmatch(segments[number]):
                 right, segments = f"s3://{bucket}/{'/'.join(segments[:number])}/", []
                 break
-        if len(segments) < 2 or not all(segments[-2:]) or _FOLDER.fullmatch(segments[-1]):
+        if not is_bucket(bucket) or len(segments) < 2 or not all(segments[-2:]) or _FOLDER.fullmatch(segments[-1]):
             raise InvalidArgument("not the folder of an inventory configuration", uri=uri, remedy=f"Write {right}")
         return cls(bucket, f"{prefix.rstrip('/')}/")
 

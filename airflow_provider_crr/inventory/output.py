@@ -13,6 +13,7 @@ from airflow_provider_crr.inventory import disk_errors
 from airflow_provider_crr.s3.client_errors import translated
 from airflow_provider_crr.s3.objects import is_s3_uri, split_uri, text
 
+_WHERE = "Give s3://bucket/key, file:///path or an absolute path"
 _HOW = 'Give what boto3 takes for an upload, such as {"ServerSideEncryption": "aws:kms"}, or None'
 #: The further permission that each of these arguments needs ("Required permissions for Amazon S3 API operations").
 _ALSO = {
@@ -24,11 +25,12 @@ _ALSO = {
 }
 
 
-def check_destination(uri: str | None, *, rendered: bool = False) -> None:
+def check_destination(uri: str | None, name: str, *, rendered: bool = False) -> None:
     """
     Refuse a place to which nothing can be written.
 
     :param uri: ``s3://bucket/key``, ``file:///path`` or an absolute path; None if nothing is to be written.
+    :param name: of the argument, for messages.
     :param rendered: whether its extension must name a report format.
     :raises InvalidArgument: if it is none of these.
     """
@@ -36,15 +38,18 @@ def check_destination(uri: str | None, *, rendered: bool = False) -> None:
 
     if uri is None:
         return
-    text(uri, "the place to write to")
-    if is_s3_uri(uri):
-        split_uri(uri)
-    elif not _path(uri).is_absolute():
-        raise InvalidArgument(
-            "not a place to write to", uri=uri, remedy="Give s3://bucket/key, file:///path or an absolute path"
-        )
-    if rendered:
-        format_for(uri)
+    text(uri, name)
+    try:
+        if is_s3_uri(uri):
+            split_uri(uri)
+        elif not _path(uri).is_absolute():
+            raise InvalidArgument(f"{uri!r} is not a place to write to", remedy=_WHERE)
+        if uri.endswith("/"):
+            raise InvalidArgument(f"{uri!r} is a folder, not a place to write to", remedy=f"{_WHERE}, of a file")
+        if rendered:
+            format_for(uri)
+    except InvalidArgument as error:
+        raise error.of(name) from error
 
 
 def check_extra_args(extra_args: Any, client: Any = None) -> None:

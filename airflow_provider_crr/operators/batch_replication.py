@@ -18,7 +18,7 @@ from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.inventory.output import check_extra_args
 from airflow_provider_crr.links.batch_job import BatchJobLink
 from airflow_provider_crr.tasks import endings, kept_job, pollers, repair_arguments
-from airflow_provider_crr.tasks.arguments import number, positive, seconds
+from airflow_provider_crr.tasks.arguments import flag, number, positive, seconds
 from airflow_provider_crr.tasks.asset_events import repair_event
 from airflow_provider_crr.tasks.compat import AirflowSensorTimeout
 from airflow_provider_crr.tasks.connection import HOOK_FIELDS, hook_arguments, of_other_services
@@ -138,10 +138,10 @@ class S3BatchReplicationOperator(WaitingOperator):
         self.account_id = account_id
         self.priority = number(priority, "priority", MAX_PRIORITY)
         self.max_objects = positive(max_objects, "max_objects")
-        self.confirmation_required = confirmation_required
-        self.only_check = dry_run  # BaseOperator has a method of the name dry_run
+        self.confirmation_required = flag(confirmation_required, "confirmation_required")
+        self.only_check = flag(dry_run, "dry_run")  # BaseOperator has a method of the name dry_run
         self.max_failed = number(max_failed, "max_failed")
-        self.verify_replication = verify_replication
+        self.verify_replication = flag(verify_replication, "verify_replication")
         self.verify_timeout = seconds(verify_timeout, "verify_timeout") or 0.0
         self.poll_interval = seconds(poll_interval, "poll_interval") or 0.0
         self.extra_args = extra_args

@@ -17,7 +17,7 @@ from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.s3.objects import is_of_one_bucket
 from airflow_provider_crr.tasks import evidence
 from airflow_provider_crr.tasks.advice import log_hints, warn_when_parsed
-from airflow_provider_crr.tasks.arguments import TARGET_FIELDS, TargetArguments, one_of
+from airflow_provider_crr.tasks.arguments import TARGET_FIELDS, TargetArguments, flag, one_of
 from airflow_provider_crr.tasks.connection import HOOK_FIELDS, HookOperator
 from airflow_provider_crr.tasks.lineage import MAX_PLACES, Flow, at_hand, deletion_flow
 from airflow_provider_crr.tasks.task_state import own_round_of
@@ -90,10 +90,10 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, ToldFailures, HookOpera
         super().__init__(max_requests_per_second=max_requests_per_second, **kwargs)
         self.bucket_key = bucket_key
         self.bucket_name = bucket_name
-        self.wildcard_match = wildcard_match
+        self.wildcard_match = flag(wildcard_match, "wildcard_match")
         self.version_id = version_id
         self.versions = one_of(versions, "versions", ("all", "current"))
-        self.only_check = dry_run  # BaseOperator has a method of the name dry_run
+        self.only_check = flag(dry_run, "dry_run")  # BaseOperator has a method of the name dry_run
         self.on_refused = one_of(on_refused, "on_refused", ("fail", "report"))
         self._remember()
         if self._names_are_known():

@@ -105,9 +105,9 @@ class S3InventorySummaryOperator(ToldFailures, HookOperator):
         if is_known(self, "inventory") and not is_manifest_uri(text(inventory, "inventory")):
             InventoryLocation.parse(inventory)
         if is_known(self, "report_uri"):
-            check_destination(report_uri, rendered=True)
+            check_destination(report_uri, "report_uri", rendered=True)
         if is_known(self, "failed_manifest_uri"):
-            check_destination(failed_manifest_uri)
+            check_destination(failed_manifest_uri, "failed_manifest_uri")
         if is_known(self, "extra_args"):
             check_extra_args(extra_args)
         self._remember()
@@ -118,8 +118,8 @@ class S3InventorySummaryOperator(ToldFailures, HookOperator):
         from airflow_provider_crr.inventory.render import render
 
         self._coerce_arguments(context)
-        check_destination(self.report_uri, rendered=True)
-        check_destination(self.failed_manifest_uri)
+        check_destination(self.report_uri, "report_uri", rendered=True)
+        check_destination(self.failed_manifest_uri, "failed_manifest_uri")
         with lasting():
             summary = self._summarize(self._hook(S3ReplicationHook), context)
         self.log.info("\n%s", render(summary, "text"))

@@ -7,7 +7,8 @@ given one by mistake waits for an object that nobody will write, which may take 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from itertools import chain, pairwise
 
@@ -53,9 +54,35 @@ _FIXES = {
     " {below!r} with wildcard_match=True",
 }
 
+_Kind = tuple[Callable[[str], object], str]
+_BRACES = re.compile(r"\{[^{}]+\}")
+_SLASHES = re.compile(r"//+")
+_FOLDERS_BETWEEN = re.compile(r"(^|/)\*\*/")
+#: Of keys and patterns alike: how it looks, and what is said. Of each, the first that applies.
+_ODD: tuple[_Kind, ...] = (
+    (lambda key: "s3://" in key, "s3:// is part of this key. For several objects, give a list"),
+    (lambda key: key != key.strip(), "the space or the end of a line at an end of this key is a part of it"),
+    (_BRACES.search, "braces are parts of this key. In an f-string, write a template with four: {{{{{{{{ ds }}}}}}}}"),
+    (
+        lambda key: key.startswith("/") or "//" in key,
+        'a "/" that follows another, or the bucket\'s, is a folder without a name. If it is not meant, write {one!r}',
+    ),
+)
+#: The same of patterns alone.
+_ODD_PATTERNS: tuple[_Kind, ...] = (
+    (
+        _FOLDERS_BETWEEN.search,
+        "** is no more than *, so a/**/b does not match a/b. For both, write a/*b",
+    ),
+    (
+        lambda key: "\\" in key,
+        "a backslash in a pattern stands for itself. Patterns are those of a shell, not regular expressions",
+    ),
+)
+
 
 #: All that is said of keys and patterns.
-TEXTS = (*_FIXES.values(), _NO_WILDCARD, _FOLDERS_ONLY, _BRACKETS)
+TEXTS = (*_FIXES.values(), _NO_WILDCARD, _FOLDERS_ONLY, _BRACKETS, *(text for _, text in (*_ODD, *_ODD_PATTERNS)))
 
 
 def looks_like(obj: S3Object) -> Look | None:
@@ -79,7 +106,12 @@ def hints(targets: Targets) -> list[str]:
 
     :param targets: the objects, or the patterns.
     """
-    found = chain(_of_objects(targets.objects), _of_patterns(targets.patterns))
+    found = chain(
+        _of_objects(targets.objects),
+        _of_patterns(targets.patterns),
+        _odd(targets.objects, _ODD),
+        _odd(targets.patterns, (*_ODD_PATTERNS, *_ODD)),
+    )
     return [f"{shortened(str(obj), _SHOWN)}: {text}" for obj, text in found]
 
 
@@ -90,8 +122,7 @@ def _of_objects(objects: Iterable[S3Object]) -> Iterator[tuple[S3Object, str]]:
         if look is not None:
             alike.setdefault(look, []).append(obj)
     for look, (obj, *others) in alike.items():
-        also = f" ({len(others):,} more like it)" if others else ""
-        yield obj, _FIXES[look].format(special=first_special(obj.key), below=below(_tail(obj.key))) + also
+        yield obj, _FIXES[look].format(special=first_special(obj.key), below=below(_tail(obj.key))) + _also(others)
 
 
 def _of_patterns(patterns: Sequence[S3Object]) -> Iterator[tuple[S3Object, str]]:
@@ -105,6 +136,21 @@ def _of_patterns(patterns: Sequence[S3Object]) -> Iterator[tuple[S3Object, str]]
         if name is not None:
             yield pattern, _BRACKETS.format(name=shortened(name))
             return
+
+
+def _odd(named: Sequence[S3Object], kinds: Sequence[_Kind]) -> Iterator[tuple[S3Object, str]]:
+    """Yield the first of each kind. Whoever knows the version of an object knows its key."""
+    alike: dict[str, list[S3Object]] = {}
+    for obj in named:
+        text = next((text for applies, text in kinds if applies(obj.key)), None) if obj.version_id is None else None
+        if text is not None:
+            alike.setdefault(text, []).append(obj)
+    for text, (obj, *others) in alike.items():
+        yield obj, text.format(one=_tail(_SLASHES.sub("/", obj.key).lstrip("/"))) + _also(others)
+
+
+def _also(others: Sequence[S3Object]) -> str:
+    return f" ({len(others):,} more like it)" if others else ""
 
 
 def _is_of_a_name(wildcard: str) -> bool:

@@ -59,7 +59,7 @@ class Targets:
         :param version_id: version of the one object that ``bucket_key`` names.
         :raises InvalidArgument: for an empty list, and for whatever cannot name an object.
         """
-        one = isinstance(bucket_key, str | Mapping | S3Object)
+        one = isinstance(bucket_key, str | bytes | Mapping | S3Object)
         if not one and not isinstance(bucket_key, Iterable):
             raise InvalidArgument(
                 f"bucket_key is {bucket_key!r}", remedy="Give a key, an S3 URI, a mapping, or a list of them"

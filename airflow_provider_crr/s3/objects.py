@@ -16,12 +16,17 @@ from functools import lru_cache
 from typing import Any
 
 from airflow_provider_crr.errors import InvalidArgument
+from airflow_provider_crr.text.legible import shortened
 
 #: Longest key that S3 stores, in bytes of UTF-8 ("Creating object key names").
 MAX_KEY_BYTES = 1024
 #: Longest version id, in bytes, all of them "URL-ready" ("Retaining multiple versions of objects with S3 Versioning").
 MAX_VERSION_ID_BYTES = 1024
 
+_NEEDED = {
+    "bucket": "Write s3://bucket/key, or give the bucket as bucket_name",
+    "key": "Write s3://bucket/key; for all of a bucket, s3://bucket/* as a pattern",
+}
 _VERSION_REMEDY = 'Leave it out for the current version; a version from before versioning is "null"'
 
 #: Longest name of a bucket that boto3 takes.
@@ -121,12 +126,10 @@ class S3Object:
 
     def __post_init__(self) -> None:
         """Refuse what S3 could never hold."""
-        for name, value in (("bucket", self.bucket), ("key", self.key)):
+        for name, value, other in (("bucket", self.bucket, self.key), ("key", self.key, self.bucket)):
             if not isinstance(value, str) or not value:
-                raise InvalidArgument(
-                    f"an S3 object needs a {name}, got {value!r}",
-                    remedy="Write s3://bucket/key, or give the bucket as bucket_name",
-                )
+                got = f"only {shortened(repr(other))}" if other and not value else repr(value)
+                raise InvalidArgument(f"an S3 object needs a {name}, got {got}", remedy=_NEEDED[name])
         if not is_bucket(self.bucket):
             raise InvalidArgument(
                 f"Invalid bucket name {self.bucket!r}: it is not a bucket name, nor the ARN of an access point",

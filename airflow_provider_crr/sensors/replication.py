@@ -25,7 +25,7 @@ from airflow_provider_crr.s3.patterns import literal_prefix
 from airflow_provider_crr.sensors.base import PollingSensor
 from airflow_provider_crr.tasks import pollers
 from airflow_provider_crr.tasks.advice import warn_when_parsed
-from airflow_provider_crr.tasks.arguments import TARGET_FIELDS, TargetArguments, positive, seconds
+from airflow_provider_crr.tasks.arguments import TARGET_FIELDS, TargetArguments, flag, positive, seconds
 from airflow_provider_crr.tasks.asset_events import gate_event
 from airflow_provider_crr.tasks.connection import HOOK_FIELDS
 from airflow_provider_crr.tasks.gate_evidence import check_manifest
@@ -128,14 +128,14 @@ class S3ReplicationSensor(TargetArguments, PollingSensor):
         super().__init__(max_requests_per_second=max_requests_per_second, **kwargs)
         self.bucket_key = bucket_key
         self.bucket_name = bucket_name
-        self.wildcard_match = wildcard_match
+        self.wildcard_match = flag(wildcard_match, "wildcard_match")
         self.version_id = version_id
         self.on_failed = on_failed
         self.on_none = on_none
         self.on_missing = on_missing
         self.on_replica = on_replica
         self.max_pending_age = max_pending_age
-        self.pin_versions = pin_versions
+        self.pin_versions = flag(pin_versions, "pin_versions")
         self.max_head_requests = positive(max_head_requests, "max_head_requests")
         self.failed_manifest_uri = failed_manifest_uri
         self.extra_args = extra_args

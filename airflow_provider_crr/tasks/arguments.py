@@ -115,6 +115,17 @@ def one_of(value: str, name: str, choices: tuple[str, ...]) -> str:
     return value
 
 
+def flag(value: bool, name: str) -> bool:
+    """
+    Return the value if it is True or False.
+
+    :raises InvalidArgument: if it is not. The text "False" would count as true.
+    """
+    if not isinstance(value, bool):
+        raise InvalidArgument(f"{name} is {value!r}", remedy="Give True or False; it is not templated")
+    return value
+
+
 def number(value: int, name: str, most: int | None = None) -> int:
     """
     Return the value if it is a whole number of 0 or more, and not above ``most``.

@@ -11,7 +11,7 @@ from airflow_provider_crr.errors import InvalidArgument
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.s3.objects import account_id
 from airflow_provider_crr.tasks import settings
-from airflow_provider_crr.tasks.arguments import connection, is_known, region, storable, verification
+from airflow_provider_crr.tasks.arguments import connection, flag, is_known, region, storable, verification
 from airflow_provider_crr.tasks.lineage import Traced
 from airflow_provider_crr.tasks.templated import Templated
 
@@ -62,7 +62,7 @@ class HookOperator(Templated, BaseOperator, Traced):
         self.verify = verify
         self.botocore_config = botocore_config
         self.expected_bucket_owner = expected_bucket_owner
-        self.requester_pays = requester_pays
+        self.requester_pays = flag(requester_pays, "requester_pays")
         hook_arguments(self, parsing=True)
 
     def _hook(self, hook_class: type[Hook]) -> Hook:

@@ -150,7 +150,7 @@ def check_manifest(task: Any, client: Any = None) -> None:
         a trigger cannot keep.
     """
     if is_known(task, "failed_manifest_uri"):
-        check_destination(task.failed_manifest_uri)
+        check_destination(task.failed_manifest_uri, "failed_manifest_uri")
     if is_known(task, "extra_args"):
         check_extra_args(task.extra_args, client)
         storable(task.extra_args, "extra_args", task.deferrable)

@@ -60,7 +60,12 @@ def check(task: Any) -> None:
             continue
         if value is None or value == "":
             raise InvalidArgument(f"{name} is {value!r}", remedy=f"Give {name}")
-        _CHECKS.get(name, lambda value, name=name: coerced(name, value, value))(value)
+        try:
+            _CHECKS.get(name, lambda value, name=name: coerced(name, value, value))(value)
+        except InvalidArgument as error:
+            if name in error.message:
+                raise
+            raise error.of(name) from error
 
 
 def what_of(task: Any) -> tuple[S3Object, ...] | str | Found | None:

@@ -151,9 +151,10 @@ def test_objects_of_several_buckets_are_to_be_split(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"failed_manifest_uri": "failed.csv"}, "not a place to write to"),
-        ({"failed_manifest_uri": "s3://ops"}, "is not an S3 URI with a key"),
-        ({"failed_manifest_uri": ""}, "the place to write to is ''"),
+        ({"failed_manifest_uri": "failed.csv"}, "failed_manifest_uri: 'failed.csv' is not a place to write to"),
+        ({"failed_manifest_uri": "s3://ops"}, "failed_manifest_uri: 's3://ops' is not an S3 URI with a key"),
+        ({"failed_manifest_uri": "s3://ops/failed/"}, "is a folder, not a place to write to"),
+        ({"failed_manifest_uri": ""}, "failed_manifest_uri is ''"),
         ({"failed_manifest_uri": URI, "extra_args": {"Wrong": 1}}, "extra_args names 'Wrong'"),
         ({"failed_manifest_uri": URI, "extra_args": {"Metadata": {1j}}, "deferrable": True}, "extra_args cannot be"),
     ],

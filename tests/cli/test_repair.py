@@ -155,10 +155,17 @@ def test_job_of_another_account(crr: Crr, broken: Broken) -> None:
         (("s3://b", "--completion-report-uri", "s3://r"), "--role-arn is needed"),
         (("s3://b", "--role-arn", ROLE), "--completion-report-uri is needed"),
         (("s3://b", "--role-arn", "x", "--completion-report-uri", "s3://r"), "role_arn is 'x'"),
-        (("s3://b", "--role-arn", ROLE, "--completion-report-uri", "r"), "not an S3 URI"),
+        (
+            ("s3://b", "--role-arn", ROLE, "--completion-report-uri", "r"),
+            "--completion-report-uri: 'r' is not an S3 URI",
+        ),
         (("s3://b", "--status", "PENDING", "--role-arn", ROLE, "--completion-report-uri", "s3://r"), "PENDING"),
+        (("s3://b/*", "--role-arn", ROLE, "--completion-report-uri", "s3://r"), "knows no patterns"),
         (("s3://b", "--status", ",", "--role-arn", ROLE, "--completion-report-uri", "s3://r"), "statuses is"),
-        (("--manifest", "m", "--role-arn", ROLE, "--completion-report-uri", "s3://r"), "not an S3 URI"),
+        (
+            ("--manifest", "m", "--role-arn", ROLE, "--completion-report-uri", "s3://r"),
+            "--manifest: 'm' is not an S3 URI",
+        ),
     ],
 )
 def test_wrong_arguments(crr: Crr, arguments: Any, said: str) -> None:

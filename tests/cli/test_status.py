@@ -266,8 +266,12 @@ def test_no_object_is_not_success(crr: Callable[..., Ended], s3: S3Server, stdin
 @pytest.mark.parametrize(
     ("arguments", "stdin", "says"),
     [
-        (["k"], b"", "needs a bucket"),
-        (["s3://b"], b"", "needs a key"),
+        (["orders/k"], b"", "'orders/k' is not an S3 URI: an S3 object needs a bucket. Write s3://bucket/key\n"),
+        (
+            ["s3://landing"],
+            b"",
+            "an S3 object needs a key, got only 'landing'. Write s3://bucket/key; for all of a bucket",
+        ),
         (["s3://b/k?versionId="], b"", "version id ''"),
         (["s3://b/k?versionId=1", "--version-id", "2"], b"", "two version ids"),
         (["s3://b/1", "s3://b/2", "--version-id", "2"], b"", "--version-id is for one object"),

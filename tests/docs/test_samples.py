@@ -53,24 +53,30 @@ def test_python_sample_builds_a_dag(load_dags: Callable[[str], dict[str, Any]], 
     assert dag.tasks
 
 
-def test_tests_of_dags_pass(load_dags: Callable[[str], dict[str, Any]], airflow_home: Path) -> None:
-    """The tests that the pages show pass, in a pytest of their own, beside the DAG files that the pages show."""
+@pytest.mark.usefixtures("load_dags")  # makes the database
+def test_tests_of_dags_pass(airflow_home: Path, tmp_path: Path) -> None:
+    """The tests that the pages show pass, beside the DAG files that the pages show, in the environment of the page."""
     files = [sample for sample in samples("python") if ":caption: " in sample.options]
-    written = [airflow_home / sample.options.partition(":caption: ")[2].strip() for sample in files]
-    for path, sample in zip(written, files, strict=True):
+    for sample in files:
+        path = tmp_path / sample.options.partition(":caption: ")[2].strip()
+        path.parent.mkdir(exist_ok=True)
         path.write_text(sample.text)
-    try:
-        ran = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugin_arguments(), "."],
-            cwd=airflow_home,
-            env={**os.environ, "PYTHONPATH": str(Path(airflow_provider_crr.__file__).parents[1])},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    finally:
-        for path in written:
-            path.unlink()
+    (told,) = (sample.text for sample in samples("sh") if sample.name.startswith("testing"))
+    exported = dict(re.findall(r"export (\w+)=(\S+)", told))
+    assert "AIRFLOW_HOME" in exported
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugin_arguments(), "."],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            **{name: value.replace("$PWD", str(tmp_path)) for name, value in exported.items()},
+            "AIRFLOW_HOME": str(airflow_home),  # has a database
+            "PYTHONPATH": str(Path(airflow_provider_crr.__file__).parents[1]),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert f"{''.join(sample.text for sample in TESTS).count('def test_')} passed" in ran.stdout
 

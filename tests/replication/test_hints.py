@@ -25,6 +25,11 @@ def told(bucket_key: Any, **arguments: Any) -> list[str]:
         ("s3://b/p/part-[0-9].csv", "[ is part of this key"),
         ("s3://b/p/", "write 'p/*' with wildcard_match=True"),
         ("s3://b/k?versionId=abc", "Give the version as version_id"),
+        ("s3://b/k,s3://b/l", "For several objects, give a list"),
+        ("s3://b/dt={ ds }/k", "write a template with four: {{{{ ds }}}}"),
+        ("s3://b/ k", "the end of a line"),
+        ("s3://b//p/k", "write 'p/k'"),
+        ("s3://b/p///k", "write 'p/k'"),
     ],
 )
 def test_key_that_looks_like_something_else(key: str, fix: str) -> None:
@@ -46,6 +51,11 @@ def test_key_that_looks_like_something_else(key: str, fix: str) -> None:
         ("s3://b/report [draft].pdf", "write [[] for it"),
         ("s3://b/[2026-11-24]/*", "[2026-11-24] matches one character"),
         ("s3://b/[eu-west-1]/*", "matches one character"),
+        ("s3://b/p/**/*.csv", "does not match a/b"),
+        ("s3://b/**/k?", "does not match a/b"),
+        ("s3://b/p/.*\\.csv", "not regular expressions"),
+        ("s3://b/{p,q}/*", "braces are parts of this key"),
+        ("s3://b/p//*", "write 'p/*'"),
     ],
 )
 def test_pattern_that_matches_something_else(pattern: Any, fix: str) -> None:
@@ -65,6 +75,9 @@ def test_pattern_that_matches_something_else(pattern: Any, fix: str) -> None:
         "s3://b/data[[]1].csv",
         "s3://b/open[1*",
         ["s3://b/p/*", "s3://b/p/_SUCCESS"],
+        "s3://b/p/**",
+        "s3://b/p**/k",
+        "s3://b/{p/*",
     ],
 )
 def test_pattern_that_is_meant(pattern: Any) -> None:
@@ -74,7 +87,7 @@ def test_pattern_that_is_meant(pattern: Any) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["s3://b/k", "s3://b/open[1.csv", {"bucket": "b", "key": "p/*", "version_id": "v"}, ["s3://b/k", "s3://b/l"]],
+    ["s3://b/k", "s3://b/open[1.csv", {"bucket": "b", "key": "/p//{*}", "version_id": "v"}, ["s3://b/k", "s3://b/l"]],
 )
 def test_key_that_is_meant(key: Any) -> None:
     """A plain key, a bracket that is never closed, and a key whose version is known are no mistake."""
@@ -87,6 +100,12 @@ def test_each_kind_is_told_once_and_bounded() -> None:
     assert len(found) == 2
     assert "(1,499 more like it)" in found[0]
     assert all(len(hint) < 600 and "\n" not in hint for hint in found)
+
+
+def test_pattern_of_folders_misses_what_is_directly_there() -> None:
+    """What is said of ``**`` is so: it needs a folder in its place, and the fix does not."""
+    assert not matches("a/**/b", "a/b")
+    assert all(matches("a/*b", key) for key in ("a/b", "a/c/b", "a/c/d/b"))
 
 
 def test_hostile_text_is_told_legibly() -> None:

@@ -92,7 +92,7 @@ def test_hadoops_schemes_are_s3s(scheme: str) -> None:
     assert is_manifest_uri(f"{scheme}dest/landing/daily/2026-11-20T01-00Z/manifest.json")
     assert s3_uri.canonical(f"{scheme}b/k") == "s3://b/k"
     assert Place.of(f"{scheme}b/k") == Place("s3://b", "k")
-    check_destination(f"{scheme}b/report.html", rendered=True)
+    check_destination(f"{scheme}b/report.html", "report_uri", rendered=True)
     with pytest.raises(InvalidArgument, match="full S3 URI"):
         S3Object.parse(f"{scheme}landing/a", "landing")
     with pytest.raises(InvalidArgument, match="full S3 URI"):
@@ -129,7 +129,7 @@ def test_inventory_behind_an_access_point() -> None:
     location = InventoryLocation.parse(f"s3a://{arn}/prefix/landing/daily")
     assert (location.bucket, location.source_bucket, location.config_id) == (arn, "landing", "daily")
     assert str(location) == f"s3://{arn}/prefix/landing/daily/"
-    check_destination(f"s3://{arn}/report.html", rendered=True)
+    check_destination(f"s3://{arn}/report.html", "report_uri", rendered=True)
     assert Place.of(f"s3://{arn}/a/b") == Place(f"s3://{arn}", "a/b")
 
 

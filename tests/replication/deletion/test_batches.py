@@ -247,6 +247,8 @@ def test_bucket_that_does_not_exist_is_found_before_any_delete(aws_conn: LocalAw
         {"bucket_key": "s3://b/k\0"},
         {"bucket_key": "s3://b/k", "versions": "some"},
         {"bucket_key": "s3://b/k", "on_refused": "ignore"},
+        {"bucket_key": "s3://b/k", "wildcard_match": "False"},
+        {"bucket_key": "s3://b/k", "dry_run": "no"},
         {"bucket_key": "s3://b/k", "max_requests_per_second": -1},
     ],
 )
