@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import json
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -136,15 +137,21 @@ def _clear_and_run(dag: Any, run: Any) -> None:
     from airflow.sdk.definitions.dag import _run_task
     from airflow.utils.session import create_session
 
+    task = dag.get_task("task")
+    given = {"task": task} if "task" in inspect.signature(_run_task).parameters else {}
     with create_session() as session:
         clear_task_instances(run.get_task_instances(session=session), session)
+        session.refresh(run := session.merge(run))
+        run.set_state("running")
+        run.start_date = run.start_date or datetime.now(UTC)  # as the scheduler does before a task of it starts
         session.commit()
         (instance,) = run.get_task_instances(session=session)
         instance.try_number += 1
         session.commit()
         state = ""
         while state in ("", "up_for_reschedule"):
-            _run_task(ti=instance, task=dag.get_task("task"), run_triggerer=True)
+            instance.task = task  # where Airflow 3.0 looks for it
+            _run_task(ti=instance, run_triggerer=True, **given)
             state = getattr(instance.state, "value", instance.state)
 
 

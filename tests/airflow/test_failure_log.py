@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -25,6 +26,8 @@ MODES = pytest.mark.parametrize(
     "mode", [{"mode": "poke"}, {"mode": "reschedule"}, {"deferrable": True}], ids=lambda mode: str(*mode.values())
 )
 OURS = str(Path(airflow_provider_crr.__file__).parent)
+#: What Airflow logs as an ERROR: where its traceback begins, and in 3.0 also that it was asked for a connection.
+AIRFLOWS_OWN = ("Task failed with exception", "Connection not found")
 BRIEF = {"poke_interval": 0.1, "timeout": 0.4}
 ROLE = "arn:aws:iam::111122223333:role/replication"
 RULES = f"""<ReplicationConfiguration><Role>{ROLE}</Role>
@@ -47,10 +50,14 @@ class Log:
             self.tracebacks.append(error)
         raise structlog.DropEvent
 
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take what a task logs by the standard library, as it does in Airflow 3.0."""
+        self.lines.append((record.levelname.lower(), record.getMessage()))
+
     @property
     def errors(self) -> list[str]:
-        """Texts of level ERROR before the one with which Airflow begins its traceback."""
-        return [text for level, text in self.lines if level == "error" and text != "Task failed with exception"]
+        """Texts of level ERROR, but for those of Airflow itself."""
+        return [text for level, text in self.lines if level == "error" and text not in AIRFLOWS_OWN]
 
     def frames_of_ours(self) -> int:
         """How many calls of this provider the traceback of the failure shows."""
@@ -68,7 +75,12 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
     processors[:] = [found]
     kept = list(before)
     before[:] = [found]  # in place: loggers that are bound already have this very list
+    of_tasks = logging.getLogger("airflow.task")
+    handler = logging.Handler()
+    monkeypatch.setattr(handler, "emit", found.emit)
+    of_tasks.addHandler(handler)
     yield found
+    of_tasks.removeHandler(handler)
     before[:] = kept
 
 
