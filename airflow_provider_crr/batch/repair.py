@@ -38,6 +38,7 @@ class Repair:
     :param policy: what is allowed.
     :param verify: returns the question whether objects are replicated, given these and when the job ended.
     :param manifest: S3 URI of the manifest; None if S3 makes it.
+    :param tell: is told, in words, what has to be known before the job is confirmed: its price.
     :param clock: returns the current time, UTC.
     """
 
@@ -49,6 +50,7 @@ class Repair:
         verify: Callable[[Iterator[S3Object], datetime], Verification],
         *,
         manifest: str | None = None,
+        tell: Callable[[str], object] = lambda line: None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.job_id = job_id
@@ -56,6 +58,8 @@ class Repair:
         self._policy = policy
         self._verify = verify
         self._manifest = manifest
+        self._tell = tell
+        self._told_price = False
         self._clock = clock
         self.job: Job | None = None
         self._report: CompletionReport | None = None
@@ -135,6 +139,9 @@ class Repair:
                 self._failure = too_many(job.total, policy.max_objects, f"S3 Batch Replication job {self.job_id}")
                 return
         if policy.confirms:
+            if not self._told_price:
+                self._told_price = True
+                self._tell(repair_lines.before_confirming(job))
             self._jobs.confirm_job(self.job_id)
 
     def _ended_badly(self, job: Job) -> bool:

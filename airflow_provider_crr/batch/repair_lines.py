@@ -90,6 +90,11 @@ def warnings(job: Job, *, confirms: bool) -> list[str]:
     return []
 
 
+def before_confirming(job: Job) -> str:
+    """Return what is told before a job is confirmed without a person: what it costs."""
+    return f"{named(job)}, and is confirmed now: {price_line(job.total)}"
+
+
 def ended_badly(job: Job, failed_tasks: Iterable[str]) -> str:
     """
     Return the message of a job that failed or was cancelled.

@@ -127,7 +127,7 @@ def _watch(
     """Wait for the end of a job, and tell on the way what it does."""
     from airflow_provider_crr.tasks import endings, pollers
 
-    watched = pollers.repair(s3, jobs, job_id, policy, manifest=manifest, ti=None)
+    watched = pollers.repair(s3, jobs, job_id, policy, manifest=manifest, ti=None, tell=_say)
     told = ""
     while True:
         try:

@@ -202,6 +202,7 @@ class S3BatchReplicationOperator(WaitingOperator):
             manifest=begun.manifest,
             what=begun.what,
             ti=context.get("ti"),
+            tell=self.log.info,
             started_at=started_at,
         )
 
@@ -243,8 +244,5 @@ class S3BatchReplicationOperator(WaitingOperator):
         begun = self._begun
         if begun is None:
             return {"job_id": "", "region_name": None, "aws_partition": "aws"}
-        return {
-            "job_id": begun.job_id,
-            "region_name": begun.region_name,
-            "aws_partition": self.role_arn.split(":")[1] if self.role_arn else "aws",
-        }
+        partition = self.role_arn.split(":")[1] if self.role_arn else "aws"
+        return {"job_id": begun.job_id, "region_name": begun.region_name, "aws_partition": partition}

@@ -96,6 +96,7 @@ def repair(
     *,
     manifest: str | None,
     ti: Any,
+    tell: Callable[[str], object],
     what: str = "",
     started_at: datetime | None = None,
 ) -> ShownRepair:
@@ -108,6 +109,7 @@ def repair(
     :param policy: what is allowed, and what counts as success.
     :param manifest: S3 URI of its manifest; None if S3 makes it.
     :param ti: task instance for whose metrics answers are counted, None if it is not known.
+    :param tell: is told the price before the job is confirmed.
     :param what: what it replicates, in words.
     :param started_at: when the task began, UTC; None for now.
     """
@@ -124,6 +126,7 @@ def repair(
         policy,
         lambda objects, since: Verification(objects, Metered(source, ti), since=since),
         manifest=manifest,
+        tell=tell,
         what=what,
         started_at=started_at or datetime.now(UTC),
         connection=jobs.aws_conn_id,

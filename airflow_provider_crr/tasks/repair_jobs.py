@@ -48,7 +48,7 @@ def begin(
     :param request: what is asked for.
     :param s3: the hook that asks for objects.
     :param jobs_in: returns the hook that asks for jobs, given Region and account; None for those of the connection.
-    :param log: where the price is written before the job is created.
+    :param log: where the price is written before anything is created, a manifest or a job.
     :param kept: the job that an earlier try has created; None if none is known.
     :param created: is told the job at once, before S3 is asked for it.
     :return: the job; or what was decided without one, because there is nothing to replicate, or too much, or it is a
@@ -83,14 +83,13 @@ def _begin(
     what = request.what
     selected: _Selected | Settled
     if isinstance(what, Found):
-        selected = _searched(what, request, client)
+        selected = _searched(what, request, client, log)
     elif isinstance(what, str):
-        selected = _listed(what, request, client)
+        selected = _listed(what, request, client, log)
     else:
-        selected = _named(what, request, s3)
+        selected = _named(what, request, s3, log)
     if isinstance(selected, Settled):
         return selected
-    log.info("%s", price_line(selected.objects))
     region = region_of(client, selected.bucket)
     jobs = jobs_in(region, None)
     job = JobRequest(
@@ -117,15 +116,16 @@ class _Selected(NamedTuple):
     objects: int | None
 
 
-def _searched(what: Found, request: RepairRequest, client: Any) -> _Selected | Settled:
+def _searched(what: Found, request: RepairRequest, client: Any, log: logging.Logger | Any) -> _Selected | Settled:
     """Return what S3 is to find in a bucket; it alone can count it."""
     if request.dry_run:
         region_of(client, what.bucket)  # whether it is there
         return Settled(f"dry run: a job would replicate {what}; {price_line(None)}", found())
+    log.info("%s", price_line(None))
     return _Selected(what, token_of(request.asker, what.content()), what.bucket, None)
 
 
-def _listed(uri: str, request: RepairRequest, client: Any) -> _Selected | Settled:
+def _listed(uri: str, request: RepairRequest, client: Any, log: logging.Logger | Any) -> _Selected | Settled:
     """Return the objects of a manifest, once it is read through."""
     checked, etag = read_manifest(client, uri)
     if checked.bucket is None:
@@ -133,10 +133,13 @@ def _listed(uri: str, request: RepairRequest, client: Any) -> _Selected | Settle
     over = _over(request, checked.objects, uri, uri)
     if over or request.dry_run:
         return over or _dry_run(checked.objects, checked.bucket, uri)
+    log.info("%s", price_line(checked.objects))
     return _Selected(Listed(uri, etag), token_of(request.asker, uri), checked.bucket, checked.objects)
 
 
-def _named(objects: Sequence[S3Object], request: RepairRequest, s3: S3ReplicationHook) -> _Selected | Settled:
+def _named(
+    objects: Sequence[S3Object], request: RepairRequest, s3: S3ReplicationHook, log: logging.Logger | Any
+) -> _Selected | Settled:
     """
     Return objects, once a manifest is written for them.
 
@@ -151,12 +154,13 @@ def _named(objects: Sequence[S3Object], request: RepairRequest, s3: S3Replicatio
     if over := _over(request, count, "objects", None):
         return over
     etag = None if request.dry_run else written_before(client, uri, bucket, count)
+    named: Sequence[S3Object] | Settled = () if etag else in_versions(objects, s3)
+    if isinstance(named, Settled):
+        return named
+    if request.dry_run:
+        return _dry_run(count, bucket, None)
+    log.info("%s", price_line(count))
     if etag is None:
-        named = in_versions(objects, s3)
-        if isinstance(named, Settled):
-            return named
-        if request.dry_run:
-            return _dry_run(count, bucket, None)
         etag = write(named, uri, client, request.extra_args)
     return _Selected(Listed(uri, etag), token, bucket, count)
 

@@ -68,6 +68,7 @@ class S3BatchReplicationTrigger(PollingTrigger):
             manifest=asked["manifest"],
             what=asked["what"],
             ti=self.task_instance,
+            tell=self.log.info,
             started_at=datetime.fromtimestamp(self.started_at, UTC),
         )
 

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_crr.batch.job_request import JobRequest
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.failures import BatchReplicationFailed
+from airflow_provider_crr.hooks.batch_operations import S3BatchOperationsHook
 from airflow_provider_crr.tasks import former_jobs
 from airflow_provider_crr.tasks.compat import TaskDeferred
 from local_aws.batch.orders import BatchOrders
@@ -115,6 +117,48 @@ def test_manifest_that_was_written_again_meanwhile_makes_no_second_job(broken: B
     run(broken.operator(manifest_uri=manifest), context)
     broken.manifest(row * 2)
     run(broken.operator(manifest_uri=manifest), context)
+    assert len(broken.jobs()) == 1
+
+
+@pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "triggerer"])
+@pytest.mark.parametrize("state", [True, False], ids=["state", "no-state"])
+def test_manifest_that_changes_after_it_was_checked_is_not_replicated(
+    broken: Broken, monkeypatch: pytest.MonkeyPatch, state: bool, deferrable: bool
+) -> None:
+    """The job is for the ETag that was checked: S3 fails it, and a retry creates no second one."""
+    (uri,) = broken.put("a")
+    (other,) = broken.put("other")
+    broken.pair.allow()
+    manifest = broken.manifest(f"{broken.bucket},a,{uri.partition('=')[2]}\n")
+    changed = f"{broken.bucket},other,{other.partition('=')[2]}\n"
+    create = S3BatchOperationsHook.create_job
+
+    def changing(self: S3BatchOperationsHook, request: JobRequest) -> str:
+        broken.manifest(changed)
+        return create(self, request)
+
+    monkeypatch.setattr(S3BatchOperationsHook, "create_job", changing)
+    context = Run(state=state)
+    for _ in range(2):
+        with pytest.raises(BatchReplicationFailed, match="The manifest was written again after the job was created"):
+            run(broken.operator(manifest_uri=manifest, deferrable=deferrable), context)
+    assert [job["Status"] for job in broken.jobs()] == ["Failed"]
+    assert broken.status("a") == broken.status("other") == "FAILED"
+    monkeypatch.setattr(S3BatchOperationsHook, "create_job", create)
+    value = run(broken.operator(manifest_uri=manifest, deferrable=deferrable), context.cleared())
+    assert value["verified"] == {"COMPLETED": 1}
+    assert broken.status("other") == "COMPLETED"
+
+
+@pytest.mark.parametrize("refused", ["AccessDenied", "AccessDeniedException"])
+def test_job_that_may_not_be_looked_for_is_told(broken: Broken, orders: BatchOrders, refused: str) -> None:
+    """Arguments have changed between two tries, and S3 does not let the job be listed: the permission is named."""
+    uris, context = broken.put("a"), Run(state=False)
+    broken.pair.allow()
+    run(broken.operator(objects=uris), context)
+    orders.refuse("ListJobs", refused, "Access Denied", status=403, times=10)
+    with pytest.raises(LookupFailed, match=r"(?s)cannot list jobs: S3 answered AccessDenied.*Allow s3:ListJobs to"):
+        run(broken.operator(objects=uris, priority=11), context)
     assert len(broken.jobs()) == 1
 
 
