@@ -28,6 +28,9 @@ REASONS = {
     " status can only be read from an S3 Inventory report",
     ObjectState.UNKNOWN: "S3 gave no answer that can be read",
 }
+_IF_MISSING = (
+    "Look at the bucket, the key and its date: does the writer write it? If it may come later, on_missing='wait'"
+)
 #: Why an object is FAILED for good on a store that tries again. {0} is the store's name, {1} the bucket's.
 UNCOVERED = (
     "{0} tries again only while an enabled rule covers the key, and none of bucket {1} does now. Put the rule back, or"
@@ -50,6 +53,8 @@ def reason_of(answer: ObjectReplication, *, listed: bool = False) -> str:
     store = store_of(answer.server)
     if listed and answer.state in _LISTED_REASONS:
         return _LISTED_REASONS[answer.state].format(store.doer)
+    if answer.state is ObjectState.MISSING:
+        return f"{answer.detail or REASONS[ObjectState.MISSING]}. {_IF_MISSING}"
     if answer.state is ObjectState.PENDING:
         return f"PENDING for longer than max_pending_age. {_sentence(store.pending)}"
     return store.words.get(answer.state.value) or REASONS[answer.state]

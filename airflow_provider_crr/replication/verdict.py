@@ -239,7 +239,8 @@ def _named(
     elif may_come(answer) and outcome is Outcome.FAIL and not covered(answer):
         entry["reason"] = UNCOVERED.format(store_of(answer.server).doer, answer.object.bucket)
     elif outcome is Outcome.FAIL or answer.state is ObjectState.UNKNOWN or _waits_by_itself(answer, outcome):
-        entry["reason"] = answer.detail or reason_of(answer, listed=listed)
+        said = answer.state is not ObjectState.MISSING and answer.detail
+        entry["reason"] = said or reason_of(answer, listed=listed)
     if "reason" in entry:  # it may quote the bucket's rules, and what S3 said
         entry["reason"] = told(entry["reason"], MAX_REASON)
     return entry

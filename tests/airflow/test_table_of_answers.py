@@ -45,7 +45,9 @@ TABLE = {
     "no status, waited for": Row(stored(), "wait", "NONE", "", {"on_none": "wait"}),
     "no status, taken as done": Row(stored(), "done", "NONE", "", {"on_none": "done"}),
     "missing": Row(Answer(404, code="NoSuchKey"), "wait", "MISSING"),
-    "missing refused": Row(Answer(404), "fail", "MISSING", "no such object", {"on_missing": "fail"}),
+    "missing refused": Row(
+        Answer(404), "fail", "MISSING", "To do: Look at the bucket, the key", {"on_missing": "fail"}
+    ),
     "delete marker is current": Row(Answer(404, MARKER), "fail", "DELETED", "delete marker"),
     "version is a delete marker": Row(Answer(405, MARKER), "fail", "DELETED", "delete marker", {"version_id": "m1"}),
     "forbidden": Row(Answer(403, code="AccessDenied"), "fail", "FORBIDDEN", "s3:GetObjectVersion"),

@@ -178,6 +178,13 @@ def test_a_wrong_argument_is_no_refusal() -> None:
         raise_not_asked(boto.ParamValidationError(report="Invalid bucket name"), None, "look up")
 
 
+def test_a_region_that_is_none_is_mended_in_the_task_or_the_connection() -> None:
+    """No network is to be looked at if botocore takes the name for no Region."""
+    with pytest.raises(LookupFailed, match="doesn't match a supported format") as caught:
+        raise_not_asked(boto.InvalidRegionError(region_name="europe west"), None, "look up")
+    assert "region_name of the task or of the connection" in str(caught.value)
+
+
 def _raise_wrapped(ours: LookupFailed, wrap: Callable[[LookupFailed], Exception]) -> None:
     try:
         raise ours

@@ -95,6 +95,13 @@ def test_every_state_that_decides_has_an_object() -> None:
     assert verdict.deciders == 10
 
 
+def test_pattern_that_matches_nothing_says_what_to_look_at() -> None:
+    """What a listing said of a pattern is no remedy: that follows it."""
+    missing = answer(ObjectState.MISSING, "ordres/*", detail="no object matches the pattern")
+    (named,) = swept(GatePolicy(on_missing="fail"), missing).verdict(lambda each: "").sample
+    assert named["reason"].startswith("no object matches the pattern. Look at the bucket, the key")
+
+
 def test_the_rule_by_which_s3_tried_is_named() -> None:
     """What is FAILED has its rule in the sample; it is asked for only where an object decides."""
     tally = swept(GatePolicy(), answer(ObjectState.FAILED, "lost"), answer(ObjectState.PENDING, "slow"))

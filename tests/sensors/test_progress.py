@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -341,11 +342,13 @@ def test_what_is_kept_for_people_has_little_room(s3: S3Server) -> None:
 
 
 @pytest.fixture
-def log(capsys: pytest.CaptureFixture[str]) -> Callable[[], list[str]]:
-    """Return the lines that tasks have logged."""
+def log(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+    """Return the lines that tasks have logged: to the output, and in Airflow 3.0 by the standard library."""
+    caplog.set_level(logging.INFO, "airflow.task")
 
     def lines() -> list[str]:
-        return [line.partition("] ")[2] for line in capsys.readouterr().out.splitlines()]
+        printed = [line.partition("] ")[2] for line in capsys.readouterr().out.splitlines()]
+        return printed + [record.getMessage() for record in caplog.records if record.name.startswith("airflow.task")]
 
     return lines
 
