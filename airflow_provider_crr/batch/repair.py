@@ -92,7 +92,7 @@ class Repair:
 
     def warnings(self) -> list[str]:
         """Return what a person should know or do, once: a job may wait for days."""
-        warnings = repair_lines.warnings(self.job, confirms=self._policy.confirms) if self.job else []
+        warnings = repair_lines.warnings(self.job, self._policy) if self.job else []
         new = [] if warnings == self._warned else warnings
         self._warned = warnings
         return new
@@ -132,8 +132,8 @@ class Repair:
     def _suspended(self, job: Job) -> None:
         policy = self._policy
         if policy.max_objects is not None:
-            if job.total is None:
-                return  # S3 tells the count before long
+            if not job.total:  # it would be 0 of a job that waits only as long as S3 has not counted
+                return
             if job.total > policy.max_objects:
                 self._jobs.cancel_job(self.job_id, f"{job.total} objects, more than max_objects")
                 self._failure = too_many(job.total, policy.max_objects, f"S3 Batch Replication job {self.job_id}")

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from airflow_provider_crr.batch.job import CANCELLED, COMPLETE, SUSPENDED, Job
 from airflow_provider_crr.batch.price import price_line
+from airflow_provider_crr.batch.repair_terms import RepairPolicy
 from airflow_provider_crr.text import humanize
 
 
@@ -57,7 +58,11 @@ def _detail(job: Job) -> str:
     if job.total is None:
         return ""
     if not job.run:
-        return f"; {price_line(job.total)}" if job.status == SUSPENDED else f"; {humanize.count(job.total)} objects"
+        return (
+            f"; {price_line(job.total or None)}"
+            if job.status == SUSPENDED
+            else f"; {humanize.count(job.total)} objects"
+        )
     if job.is_ended or not job.active_seconds:
         return f"; {counts(job)}"
     rate = job.run / job.active_seconds
@@ -65,12 +70,12 @@ def _detail(job: Job) -> str:
     return f"; {counts(job)}, {rate:,.1f} a second, {humanize.age(left)} to go"
 
 
-def warnings(job: Job, *, confirms: bool) -> list[str]:
+def warnings(job: Job, policy: RepairPolicy) -> list[str]:
     """
     Return what a person should know or do.
 
     :param job: the job.
-    :param confirms: whether it is confirmed without a person.
+    :param policy: what is allowed.
     """
     if job.found_nothing:
         return [
@@ -79,8 +84,10 @@ def warnings(job: Job, *, confirms: bool) -> list[str]:
                 " DEEP_ARCHIVE), or not covered by a rule"
             )
         ]
-    if job.status == SUSPENDED and not confirms:
-        counted = f" {price_line(job.total)}." if job.total is not None else ""
+    if job.status == SUSPENDED and not job.total and policy.confirms and policy.max_objects is not None:
+        return ["S3 has told no count of the objects: with max_objects, the job is not confirmed before it does"]
+    if job.status == SUSPENDED and not policy.confirms:
+        counted = f" {price_line(job.total)}." if job.total else ""
         return [
             (
                 f"the job waits for a person.{counted} Confirm it in the S3 console, or by"
@@ -92,7 +99,7 @@ def warnings(job: Job, *, confirms: bool) -> list[str]:
 
 def before_confirming(job: Job) -> str:
     """Return what is told before a job is confirmed without a person: what it costs."""
-    return f"{named(job)}, and is confirmed now: {price_line(job.total)}"
+    return f"{named(job)}, and is confirmed now: {price_line(job.total or None)}"
 
 
 def ended_badly(job: Job, failed_tasks: Iterable[str]) -> str:

@@ -96,17 +96,17 @@ def _confirm(args: Namespace, out: TextIO) -> ExitCode:
             return ExitCode.DONE if not job.is_ended else ExitCode.NOT_KNOWN
     else:
         if args.dry_run:
-            _say(f"dry run: job {job.job_id} is not confirmed; {price_line(job.total)}")
+            _say(f"dry run: job {job.job_id} is not confirmed; {price_line(job.total or None)}")
             return ExitCode.DONE
         limit = args.max_objects
-        if limit is not None and (job.total is None or job.total > limit):
-            if job.total is None:
+        if limit is not None and (not job.total or job.total > limit):
+            if not job.total:
                 _say(f"S3 has not counted the objects of job {job.job_id} yet; it is not confirmed")
                 return ExitCode.NOT_KNOWN
             value = found(job_id=job.job_id, status=job.status, total=job.total)
             return _end(Settled(too_many(job.total, limit, f"job {job.job_id}"), value, failed=True), args, out)
         jobs.confirm_job(job.job_id)
-        counted = f", {job.total:,} objects," if job.total is not None else ""
+        counted = f", {job.total:,} objects," if job.total else ""
         _say(f"job {job.job_id}{counted} is confirmed")
     if not args.wait:
         print(job.job_id, file=out)

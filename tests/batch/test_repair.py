@@ -366,6 +366,27 @@ def test_count_that_is_not_there_yet_is_waited_for() -> None:
     assert said.done == ["confirm"]
 
 
+@pytest.mark.parametrize("total", [None, 0])
+def test_job_that_s3_has_not_counted_is_confirmed_only_where_any_number_is_allowed(total: int | None) -> None:
+    """With max_objects it waits for the count, and says so; without, the price is told by the million."""
+    told: list[str] = []
+    for limit, done in ((5, []), (None, ["confirm"])):
+        said = Said(replace(JOB, status=SUSPENDED, total=total))
+        policy = RepairPolicy(confirms=True, max_objects=limit)
+        watched = Repair(said, JOB.job_id, policy, Statuses(True), tell=told.append)
+        assert [watched.poll(), watched.poll()] == [False, False]
+        assert sorted(set(said.done)) == done
+        assert any("no count" in warning for warning in watched.warnings()) == (limit is not None)
+        assert "0 objects" not in watched.progress()
+    assert len(told) == 1
+    assert "the count is not known" in told[0]
+    counted = replace(JOB, status=SUSPENDED, total=6)
+    said = Said(replace(counted, total=total), counted)
+    watched = repair(said, confirms=True, max_objects=5)
+    assert [watched.poll(), watched.poll()] == [False, True]
+    assert said.done == ["cancel: 6 objects, more than max_objects"]
+
+
 def test_person_is_waited_for_and_told_how() -> None:
     """confirmation_required leaves the job to a person; the log says what it costs, and how it is confirmed."""
     said = Said(replace(JOB, status=SUSPENDED, total=5))

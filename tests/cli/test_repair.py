@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from airflow_provider_crr.cli import repair
 from local_aws.batch.orders import BatchOrders
 from tests.cli.conftest import Ended
 from tests.support.polling import until
-from tests.support.repairs import ROLE, Broken
+from tests.support.repairs import ROLE, Broken, Run, run
 
 Crr = Callable[..., Ended]
 
@@ -106,6 +107,27 @@ def test_job_that_waits_for_nobody_is_not_confirmed(crr: Crr, broken: Broken) ->
     run = crr("repair", "--confirm", created.out.strip())
     assert run.code == 1
     assert "there is nothing to confirm" in run.err
+
+
+@pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "triggerer"])
+@pytest.mark.parametrize("search", [False, True], ids=["objects", "search"])
+def test_person_confirms_the_job_of_a_task(crr: Crr, broken: Broken, search: bool, deferrable: bool) -> None:
+    """A task with confirmation_required waits for this command, and then ends well, with the one job."""
+    uris = broken.put("a")
+    broken.pair.allow()
+    what: dict[str, Any] = {"source_bucket": broken.bucket} if search else {"objects": uris}
+    task = broken.operator(**what, confirmation_required=True, deferrable=deferrable)
+    with ThreadPoolExecutor(1) as worker:
+        ended = worker.submit(run, task, Run())
+        until(lambda: [job["Status"] for job in broken.jobs()] == ["Suspended"], "the job to wait for a person")
+        (job,) = broken.jobs()
+        assert not ended.done()
+        confirmed = crr("repair", "--confirm", job["JobId"])
+        value = ended.result(timeout=120)
+    assert confirmed.code == 0
+    assert f"job {job['JobId']}, 1 objects, is confirmed" in confirmed.err
+    assert (value["job_id"], value["verified"]) == (job["JobId"], {"COMPLETED": 1})
+    assert len(broken.jobs()) == 1
 
 
 def test_confirming_keeps_to_what_is_allowed(crr: Crr, broken: Broken) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,9 @@ from airflow_provider_crr.tasks import former_jobs
 from airflow_provider_crr.tasks.compat import TaskDeferred
 from local_aws.batch.orders import BatchOrders
 from tests.support.killed_worker import PLACES, FileStore, Try, run_and_kill
+from tests.support.polling import until
 from tests.support.repairs import ROLE, Broken, Run, Store, run
+from tests.support.stored_trigger import process
 
 
 def arguments(broken: Broken, **more: Any) -> dict[str, Any]:
@@ -71,6 +74,33 @@ def test_triggerer_that_dies_leaves_one_job(broken: Broken) -> None:
         task.execute(context)
     assert run(broken.operator(source_bucket=broken.bucket, deferrable=True), context)["total"] == 1
     assert len(broken.jobs()) == 1
+
+
+def test_triggerer_that_is_killed_while_the_job_runs_leaves_one_job(broken: Broken, orders: BatchOrders) -> None:
+    """A process that has confirmed the job is killed; another one, which knows only what is stored, repairs with it."""
+    broken.put("a")
+    broken.pair.allow()
+    orders.hold("Preparing")
+    orders.hold("Active")
+    task, context = broken.operator(source_bucket=broken.bucket, max_objects=1, deferrable=True), Run()
+    with pytest.raises(TaskDeferred) as deferred:
+        task.execute(context)
+    trigger: Any = deferred.value.trigger
+    stored = trigger.serialize()
+    first = process(*stored)
+    try:
+        orders.release("Preparing")
+        until(lambda: broken.jobs()[0]["Status"] == "Active", "the process to confirm the job", seconds=120)
+    finally:
+        first.kill()
+        first.communicate()
+    assert first.returncode == -signal.SIGKILL
+    orders.release("Active")
+    second = process(*stored)
+    event = json.loads(second.communicate(timeout=120)[0].splitlines()[-1])
+    value = task.execute_complete(context, event)
+    (job,) = broken.jobs()
+    assert (value["job_id"], value["verified"]) == (job["JobId"], {"COMPLETED": 1})
 
 
 @pytest.mark.parametrize("state", [True, False], ids=["state", "no-state"])

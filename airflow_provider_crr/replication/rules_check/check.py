@@ -12,7 +12,7 @@ from airflow_provider_crr.replication.rules_check.look import Look, Unseen, Vers
 from airflow_provider_crr.replication.rules_check.of_destinations import of_rule
 from airflow_provider_crr.replication.rules_check.of_keys import KeyFindings
 from airflow_provider_crr.replication.rules_check.of_role import of_role
-from airflow_provider_crr.replication.rules_check.source import Source
+from airflow_provider_crr.replication.rules_check.source import Source, about
 from airflow_provider_crr.s3.stores import UNNAMED, Store, store_of
 
 T = TypeVar("T")
@@ -136,8 +136,15 @@ class _Check:
                 "rules reach only what is written after them",
                 store.already_there,
             )
-        versioning = self._seen(self._look.versioning(self._bucket))
-        if versioning is not None and versioning is not Versioning.ENABLED:
+        found = self._look.versioning(self._bucket)
+        versioning = self._seen(found)
+        if isinstance(found, Unseen):
+            yield Finding(
+                Severity.WARNING,
+                f"the versioning of bucket {self._bucket} cannot be seen: {found.why}",
+                f"See that it is enabled: {store.doer} replicates versions only",
+            )
+        elif versioning is not Versioning.ENABLED:
             yield Finding(
                 Severity.ERROR,
                 f"the versioning of bucket {self._bucket} is"
@@ -176,6 +183,7 @@ class _Check:
             if bucket not in looked_at and len(looked_at) == MAX_DESTINATIONS:
                 why = f"only the first {MAX_DESTINATIONS} destinations are looked at; name fewer keys or prefixes"
                 self._seen(Unseen(f"the destination s3://{bucket}", why))
+                yield about(rule, Severity.WARNING, f"has a destination that was not looked at: {why}", "Name fewer")
                 continue
             looked_at.add(bucket)
             yield from of_rule(rule, source, self._look, self._seen)

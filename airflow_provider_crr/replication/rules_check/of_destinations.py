@@ -83,7 +83,7 @@ def of_rule(
 
 
 def _of_destination(each: ConfiguredRule, source: Source, look: Look, seen: Callable[[Any], Any]) -> Iterator[Finding]:
-    error = partial(about, each, Severity.ERROR)
+    error, warning = (partial(about, each, severity) for severity in (Severity.ERROR, Severity.WARNING))
     bucket = each.rule.destination_bucket
     uri = f"s3://{bucket}"
     found = look.versioning(bucket)
@@ -100,12 +100,25 @@ def _of_destination(each: ConfiguredRule, source: Source, look: Look, seen: Call
             f"has the destination {uri}, whose versioning is {_words(versioning)} (DstBucketUnversioned)",
             "Enable the versioning of the destination",
         )
-    if source.object_lock and seen(look.object_lock(bucket)) is False:
+    locked = seen(look.object_lock(bucket)) if source.object_lock else None
+    if source.object_lock is None or (source.object_lock and locked is None):
+        whose = f"the source's or that of the destination {uri}"
+        yield warning(
+            f"needs Object Lock at its destination if the source has it, and it cannot be seen: {whose}",
+            "Allow s3:GetBucketObjectLockConfiguration on both buckets, or see that both have it, or neither",
+        )
+    elif source.object_lock and not locked:
         yield error(
             f"has the destination {uri} without Object Lock, which the source has (DstBucketObjectLockConfigMissing)",
             "Enable Object Lock at the destination",
         )
-    if source.is_of_another_account(each) and seen(look.requester_pays(bucket)):
+    payment = seen(look.requester_pays(bucket)) if source.is_of_another_account(each) else False
+    if payment is None:
+        yield warning(
+            f"has the destination {uri} in another account, and who pays there cannot be seen",
+            "See that it is no requester-pays bucket, to which S3 does not replicate from another account",
+        )
+    elif payment:
         yield error(
             f"has the destination {uri}, a requester-pays bucket of another account, to which S3 does not replicate",
             "Have the owner of the destination pay",

@@ -21,7 +21,14 @@ def of_opt_in(each: ConfiguredRule, source: Source) -> Iterator[Finding]:
     """Yield what is to be said of the opt-in, whatever the destination is."""
     error, info = (partial(about, each, severity) for severity in (Severity.ERROR, Severity.INFO))
     if not each.rule.replicates_kms:
-        if source.encryption is not None and source.encryption.is_kms:
+        if source.encryption is None:
+            yield about(
+                each,
+                Severity.WARNING,
+                f"leaves out what is encrypted with KMS, and the default of bucket {source.bucket} cannot be seen",
+                "Allow s3:GetEncryptionConfiguration on the bucket, or see that its default is SSE-S3",
+            )
+        elif source.encryption.is_kms:
             yield error(
                 f"leaves out what is encrypted with KMS, and bucket {source.bucket} encrypts with"
                 f" {source.encryption.algorithm} by default",
@@ -48,6 +55,13 @@ def of_key(each: ConfiguredRule, source: Source, look: Look, seen: Callable[[Any
     """Yield what is to be said of the KMS key, which depends on the destination."""
     region = part_of(each.replica_key, 3)
     home: str | None = seen(look.region(each.rule.destination_bucket)) if region else None
+    if region and home is None:
+        yield about(
+            each,
+            Severity.WARNING,
+            f"encrypts replicas with a key in {region}, and the Region of the destination cannot be seen",
+            "See that the destination is in the Region of the key",
+        )
     if home and region != home:
         yield about(
             each,

@@ -269,6 +269,18 @@ def test_what_cannot_be_seen_is_said_to_be_unseen(bucket: str, setting: str) -> 
     report = check(Looked([rule(**KMS, Destination={**OWNED, **KEY})], settings), "k")
     assert report.unseen == (DENIED,)
     assert not any(finding.severity is Severity.ERROR for finding in report.findings)
+    harmless = {("landing", "encryption"), ("landing", "archivings"), ("copy", "encryption")}
+    assert report.fails("warning") == ((bucket, setting) not in harmless)
+
+
+@pytest.mark.parametrize("setting", ["versioning", "encryption", "object_lock"])
+def test_what_could_keep_everything_from_replicating_and_cannot_be_seen_is_a_warning(setting: str) -> None:
+    """What the strict check has not seen of the source it does not pass, also of a rule without KMS."""
+    report = check(Looked([rule()], {("landing", setting): DENIED}), "k")
+    (found,) = bad(report)
+    assert found.severity is Severity.WARNING
+    assert "cannot be seen" in found.what
+    assert (report.fails("warning"), report.fails("error")) == (True, False)
 
 
 @pytest.mark.parametrize(
