@@ -156,7 +156,7 @@ class S3BatchReplicationOperator(WaitingOperator):
         try:
             return self._wait(context)
         except VERDICTS as verdict:
-            raise verdict.with_traceback(None) from None
+            raise verdict.with_traceback(None) from verdict.__cause__
 
     def _wait(self, context: Context) -> Any:
         self._coerce_arguments(context)

@@ -75,12 +75,12 @@ class PollingSensor(WaitingOperator, BaseSensorOperator):
             raise
         except AirflowSensorTimeout as timeout:
             if self._decided:  # by what was asked, not by the time
-                raise timeout.with_traceback(None) from None
+                raise timeout.with_traceback(None) from timeout.__cause__
             message = self._time_is_up(context, self.timeout)
             # After a deferral, Airflow skips for a timeout under never_fail; so does a poke.
             raise (AirflowSkipException if self.never_fail else AirflowSensorTimeout)(message) from None
         except VERDICTS as verdict:
-            raise verdict.with_traceback(None) from None
+            raise verdict.with_traceback(None) from verdict.__cause__
 
     def _prepare_to_defer(self) -> None:
         """

@@ -200,7 +200,7 @@ class WaitingOperator(ToldFailures, HookOperator):
                     self.log.debug("the arguments cannot be read; the verdict does not depend on them", exc_info=True)
                 return self._conclude(context, ended)
         except VERDICTS as verdict:
-            raise verdict.with_traceback(None) from None
+            raise verdict.with_traceback(None) from verdict.__cause__
 
     def _conclude(self, context: Context, event: dict[str, Any]) -> Any:
         """Return the value of an event that ends the task well; log, and raise, the error of another."""

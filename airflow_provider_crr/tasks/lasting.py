@@ -31,4 +31,4 @@ def lasting() -> Iterator[None]:
         known = for_good(error)
         if known is error:
             raise
-        raise known from error
+        raise known from error.__cause__  # the error itself says the same

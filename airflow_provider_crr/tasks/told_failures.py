@@ -63,7 +63,7 @@ def telling(execute: Callable[[T, Any], R]) -> Callable[[T, Any], R]:
         try:
             return execute(self, context)
         except VERDICTS as verdict:
-            raise self._logged(verdict).with_traceback(None) from None
+            raise self._logged(verdict).with_traceback(None) from verdict.__cause__
         except errors.CrrError as error:
             self._logged(error)
             raise
