@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -25,6 +26,11 @@ def shown(watched: Any, state: str) -> dict[str, Any]:
     return value
 
 
+def is_active(watched: Any) -> bool:
+    """Poll, and return whether S3 replicates."""
+    return not watched.poll() and watched.job.status == "Active"
+
+
 def test_tab_shows_what_a_real_job_does(tab: Tab, broken: Broken, orders: BatchOrders) -> None:
     """The tab has the job's id and counts, while it runs and once its tasks have failed or succeeded."""
     broken.put("a", "b")
@@ -39,7 +45,7 @@ def test_tab_shows_what_a_real_job_does(tab: Tab, broken: Broken, orders: BatchO
             broken.operator(source_bucket=broken.bucket, deferrable=True).execute(Run())
         trigger: Any = deferred.value.trigger
         watched = trigger.poller()
-        until(lambda now=watched: now.poll() or now.job.status == "Active", "the job to be Active")
+        until(partial(is_active, watched), "the job to be Active")
         tab.open_empty()
         text = tab.ask(BUILD, "progress", "progressPage", shown(watched, "waiting"), {"state": "deferred"})
         assert tab.headline == "S3 Batch Replication is running"
