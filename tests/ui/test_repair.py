@@ -27,7 +27,8 @@ def shown(watched: Any, state: str) -> dict[str, Any]:
 
 
 def is_active(watched: Any) -> bool:
-    return bool(watched.poll() or watched.job.status == "Active")
+    """Poll, and return whether S3 replicates."""
+    return not watched.poll() and watched.job.status == "Active"
 
 
 def test_tab_shows_what_a_real_job_does(tab: Tab, broken: Broken, orders: BatchOrders) -> None:
