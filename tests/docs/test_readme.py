@@ -70,7 +70,10 @@ def test_what_was_run_is_what_is_pinned() -> None:
         return str(found)
 
     said = " ".join(README.partition("## What was run")[2].split())
-    newest, oldest = pinned("dev.txt", "apache-airflow"), pinned("oldest.txt", "apache-airflow")
-    amazon = {pinned(name, "apache-airflow-providers-amazon") for name in ("dev.txt", "oldest.txt")}
-    assert f"on Airflow {newest} and {oldest} with the amazon provider {', '.join(amazon)}" in said
+    newest, oldest = (
+        (pinned(name, "apache-airflow"), pinned(name, "apache-airflow-providers-amazon"))
+        for name in ("dev.txt", "mwaa-3.0.6.txt")
+    )
+    assert f"on Airflow {newest[0]} with the amazon provider {newest[1]}" in said
+    assert f"Amazon MWAA's pins of Airflow {oldest[0]} with {oldest[1]}" in said
     assert "None of it ran against S3 itself" in said
