@@ -10,11 +10,12 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 import pytest
+from packaging.version import Version
 
-from airflow_provider_crr.tasks.progress_pushes import can_push
 from demo.airflow import Airflow, DemoFailed
 from local_aws import LocalAws
 from local_aws.buckets import ReplicatedPair
@@ -120,7 +121,9 @@ def test_thousand_objects_are_asked_no_more_than_they_must(
     assert late <= 100 * max(aws.heads(pair.source, f"dt=1/late/{number}") for number in range(10, 100))
 
 
-@pytest.mark.skipif(not can_push(), reason="a triggerer can set an XCom from Airflow 3.3.2 on")
+@pytest.mark.skipif(
+    Version(version("apache-airflow")) < Version("3.3.2"), reason="a triggerer can set an XCom from Airflow 3.3.2 on"
+)
 def test_waiting_gate_is_shown_on_the_worker_and_in_the_triggerer(
     airflow: Airflow, aws: LocalAws, pair: ReplicatedPair
 ) -> None:
