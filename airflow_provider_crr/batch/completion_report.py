@@ -190,6 +190,11 @@ def invalid_count(rows: int, tasks: int, uri: str) -> CompletionReportInvalid:
     return _invalid(f"it has {rows:,} rows, and the job ran {tasks:,} task{plural}", uri)
 
 
+def invalid_objects(read: int, succeeded: int, uri: str) -> CompletionReportInvalid:
+    """Return the error for a report of which not every object that succeeded could be read for verification."""
+    return _invalid(f"{read:,} of the {succeeded:,} objects whose tasks succeeded were read", uri)
+
+
 def _invalid(what: Any, uri: str) -> CompletionReportInvalid:
     return CompletionReportInvalid(
         f"the completion report cannot be read: {what}",

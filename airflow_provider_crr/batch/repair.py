@@ -14,7 +14,7 @@ from threading import Event
 from typing import Any
 
 from airflow_provider_crr.batch import repair_lines
-from airflow_provider_crr.batch.completion_report import CompletionReport, Results
+from airflow_provider_crr.batch.completion_report import CompletionReport, Results, invalid_objects
 from airflow_provider_crr.batch.failure_reasons import explain
 from airflow_provider_crr.batch.job import COMPLETE, SUSPENDED, Job
 from airflow_provider_crr.batch.price import price_usd
@@ -64,6 +64,7 @@ class Repair:
         self.job: Job | None = None
         self._report: CompletionReport | None = None
         self._verification: Verification | None = None
+        self._objects_read = 0
         self._failure: str | None = None
         self._warned: list[str] = []
 
@@ -197,14 +198,22 @@ class Repair:
         if not self._policy.verifies or not self._report.results.succeeded:
             return True
         if self._verification is None:
-            self._verification = self._verify(self._report.objects(), job.ended_at or self._clock())
+            self._verification = self._verify(self._objects(self._report), job.ended_at or self._clock())
         decided = self._verification.poll(stop)
         why = self._verification.failure()
         if decided and why:
             self._failure = (
                 f"{repair_lines.named(job)}: its tasks succeeded, and S3 does not say that all is replicated: {why}"
             )
+        elif decided and self._objects_read != self._report.results.succeeded:
+            raise invalid_objects(self._objects_read, self._report.results.succeeded, self._report.uri)
         return decided
+
+    def _objects(self, report: CompletionReport) -> Iterator[S3Object]:
+        """Yield the objects to verify, and count them: reading that broke off must not look like the end."""
+        for obj in report.objects():
+            self._objects_read += 1
+            yield obj
 
     def _is_over(self, job: Job, limit: timedelta) -> bool:
         return self._clock() >= (job.ended_at or self._clock()) + limit

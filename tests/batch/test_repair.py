@@ -15,7 +15,7 @@ from airflow_provider_crr.batch.job import CANCELLED, COMPLETE, FAILED, MEANINGS
 from airflow_provider_crr.batch.repair import Repair
 from airflow_provider_crr.batch.repair_terms import RepairPolicy
 from airflow_provider_crr.batch.settled import Settled
-from airflow_provider_crr.errors import LookupFailed
+from airflow_provider_crr.errors import CompletionReportInvalid, LookupFailed
 from airflow_provider_crr.s3.objects import S3Object
 from tests.support.batch_forms import TASKS, Task
 
@@ -56,7 +56,10 @@ class Said:
         for result in task_results([f"{row.row()}\n" for row in self.rows], "s3://reports/x"):
             results.add(result)
             objects += [result.object] if result.succeeded else []
-        return CompletionReport("s3://reports/repair/job-1/manifest.json", results, lambda: iter(objects))
+        return CompletionReport("s3://reports/repair/job-1/manifest.json", results, lambda: self.given(objects))
+
+    def given(self, objects: list[S3Object]) -> Iterator[S3Object]:
+        return iter(objects)
 
 
 class Statuses:
@@ -85,6 +88,13 @@ class Statuses:
 
     def statuses(self) -> dict[str, int]:
         return {"COMPLETED": len(self.objects)}
+
+
+class Half(Said):
+    """S3 whose report breaks off after one object, once the rows were counted."""
+
+    def given(self, objects: list[S3Object]) -> Iterator[S3Object]:
+        return iter(objects[:1])
 
 
 class Clock:
@@ -215,6 +225,14 @@ def test_report_that_never_comes_fails_the_repair() -> None:
     clock.now += timedelta(hours=1)
     assert watched.poll()
     assert "1h after its end there is no more time: its completion report has not come" in str(watched.failure())
+
+
+def test_report_that_was_read_by_half_is_no_success() -> None:
+    """All that was read is replicated, and that is not all whose tasks succeeded: it is an error, at each poll."""
+    watched = repair(Half(complete((GOOD, GOOD)), rows=(GOOD, GOOD)), Statuses(True, True))
+    for _ in range(2):
+        with pytest.raises(CompletionReportInvalid, match="1 of the 2 objects whose tasks succeeded were read"):
+            watched.poll()
 
 
 def test_verification_has_no_more_time() -> None:
