@@ -30,7 +30,8 @@ class Onlookers:
     :param log: the logger of the task or the trigger.
     :param where: ``"worker"`` or ``"triggerer"``.
     :param deadline: when the wait gives up, UTC.
-    :param offer: is given the value after each poll that has not ended the wait, and pushes it if that is due.
+    :param offer: is given the value after each poll that has not ended the wait, and pushes it if that is due;
+        None if nobody can look, and then no value is made.
     :param begun: whether another process has told the log all already.
     """
 
@@ -40,7 +41,7 @@ class Onlookers:
         *,
         where: str,
         deadline: datetime,
-        offer: Callable[[dict[str, Any]], None],
+        offer: Callable[[dict[str, Any]], None] | None,
         begun: bool = False,
     ) -> None:
         self._teller = Teller(log, begun=begun)
@@ -70,9 +71,8 @@ class Onlookers:
         :param unasked: why the last poll could not ask; None if it could.
         """
         try:
-            if isinstance(poller, endings.Shown) and datetime.now(UTC) < self._deadline:
-                value = self._value(poller, poller.progress(), unasked, next_in=next_in)
-                self._offer(value)
+            if self._offer and isinstance(poller, endings.Shown) and datetime.now(UTC) < self._deadline:
+                self._offer(self._value(poller, poller.progress(), unasked, next_in=next_in))
         except Exception:  # nobody waits longer because nobody can look
             log.debug("the progress cannot be shown", exc_info=True)
 
@@ -131,7 +131,7 @@ def of_worker(task: Any, context: Any, ends: float, *, begun: bool = False) -> O
         task.log,
         where="worker",
         deadline=moment_of(time.time() + ends - time.monotonic()),
-        offer=offers.offer if task.do_xcom_push else _nobody,
+        offer=offers.offer if task.do_xcom_push else None,
         begun=begun,
     )
 
@@ -147,7 +147,7 @@ def of_trigger(trigger: Any) -> Onlookers:
         trigger.log,
         where="triggerer",
         deadline=moment_of(trigger.deadline),
-        offer=_nobody if ti is None else Offers(partial(PUSHES.put, ti), TRIGGERER).offer,
+        offer=None if ti is None else Offers(partial(PUSHES.put, ti), TRIGGERER).offer,
         begun=trigger.next_poke > time.time(),  # the worker has just looked
     )
 
@@ -162,7 +162,3 @@ def show_end(task: Any, context: Any, event: Mapping[str, Any]) -> None:
     """
     if task.do_xcom_push:
         evidence.push(context, event.get("progress"), KEY)
-
-
-def _nobody(value: dict[str, Any]) -> None:
-    """Take a value that nobody is to see."""
