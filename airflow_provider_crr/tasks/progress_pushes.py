@@ -28,6 +28,11 @@ _pause, _clock = time.sleep, time.monotonic
 _IDLE = 30.0
 
 
+def _pause_after(seconds: float) -> float:
+    """Return how long nothing is pushed after a push that took so many seconds."""
+    return min(_PAUSE * seconds, _LONGEST_PAUSE)
+
+
 class Offers:
     """
     Pushes the values of one wait that are due.
@@ -64,7 +69,7 @@ class Offers:
         except Exception as error:
             log.debug("the progress cannot be pushed: %s", error)
         ended = self._clock()
-        self._not_before = ended + max(self._least, min(_PAUSE * (ended - began), _LONGEST_PAUSE))
+        self._not_before = ended + max(self._least, _pause_after(ended - began))
         self._again_at = max(self._not_before, ended + self._most)
 
 
@@ -125,7 +130,7 @@ class Pushes:
                 self._push(ti, value)
             except Exception as error:
                 log.debug("the progress cannot be pushed: %s", error)
-            _pause(min(_PAUSE * (_clock() - began), _LONGEST_PAUSE) if self._has_pushed else 0.0)
+            _pause(_pause_after(_clock() - began) if self._has_pushed else 0.0)
             self._has_pushed = True
 
 
