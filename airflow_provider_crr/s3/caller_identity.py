@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from typing import Any
-from urllib.parse import urlsplit
 
 from airflow_provider_crr.s3.deadline import Deadline, until
+from airflow_provider_crr.s3.endpoint import is_at_amazon
 from airflow_provider_crr.s3.uninterruptible import waited
 from airflow_provider_crr.text.legible import told
 
@@ -14,8 +14,6 @@ log = logging.getLogger(__name__)
 
 #: Seconds that STS may take to connect, to answer, and all in all.
 _CONNECT, _READ, _ENOUGH = 2.0, 3.0, 6.0
-#: Ends of the names of Amazon's own endpoints.
-_AMAZON = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".api.amazonwebservices.com.cn")
 
 
 def connection_of(hook: Any) -> str:
@@ -61,10 +59,6 @@ def _caller(hook: Any) -> str | None:
         config=hook.config.merge(brief) if hook.config else brief,
         verify=hook.verify,
     )
-    if _is_amazons(sts.meta.endpoint_url) and not _is_amazons(s3.meta.endpoint_url):
+    if is_at_amazon(sts) and not is_at_amazon(s3):
         return None
     return told(sts.get_caller_identity()["Arn"])
-
-
-def _is_amazons(url: str) -> bool:
-    return (urlsplit(url).hostname or "").endswith(_AMAZON)

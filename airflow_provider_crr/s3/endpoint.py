@@ -47,6 +47,15 @@ def is_amazons(host: str) -> bool:
     return host.endswith(_amazons_suffixes())
 
 
+def is_at_amazon(client: Any) -> bool:
+    """
+    Return whether a client asks an endpoint of Amazon's.
+
+    :param client: a boto3 client of any service.
+    """
+    return is_amazons(urlsplit(client.meta.endpoint_url).hostname or "")
+
+
 @cache
 def _amazons_suffixes() -> tuple[str, ...]:
     """Return what the names of Amazon's endpoints end with, in all its partitions, as botocore knows them."""

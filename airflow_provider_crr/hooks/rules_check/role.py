@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from airflow_provider_crr.errors import CrrError
 from airflow_provider_crr.hooks.base import ConnectedHook
@@ -11,7 +10,7 @@ from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.replication.rules_check.look import RoleState, Unseen
 from airflow_provider_crr.replication.rules_check.trust import lets_s3_assume
 from airflow_provider_crr.s3.deadline import Deadline, until
-from airflow_provider_crr.s3.endpoint import is_amazons
+from airflow_provider_crr.s3.endpoint import is_at_amazon
 from airflow_provider_crr.text.legible import told
 
 
@@ -34,7 +33,7 @@ def role_state(hook: S3ReplicationHook, arn: str, deadline: Deadline) -> RoleSta
     try:
         with until(deadline):
             iam = _client(hook, "iam")
-            if _is_at_amazon(iam) and not _is_at_amazon(hook.get_conn()):
+            if is_at_amazon(iam) and not is_at_amazon(hook.get_conn()):
                 return unseen("S3 is asked at an endpoint that is not Amazon's, and no endpoint of IAM goes with it")
             try:
                 found = iam.get_role(RoleName=arn.rpartition("/")[2])["Role"]
@@ -62,7 +61,3 @@ def _client(hook: S3ReplicationHook, service: str) -> Any:
         config=hook._config,
         client_type=service,
     )._brief_client
-
-
-def _is_at_amazon(client: Any) -> bool:
-    return is_amazons(urlsplit(client.meta.endpoint_url).hostname or "")
