@@ -13,7 +13,8 @@ renew() { # list, what the list is for, arguments of pip install
     shift 2
     environment=$(mktemp -d)
     echo "== Renewing $list"
-    "$PYTHON" -m venv "$environment"
+    # The pip that Python 3.11 brings (23.2) gives up on the floors, and its setuptools (65.5) does not run on Python 3.12.
+    "$PYTHON" -m venv --upgrade-deps "$environment"
     "$environment/bin/python" -m pip install -qq "$@"
     "$environment/bin/python" -m pip check
     {
