@@ -117,7 +117,7 @@ class S3Object:
     :param key: object key, as S3 stores it: neither URL-encoded nor trimmed.
     :param version_id: version id; ``"null"`` for a version from before versioning; None for whatever is current.
     :raises InvalidArgument: for an empty bucket or key, a bucket that boto3 does not take, a key with a NUL or with
-        code points that are not text, a key longer than 1,024 bytes, or an empty version id.
+        code points that are not text, a key longer than 1,024 bytes, or a version id that is empty or no text.
     """
 
     bucket: str
@@ -143,9 +143,10 @@ class S3Object:
                 remedy=_VERSION_REMEDY,
             )
         try:
-            size = len(self.key.encode())
+            size, _ = len(self.key.encode()), (self.version_id or "").encode()
         except UnicodeEncodeError as error:
-            raise InvalidArgument(f"key {self.key!r} is not valid Unicode text", remedy="S3 keys are UTF-8") from error
+            what = f"key {self.key!r}" if error.object == self.key else f"version id {self.version_id!r}"
+            raise InvalidArgument(f"{what} is not valid Unicode text", remedy="S3 keys are UTF-8") from error
         if "\0" in self.key or size > MAX_KEY_BYTES:
             raise InvalidArgument(
                 f"key {self.key!r} contains a NUL" if "\0" in self.key else f"key of {size} bytes",
@@ -193,8 +194,7 @@ class S3Object:
 
     @classmethod
     def _from_mapping(cls, value: Mapping[Any, Any], bucket: str | None) -> S3Object:
-        unknown = sorted(str(name) for name in value if name not in ("bucket", "key", "version_id"))
-        if unknown:
+        if unknown := sorted(str(name) for name in value if name not in ("bucket", "key", "version_id")):
             raise InvalidArgument(
                 f"an S3 object mapping has bucket, key and version_id, not {', '.join(unknown)}",
                 remedy="Remove or rename the other names",

@@ -348,6 +348,11 @@ def test_no_object_is_not_success(crr: Callable[..., Ended], s3: S3Server, stdin
         (["{"], b"", "not a JSON object"),
         (["-"], b"s3://b/1\n\nb/2\n", "line 3 of standard input: an S3 object needs a bucket"),
         (["-"], b"s3://b/1\ns3://b/\xff\n", "line 2 of standard input: key '\\udcff' is not valid Unicode"),
+        (
+            ["-"],
+            b's3://b/1\n{"bucket": "b", "key": "k", "version_id": "\xff"}\n',
+            "line 2 of standard input: version id '\\udcff' is not valid Unicode",
+        ),
         (['{"bucket": "b", "key": "k", "version_id": null}'], b"", "version id None names no version"),
         (["-"], b'{"bucket": "b", "key": "k", "version_id": null}\n', "line 1 of standard input: version id None"),
         (["s3://b/k", "--version-id", "None"], b"", "version id 'None' names no version"),

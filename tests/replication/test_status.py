@@ -131,6 +131,7 @@ def test_relative_key_takes_the_bucket() -> None:
         ({"Bucket": "b", "Key": "k"}, None, "Bucket, Key"),
         ({"bucket": "b", "key": "k", "version_id": ""}, None, "version id"),
         ({"bucket": "b", "key": "k", "version_id": 3}, None, "version id"),
+        ({"bucket": "b", "key": "k", "version_id": "\ud800"}, None, "version id '.ud800' is not valid Unicode"),
         ({"bucket": "b", "key": "k", "version_id": None}, None, "version id None names no version"),
         ({"bucket": "b", "key": "k", "version_id": "None"}, None, "version id 'None' names no version"),
         ({"bucket": None, "key": "k"}, "b", "needs a bucket"),
