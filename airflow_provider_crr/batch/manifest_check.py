@@ -14,6 +14,7 @@ from typing import Any
 
 from airflow_provider_crr.batch import repair_manifest
 from airflow_provider_crr.errors import BatchManifestInvalid
+from airflow_provider_crr.s3.objects import is_bucket
 from airflow_provider_crr.text.legible import told
 
 _COLUMNS = repair_manifest.fields(versions=True)
@@ -81,8 +82,10 @@ def _check_row(row: list[str], number: int, uri: str, bucket: str | None) -> Non
     of, key, version_id = row
     if not of or not key:
         raise _invalid(f"row {number} names no object: {shown}", uri)
-    if not version_id.strip():
+    if version_id.strip() in ("", "None"):
         raise _without_version(number, shown, uri)
+    if bucket is None and not is_bucket(of):
+        raise _invalid(f"row {number} begins with what is not the name of a bucket: {shown}", uri)
     if bucket is not None and of != bucket:
         raise _invalid(f"row {number} is of the bucket {told(of, 100)}, those before are of {told(bucket, 100)}", uri)
     if _UNENCODED.search(key):

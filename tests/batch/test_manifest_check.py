@@ -16,6 +16,11 @@ URI = "s3://work/manifest.csv"
 BAD = {
     "two columns": ("landing,a\n", "row 1 names no version, and a bucket that is replicated has versions"),
     "no version": ("landing,a,v1\nlanding,b,\n", "row 2 names no version"),
+    "None as version": ("landing,a,None\n", "row 1 names no version"),
+    "URI as bucket": ("s3://landing,a,v1\n", "row 1 begins with what is not the name of a bucket: s3://landing,a,v1"),
+    "URI": ("s3://landing/a,a,v1\n", "row 1 begins with what is not the name of a bucket"),
+    "ARN": ("arn:aws:s3:::landing,a,v1\n", "row 1 begins with what is not the name of a bucket"),
+    "quotes that are none of CSV": ("'landing','a','v1'\n", "row 1 begins with what is not the name of a bucket"),
     "four columns": ("landing,a,v1,x\n", "row 1 has 4 columns, not 3"),
     "one column": ("landing\n", "row 1 has 1 columns, not 3"),
     "other number of columns": ("landing,a,v1\nlanding,b,v1,x\n", "row 2 has 4 columns"),
