@@ -133,6 +133,7 @@ class PollingTrigger(BaseTrigger):
             raise
         finally:
             PUSHES.drop(self.task_instance)
+        await PUSHES.settle(self.task_instance)
         await self._hold()
         yield TriggerEvent(ended)  # type: ignore[no-untyped-call]
 
