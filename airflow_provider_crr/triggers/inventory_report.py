@@ -19,6 +19,7 @@ from airflow_provider_crr.inventory.delivery import NEWEST, Announced, both, rep
 from airflow_provider_crr.inventory.location import InventoryLocation
 from airflow_provider_crr.s3.deadline import Deadline
 from airflow_provider_crr.s3.objects import text
+from airflow_provider_crr.tasks import asset_state
 from airflow_provider_crr.tasks.arguments import moment, seconds
 from airflow_provider_crr.tasks.connection import HOOK_FIELDS, hook_arguments
 from airflow_provider_crr.tasks.threads import in_thread
@@ -200,7 +201,7 @@ class S3InventoryReportTrigger(BaseEventTrigger):
         stores = self._stores()
         if not stores:
             return self._unstored
-        stored = [value for store in stores if (value := await store.aget(self._key)) is not None]
+        stored = [value for store in stores if (value := await asset_state.recall(store, self._key)) is not None]
         known = [Announced.from_dict(value) for value in stored]
         return reduce(both, known) if known else None
 
@@ -211,7 +212,7 @@ class S3InventoryReportTrigger(BaseEventTrigger):
         noted = False
         for store in self._stores():
             try:
-                await store.aset(self._key, announced.to_dict(self.inventory))
+                await asset_state.remember(store, self._key, announced.to_dict(self.inventory))
                 noted = True
             except Exception as error:
                 failed = error
