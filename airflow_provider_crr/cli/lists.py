@@ -24,9 +24,12 @@ from airflow_provider_crr.text.legible import shortened
 #: What a line may be, for messages.
 TAKEN = 'One object a line, UTF-8, without quotes: s3://bucket/key, or JSON: {"bucket": ..., "key": ...}'
 _CRLF = b"\r\n"
-_MARKS_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+#: Longest line that is read, in bytes: more than any object takes, in JSON too. A file may be one endless line.
+LONGEST = 1_000_000
 #: How many characters of a line a message quotes.
 _QUOTED = 200
+#: The beginning of a second URI in a line.
+_NEXT_URI = re.compile(r"[\s,;]s3[an]?://", re.IGNORECASE)
 #: What a line that names no object seems to be. The first pattern that matches decides.
 _LOOKS = (
     (re.compile(r"""["'`\u2018\u201c].*[,;\t]"""), "it is a row of a table (CSV)"),
@@ -56,6 +59,21 @@ def lines(stream: Iterable[bytes]) -> Iterator[tuple[int, str]]:
         text = _text(number, line.removesuffix(_CRLF if of_windows else b"\n"))
         if text:
             yield number, text
+
+
+def refuse_several(text: str) -> None:
+    """
+    Refuse several URIs in the place of one, such as all lines of a list whose lines end in CR alone.
+
+    :param text: a line, or an argument.
+    :raises InvalidArgument: if it has several.
+    """
+    if is_s3_uri(text) and _NEXT_URI.search(text):
+        raise InvalidArgument(
+            "there are several URIs in one",
+            uri=shortened(text, _QUOTED),
+            remedy="Give each its own line or argument; a key that really has s3:// in it goes into JSON",
+        )
 
 
 def refused(text: str, error: InvalidArgument, number: int | None = None) -> InvalidArgument:
@@ -94,7 +112,7 @@ class Lookalikes:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._counts: Counter[Look] = Counter()
+        self._counts: Counter[str] = Counter()
 
     def note(self, obj: S3Object, number: int) -> None:
         """
@@ -103,7 +121,7 @@ class Lookalikes:
         :param obj: the object that it names.
         :param number: its number.
         """
-        look = looks_of_key(obj)
+        look = looks_of_key(obj) or next((name for name, form in _ODD.items() if form.search(obj.key)), None)
         if look is None:
             return
         self._counts[look] += 1
@@ -118,7 +136,11 @@ class Lookalikes:
                 self._stream.write(f"{count - 1:,} more lines look like a {look}, and are taken as keys, too\n")
 
 
-_LOOKALIKES = {
+#: What is in few keys: a carriage return at the end, and what is between the columns of a table.
+_ODD = {"line of Windows": re.compile(r"\r\Z"), "row of a table": re.compile(r"""\t|[,;]["']""")}
+_LOOKALIKES: dict[str, str] = {
+    "line of Windows": "the first two lines do not both end in CR LF, so this carriage return is part of the key",
+    "row of a table": "lines are keys, so all after the bucket is one. Of a table, give the column with the URIs alone",
     Look.PATTERN: "lines are keys, so {special} is part of it. Give a pattern as an argument",
     Look.FOLDER: "lines are keys, so this is the marker of a folder. Give a folder as an argument",
     Look.VERSION: 'lines are keys, so ?versionId= is part of it. Name a version in JSON: {{"bucket": ..., "key": ...,'
@@ -127,18 +149,28 @@ _LOOKALIKES = {
 
 
 def _text(number: int, line: bytes) -> str:
-    # UTF-16 may come without a byte-order mark. ASCII letters then have a NUL beside them, which no key can have.
-    if line.startswith(_MARKS_16) or line[:2].count(0) == 1:
-        # Only one of the two bytes of the line end was taken off.
-        code = "utf-16-be" if line.startswith(codecs.BOM_UTF16_BE) or line[:1] == b"\0" else "utf-16-le"
+    if code := _wide(line):
+        # Only one of the bytes of the line end was taken off.
         shown = line.decode(code, errors="ignore").removeprefix("\ufeff").rstrip("\r")
+        name = code[:6].upper()
         raise InvalidArgument(
-            f"line {number} of standard input: {shortened(shown, _QUOTED)}: it is UTF-16", remedy=f"{TAKEN}. {_SAVE}"
+            f"line {number} of standard input: {shortened(shown, _QUOTED)}: it is {name}",
+            remedy=f"{TAKEN}. In PowerShell: Out-File -Encoding utf8; elsewhere: iconv -f {name} -t UTF-8",
         )
     return line.removeprefix(codecs.BOM_UTF8).decode(errors="surrogateescape")
 
 
-_SAVE = "In PowerShell: Out-File -Encoding utf8; elsewhere: iconv -f UTF-16 -t UTF-8"
+def _wide(line: bytes) -> str:
+    """
+    Return the encoding of a line whose characters have two bytes or four; "" for any other.
+
+    There may be no byte-order mark. ASCII letters then have NULs beside them, which no key can have.
+    """
+    if line.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)) or line[:4].count(0) == 3:
+        return "utf-32-be" if line[:1] == b"\0" else "utf-32-le"
+    if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or line[:2].count(0) == 1:
+        return "utf-16-be" if line.startswith(codecs.BOM_UTF16_BE) or line[:1] == b"\0" else "utf-16-le"
+    return ""
 
 
 def _bad_end(number: int, line: bytes) -> InvalidArgument:

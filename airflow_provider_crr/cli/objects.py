@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from airflow_provider_crr.cli.lists import Lookalikes, lines, refused
+from airflow_provider_crr.cli.lists import LONGEST, Lookalikes, lines, refuse_several, refused
 from airflow_provider_crr.errors import InvalidArgument, LookupFailed
 from airflow_provider_crr.replication.hints import looks_like
 from airflow_provider_crr.replication.status import ObjectReplication
@@ -45,6 +46,7 @@ def parse(text: str, version_id: str | None = None, *, listed: bool = False) -> 
     """
     text = text.removeprefix(_BYTE_ORDER_MARK)
     try:
+        refuse_several(text)
         obj = _from_json(text) if text.startswith("{") else (S3Object.parse if listed else _from_uri)(text)
     except InvalidArgument as error:
         refusal = error if listed else refused(text, error)  # of a list, the caller knows the number of the line
@@ -79,6 +81,12 @@ def _from_json(text: str) -> S3Object:
     # In a line of `airflow crr status --json`, a version_id of null says that the current version was asked for: it is
     # asked for again. In other JSON it may mean that somebody looked for a version id and did not find it.
     own = value.get("version_id") is None and value.keys() >= _OWN
+    for name in value:  # "versionId" of an event, for example: without it, another version would be asked for
+        if name != "version_id" and re.sub("[_-]", "", name.lower()) == "versionid":
+            raise InvalidArgument(
+                f"{name!r} is not how a version is named",
+                remedy="Write version_id, or nothing for the current version",
+            )
     names = [name for name in _NAMES if name in value and not (own and name == "version_id")]
     return S3Object.parse({name: value[name] for name in names})
 
@@ -141,7 +149,7 @@ def _with_stdin(texts: Sequence[str]) -> Iterator[S3Object]:
 
 def _lines() -> Iterator[S3Object]:
     alike = Lookalikes(sys.stderr)
-    for number, text in lines(sys.stdin.buffer):
+    for number, text in lines(_read()):
         try:
             obj = parse(text, listed=True)
         except InvalidArgument as error:
@@ -150,6 +158,18 @@ def _lines() -> Iterator[S3Object]:
             alike.note(obj, number)
         yield obj
     alike.end()
+
+
+def _read() -> Iterator[bytes]:
+    if sys.stdin is None:
+        raise InvalidArgument("standard input is closed", remedy="Give a list: airflow crr status - < objects.txt")
+    try:
+        while line := sys.stdin.buffer.readline(LONGEST):
+            yield line
+    except OSError as error:
+        raise InvalidArgument(
+            f"standard input cannot be read: {error.strerror}", remedy="Give a list: airflow crr status - < objects.txt"
+        ) from error
 
 
 def connect(args: Namespace, **more: Any) -> S3ReplicationHook:

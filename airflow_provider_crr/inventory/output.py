@@ -17,7 +17,10 @@ _WHERE = "Give s3://bucket/key, file:///path or an absolute path"
 _HOW = 'Give what boto3 takes for an upload, such as {"ServerSideEncryption": "aws:kms"}, or None'
 #: The further permission that each of these arguments needs ("Required permissions for Amazon S3 API operations").
 _ALSO = {
-    "ACL": "s3:PutObjectAcl",
+    **dict.fromkeys(
+        ("ACL", "GrantFullControl", "GrantRead", "GrantReadACP", "GrantWriteACP"),
+        "s3:PutObjectAcl",
+    ),
     "Tagging": "s3:PutObjectTagging",
     "ObjectLockMode": "s3:PutObjectRetention",
     "ObjectLockLegalHoldStatus": "s3:PutObjectLegalHold",
@@ -122,7 +125,7 @@ def write(client: Any, uri: str, source: Path, content_type: str, extra_args: Ma
 
 def _denied(sent: Mapping[str, Any], message: str, *, uri: str, remedy: str) -> LookupFailed:
     """Return the error for a 403. Where a bucket policy demands a header, S3's answer does not name the header."""
-    actions = ", ".join(["s3:PutObject", *(action for name, action in _ALSO.items() if name in sent)])
+    actions = ", ".join(dict.fromkeys(["s3:PutObject", *(action for name, action in _ALSO.items() if name in sent)]))
     return LookupFailed(
         message,
         uri=uri,

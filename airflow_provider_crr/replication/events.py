@@ -38,7 +38,7 @@ NOT_TRACKED = f"{_FAMILY}OperationNotTracked"
 
 #: ``Type`` of the messages that SNS sends about a subscription. They tell nothing about any object.
 _CONFIRM = "SubscriptionConfirmation"
-_OF_SUBSCRIPTION = frozenset({_CONFIRM, "UnsubscribeConfirmation"})
+_OF_SUBSCRIPTION = (_CONFIRM, "UnsubscribeConfirmation")  # no set: what is looked for may be unhashable
 #: Some editors, and tools that write files, put this before a text.
 _BYTE_ORDER_MARK = "\ufeff"
 _REMEDY = "Send the queue nothing but S3 event notifications, from S3 itself or through SNS"

@@ -64,7 +64,7 @@ from airflow_provider_crr.s3 import objects as s3_uri
 from airflow_provider_crr.s3.objects import account_id
 from airflow_provider_crr.tasks.arguments import connection, moment, region, verification
 from airflow_provider_crr.tasks.rendered_keys import HOW_TO_NAME_KEYS, keys
-from airflow_provider_crr.tasks.rendered_values import BY_DATA, Unfit, Value, names_nothing, resolved, shown
+from airflow_provider_crr.tasks.rendered_values import BY_DATA, Unfit, Value, names_nothing, outlined, resolved, shown
 from airflow_provider_crr.tasks.storage_paths import as_text
 
 
@@ -141,11 +141,13 @@ class Argument:
     :param read: returns the value in its type, or raises a ValueError.
     :param how: how to write it, one sentence.
     :param may_be_nothing: whether a template that renders to nothing means "not given".
+    :param shown: how a message shows a value that it cannot take.
     """
 
     read: Callable[[Value], Any]
     how: str
     may_be_nothing: bool = False
+    shown: Callable[[Any], str] = shown
 
 
 _WHERE_TO_WRITE = "Give s3://bucket/key, file:///path or an absolute path, or write None in the DAG for none"
@@ -199,6 +201,7 @@ ARGUMENTS = {
     "extra_args": Argument(
         _upload,
         'Give a mapping, such as {"ServerSideEncryption": "aws:kms"}, of texts, and leave out what is not to be sent',
+        shown=outlined,  # one of them may be a customer's encryption key
     ),
 }
 
@@ -227,6 +230,6 @@ def coerced(name: str, now: Any, written: Any, as_text: Callable[[str], str] | N
     except InvalidArgument as error:
         if not value.is_rendered or name == "bucket_key":
             raise
-        raise InvalidArgument(f"{name} {verb} {shown(value.now)}", remedy=argument.how) from error
+        raise InvalidArgument(f"{name} {verb} {argument.shown(value.now)}", remedy=argument.how) from error
     except Unfit as error:
-        raise InvalidArgument(f"{name} {verb} {shown(value.now)}", remedy=argument.how) from error
+        raise InvalidArgument(f"{name} {verb} {argument.shown(value.now)}", remedy=argument.how) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,3 +89,11 @@ def names_nothing(value: Value) -> bool:
 def shown(value: Any) -> str:
     """Return a value as a message shows it."""
     return "an undefined name" if is_undefined(value) else repr(value)[:200]
+
+
+def outlined(value: Any) -> str:
+    """Return a value, which may hold a secret, as a message shows it: its names, which are nothing, and other types."""
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{shown(name)}: {outlined(each)}' for name, each in value.items())}}}"[:200]
+    nothing = value is None or is_undefined(value) or (isinstance(value, str) and value.strip() in ("", "None"))
+    return shown(value) if nothing else f"<{type(value).__name__}>"

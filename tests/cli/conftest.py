@@ -9,6 +9,7 @@ import sysconfig
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -50,11 +51,12 @@ def parser(in_airflow: bool) -> argparse.ArgumentParser:
 def crr(
     parser: argparse.ArgumentParser, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Ended]:
-    """Run ``airflow crr`` with these arguments and these bytes on standard input."""
+    """Run ``airflow crr`` with these arguments and, on standard input, these bytes or a file; None if it is closed."""
     monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")  # which the commands set, for ever
 
-    def run(*arguments: str, stdin: bytes = b"") -> Ended:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+    def run(*arguments: str, stdin: bytes | IO[bytes] | None = b"") -> Ended:
+        file = io.BytesIO(stdin) if isinstance(stdin, bytes) else stdin
+        monkeypatch.setattr(sys, "stdin", file and io.TextIOWrapper(file))
         capfd.readouterr()
         code: object = 0
         try:

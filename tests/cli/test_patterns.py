@@ -89,6 +89,18 @@ def test_lines_are_keys(crr: Callable[..., Ended], s3: S3Server) -> None:
     assert said[3] == "1 more lines look like a pattern, and are taken as keys, too"
 
 
+def test_line_that_may_be_a_row_of_a_table_is_told(crr: Callable[..., Ended], s3: S3Server) -> None:
+    """What is beside a URI is a part of the key, which is said if a tab or a quote makes a column of it."""
+    s3.default = lambda bucket, key, version: stored("COMPLETED")
+    lines = ["s3://b/1,2", "s3://b/k\tCOMPLETED", 's3://b/k,"COMPLETED"']
+    run = crr("status", "-", stdin="\n".join(lines).encode())
+    assert run.code == 0
+    assert sorted(request.key for request in s3.heads()) == ["1,2", "k\tCOMPLETED", 'k,"COMPLETED"']
+    first, more = run.err.splitlines()
+    assert first.startswith("line 2 of standard input: s3://b/k[U+0009]COMPLETED: lines are keys, so all after")
+    assert more == "1 more lines look like a row of a table, and are taken as keys, too"
+
+
 @pytest.mark.parametrize("pattern", ["s3://b/none/*", "s3://b/none/"])
 def test_pattern_that_matches_nothing_is_no_success(crr: Callable[..., Ended], s3: S3Server, pattern: str) -> None:
     """Nothing matches: that is said, and the command ends as a gate would, which waits; also beside objects."""

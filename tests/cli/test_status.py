@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import socket
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -161,6 +164,7 @@ def test_key_of_standard_input_is_taken_as_it_is(crr: Callable[..., Ended], s3: 
     assert run.code == 3
     assert "s3://b/k[U+000D]" in run.out
     assert "s3://b/k[U+0020]" in run.out
+    assert run.err.startswith("line 1 of standard input: s3://b/k[U+000D]: the first two lines do not both end")
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["", "mark"])
@@ -217,6 +221,12 @@ def test_list_whose_lines_end_in_two_ways_is_refused(crr: Callable[..., Ended], 
         (b"2026-01-01 10:00:00         12 k", "2026-01-01 10:00:00[U+0020", "aws s3 ls"),
         (b"landing/k", "landing/k", "needs a bucket"),
         (b"s3://b", "s3://b", "needs a key"),
+        (b"s3://b/k\rs3://b/l\r", "s3://b/k[U+000D]s3://b/l[U+000D]", "several URIs"),
+        (b"s3://b/k s3://b/l", "s3://b/k s3://b/l", "several URIs"),
+        (b"s3://b/k,S3A://b/l", "s3://b/k,S3A://b/l", "several URIs"),
+        (b'{"bucket": "b", "key": "k"}\r{"bucket": "b", "key": "l"}', '"k"}[U+000D]{"bucket"', "not a JSON object"),
+        (b'{"bucket": "b", "key": "k", "versionId": "v"}', '"versionId": "v"', "not how a version is named"),
+        (b'{"bucket": "b", "key": "k", "VersionId": null}', '"VersionId": null', "not how a version is named"),
         (b"\x1b[2J", "[U+001B][2J", "needs a bucket"),
         (b"k" * 100_000, "kkk…kkk", "needs a bucket"),
         ("s3://b/k".encode("utf-16"), "s3://b/k", "UTF-16"),
@@ -241,8 +251,67 @@ def test_line_that_names_no_object_is_told(
     assert run.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("code", ["utf-32", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("first", ["s3://b/k\n", "\n", "\r\n"], ids=["URI", "LF", "CRLF"])
+def test_list_in_utf_32_is_told(crr: Callable[..., Ended], s3: S3Server, first: str, code: str) -> None:
+    """Four bytes a character are not taken for two: the message names what has to be converted."""
+    run = crr("status", "-", stdin=(first + "s3://b/l\n").encode(code))
+    assert run.code == 2
+    assert "it is UTF-32. " in run.err
+    assert "iconv -f UTF-32 -t UTF-8" in run.err
+
+
+class Stdin(io.RawIOBase):
+    """A file whose bytes a function makes."""
+
+    def __init__(self, fill: Callable[[memoryview], int]) -> None:
+        super().__init__()
+        self._fill = fill
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self._fill(buffer)
+
+
+def test_line_without_an_end_is_refused_by_its_beginning(crr: Callable[..., Ended], s3: S3Server) -> None:
+    """Of a file that is one line, such as a compact JSON array or a device, no more is read than a line may have."""
+    asked: list[int] = []
+
+    def fill(buffer: memoryview) -> int:
+        asked.append(len(buffer))
+        assert sum(asked) < 3_000_000
+        buffer[:] = b"[" * len(buffer)
+        return len(buffer)
+
+    run = crr("status", "-", stdin=io.BufferedReader(Stdin(fill)))
+    assert run.code == 2
+    assert "line 1 of standard input: [[[" in run.err
+    assert "it is a JSON array" in run.err
+
+
+def test_standard_input_that_cannot_be_read_is_told(crr: Callable[..., Ended], s3: S3Server) -> None:
+    """Where cron or a service manager has closed standard input, or its file fails, one line says so."""
+
+    def fail(buffer: memoryview) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    for stdin, says in ((None, "is closed"), (io.BufferedReader(Stdin(fail)), "cannot be read: Input/output error")):
+        run = crr("status", "-", stdin=stdin)
+        assert (run.code, run.out.count("\n")) == (2, 1)
+        assert run.err.startswith(f"standard input {says}. ")
+        assert run.err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
-    ("name", "says"), [('"s3://b/k"', "in quotes"), ("https://b/k", "web address"), ("b,k", "CSV")]
+    ("name", "says"),
+    [
+        ('"s3://b/k"', ": it is in quotes"),
+        ("https://b/k", ": it is a web address"),
+        ("b,k", ": it is a row of a table (CSV)"),
+        ("s3://b/k s3://b/l", ": there are several URIs in one"),
+    ],
 )
 @pytest.mark.parametrize("command", ["status", "explain"])
 def test_argument_that_names_no_object_is_told(
@@ -251,8 +320,7 @@ def test_argument_that_names_no_object_is_told(
     """So it is with an argument."""
     run = crr(command, name)
     assert run.code == 2
-    assert f"{name}: it is" in run.err
-    assert says in run.err
+    assert f"{name}{says}" in run.err
 
 
 @pytest.mark.parametrize("stdin", [b"", b"\n\n", b"\r\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf\r\n"])

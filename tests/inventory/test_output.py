@@ -63,7 +63,11 @@ def test_extra_args_may_say_another_type(s3: HttpServer, client: Any, file: Path
 
 @pytest.mark.parametrize(
     ("extra_args", "actions"),
-    [(None, "Allow s3:PutObject to"), ({"ACL": "private"}, "Allow s3:PutObject, s3:PutObjectAcl to")],
+    [
+        (None, "Allow s3:PutObject to"),
+        ({"ACL": "private"}, "Allow s3:PutObject, s3:PutObjectAcl to"),
+        ({"GrantRead": "id=1", "GrantFullControl": "id=2"}, "Allow s3:PutObject, s3:PutObjectAcl to"),
+    ],
 )
 def test_refusal_names_the_headers_that_policies_demand(
     s3: HttpServer, client: Any, file: Path, extra_args: Any, actions: str

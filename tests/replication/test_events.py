@@ -194,6 +194,8 @@ def test_failure_without_details_is_still_told() -> None:
         ('{"Records": [{}]}', "no eventName"),
         ('{"version": "0", "detail-type": "Object Created", "source": "aws.s3", "detail": {}}', "EventBridge"),
         ('{"Type": "Notification", "TopicArn": "arn", "Message": null}', "not a JSON object"),
+        ('{"Type": ["Notification"]}', "no Records"),
+        ('{"Type": {}, "Event": {}}', "no Records"),
         (changed("eventVersion", value="3.0"), r"eventVersion '3\.0'"),
         (changed("eventVersion", value=None), "no eventVersion"),
         (changed("eventName", value=7), "eventName is '7'"),
@@ -214,13 +216,17 @@ def test_what_is_no_such_notification_is_refused(body: str, says: str) -> None:
     assert raised.value.remedy
 
 
+#: Names of a record that is read.
+_NAMES = ["Records", "eventName", "eventVersion", "s3", "bucket", "object", "key", "name"]
+
+
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(),
         lambda inner: (
             st.lists(inner)
             | st.dictionaries(
-                st.sampled_from(["Records", "eventName", "eventVersion", "s3", "bucket", "object", "key", "name"]),
+                st.sampled_from([*_NAMES, "Type", "TopicArn", "Message", "Event", "detail-type"]),
                 inner,
             )
         ),

@@ -127,6 +127,26 @@ def test_what_an_argument_cannot_take_is_refused(name: str, now: object) -> None
     assert caught.value.remedy
 
 
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        ({"SSECustomerKey": "hunter2", "ACL": "None"}, "{'SSECustomerKey': <str>, 'ACL': 'None'}"),
+        (
+            {"SSECustomerKey": b"hunter2", "Metadata": {"by": None}},
+            "{'SSECustomerKey': <bytes>, 'Metadata': {'by': None}}",
+        ),
+        ("{'SSECustomerKey': 'hunter2'}", "<str>"),
+        (["hunter2"], "<list>"),
+    ],
+)
+def test_a_customers_key_is_in_no_message(now: Any, told: str) -> None:
+    """Of what is sent with an upload a message shows the names, and which of them rendered to nothing: no value."""
+    with pytest.raises(InvalidArgument) as caught:
+        coerced("extra_args", now, TEMPLATE)
+    assert f"extra_args rendered to {told}. " in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
 @pytest.mark.parametrize("element", [None, "None", "", 1.5, {"bucket": "b", "key": "k", "version_id": None}])
 @pytest.mark.parametrize("written", [TEMPLATE, ["s3://b/a", TEMPLATE], ("s3://b/a", TEMPLATE)])
 def test_one_element_of_nothing_is_refused(element: object, written: Any) -> None:

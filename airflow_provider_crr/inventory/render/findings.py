@@ -20,7 +20,7 @@ OLD = 24 * 3600
 
 MEANINGS = {
     "FAILED": "S3 gave up and never retries",
-    "PENDING": "not copied to every destination yet",
+    "PENDING": "it, or a change of its metadata, is not copied to every destination yet",
     "NONE": "no status: S3 never tried",
     "COMPLETED": "copied to every destination",
     "REPLICA": "is itself a copy made by replication",

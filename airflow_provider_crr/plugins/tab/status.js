@@ -7,8 +7,8 @@ import { share } from "./format.js";
 export const SETTLED = new Set(["COMPLETED", "REPLICA", "SUCCEEDED"]);
 
 const MEANINGS = {
-  FAILED: "not copied to some destination",
-  PENDING: "not copied to every destination yet",
+  FAILED: "it, or a change of its metadata, is not copied to some destination",
+  PENDING: "it, or a change of its metadata, is not copied to every destination yet",
   NONE: "no replication status",
   MISSING: "no such object",
   DELETED: "a delete marker",

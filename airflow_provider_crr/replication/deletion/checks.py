@@ -9,7 +9,7 @@ from airflow_provider_crr.s3.objects import S3Object
 
 #: Reasons that are other ones than those of a gate.
 _REFUSALS = {
-    ObjectState.PENDING: "it is not replicated yet",
+    ObjectState.PENDING: "it, or a change of its metadata, is not replicated yet",
     ObjectState.REPLICA: "it is itself a replica; deleting it here says nothing about its source",
 }
 
