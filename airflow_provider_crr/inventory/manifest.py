@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,8 @@ _FIELD_NAMES = {
 }
 #: Names of buckets, also those that us-east-1 allowed until 2018.
 _BUCKET_NAME = re.compile(r"[A-Za-z0-9._-]{3,255}")
+#: Characters of ``fileSchema``; that of all columns of S3 has about 1,500.
+_LONGEST_SCHEMA = 20_000
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _DIGITS = re.compile(r"[0-9]+")
 _REPORT_AGAIN = "Name another report, or wait for the next one; S3 Inventory writes each report once"
@@ -132,7 +135,7 @@ def _once_each(members: list[tuple[str, Any]]) -> dict[str, Any]:
     # Readers do not agree on what a name means that is there twice (RFC 8259, section 4); Python takes the last one.
     unique = dict(members)
     if len(unique) != len(members):
-        twice = next(name for name in unique if sum(name == each for each, _ in members) > 1)
+        twice = Counter(name for name, _ in members).most_common(1)[0][0]
         raise ValueError(f"it says {twice[:200]} twice")
     return unique
 
@@ -186,6 +189,8 @@ class _Reader:
 
     def fields(self, data: Any, file_format: str) -> tuple[str, ...]:
         schema = self.text(data, "fileSchema")
+        if len(schema) > _LONGEST_SCHEMA:  # DuckDB would be given a column for each name
+            raise self.invalid("fileSchema", schema, f"one of at most {_LONGEST_SCHEMA} characters")
         fields = tuple(_canonical(name) for name in _FIELD_NAMES[file_format].findall(schema))
         if file_format == "CSV" and len(fields) != schema.count(",") + 1:
             raise self.invalid("fileSchema", schema, "a list of column names")

@@ -18,10 +18,11 @@ from airflow_provider_crr.s3.listing_requests import list_objects
 from airflow_provider_crr.s3.objects import is_bucket, is_s3_uri, split
 from airflow_provider_crr.s3.redirects import follow_once
 
-#: Folders beside those of the reports: ``data/`` with the data files, and ``hive/`` with a folder for each report.
-_BESIDE = re.compile(r"(?:data|hive)/(?:[^/]+/)?\Z")
+#: Folders beside those of the reports, and what is in them: ``data/`` with the data files, and ``hive/`` with a folder
+#: for each report, in which is ``symlink.txt``.
+_BESIDE = re.compile(r"(?<=/)(?:data/(?:[^/]+/)?|hive/(?:[^/]+/){0,2})\Z")
 #: Below the folder that was named, reports are looked for in so many folders, and so many levels down.
-_MOST_FOLDERS, _LEVELS = 5, 2
+_MOST_FOLDERS, _LEVELS = 10, 2
 
 
 def parse_or_name(s3_client: Any, uri: str) -> InventoryLocation:
@@ -53,7 +54,7 @@ def check_place(s3_client: Any, location: InventoryLocation) -> None:
     :raises InvalidArgument: if there are; its message names the folder of the reports.
     """
     follow_once(s3_client)
-    folders = sorted({*_above(s3_client, location), *_below(s3_client, location, location.prefix, _LEVELS)})
+    folders = sorted({*_above(s3_client, location), *_below(s3_client, location)})
     if folders:
         places = " or ".join(f"s3://{location.bucket}/{folder}" for folder in folders[:3])
         raise InvalidArgument(
@@ -70,13 +71,22 @@ def _above(s3_client: Any, location: InventoryLocation) -> Iterator[str]:
             yield folder
 
 
-def _below(s3_client: Any, location: InventoryLocation, folder: str, levels: int) -> Iterator[str]:
-    children = _folders(s3_client, location, folder)
-    for child in children[:_MOST_FOLDERS]:
-        if _has_reports(_folders(s3_client, location, child)):
-            yield child
-        elif levels > 1 and len(children) == 1:
-            yield from _below(s3_client, location, child, levels - 1)
+def _below(s3_client: Any, location: InventoryLocation) -> list[str]:
+    found: list[str] = []
+    left = _MOST_FOLDERS
+    level = _folders(s3_client, location, location.prefix)
+    for _ in range(_LEVELS):
+        looked_at = level[:left]
+        left -= len(looked_at)
+        level = []
+        for folder in looked_at:
+            inside = _folders(s3_client, location, folder)
+            if _has_reports(inside):
+                found.append(folder)
+            level += inside
+        if found:
+            break
+    return found
 
 
 def _has_reports(folders: list[str]) -> bool:

@@ -11,10 +11,12 @@ from urllib.parse import quote
 
 import pytest
 
+from airflow_provider_crr.batch import report_files
 from airflow_provider_crr.batch.job import Job
 from airflow_provider_crr.batch.report_files import read_manifest, read_report
-from airflow_provider_crr.errors import BatchManifestInvalid, CompletionReportInvalid
+from airflow_provider_crr.errors import BatchManifestInvalid, CompletionReportInvalid, DiskFull
 from airflow_provider_crr.s3.objects import S3Object
+from tests.inventory.engines.test_worker_faults import full_disk
 
 JOB = Job("job-1", "Complete", total=1, succeeded=1, report="s3://reports/repair/job-1/")
 
@@ -135,3 +137,25 @@ def test_manifest_that_is_encrypted_with_kms_is_refused(encryption: dict[str, st
         return
     with pytest.raises(BatchManifestInvalid, match=f"it is encrypted with {refused}"):
         read_manifest(client, "s3://b/m.csv")
+
+
+def test_full_disk_is_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No room for the names of what was replicated: the report is not blamed, and nothing raw is raised."""
+    monkeypatch.setattr(report_files, "_IN_MEMORY", 100)
+    rows = b"".join(b"landing,a%d,null,succeeded,200,,success\n" % number for number in range(2000))
+    job = replace(JOB, total=2000, succeeded=2000)
+    with full_disk(1000), pytest.raises(DiskFull, match="temporary file") as raised:
+        read_report(Files(rows), job)
+    assert "TMPDIR" in str(raised.value.remedy)
+    assert isinstance(raised.value.__cause__, OSError)
+    report = read_report(Files(rows), job)
+    assert report is not None
+    assert len(list(report.objects())) == 2000
+
+
+def test_no_more_objects_are_kept_than_the_job_had_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of very many rows is refused, and does not fill the disk before that."""
+    monkeypatch.setattr(report_files, "_IN_MEMORY", 100)
+    rows = b"landing,a,null,succeeded,200,,success\n" * 2000
+    with full_disk(1000), pytest.raises(CompletionReportInvalid, match="2,000 rows, and the job ran 1 task"):
+        read_report(Files(rows), JOB)

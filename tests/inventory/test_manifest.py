@@ -111,6 +111,7 @@ def test_a_manifest_that_does_not_match_its_checksum_is_refused(checksum: bytes 
         {"fileSchema": "Bucket, Key, , ReplicationStatus"},
         {"fileSchema": "Bucket, Key, VersionId, ReplicationStatus"},
         {"fileSchema": "struct<bucket:string,key:string>"},
+        {"fileSchema": "Bucket, Key, ReplicationStatus" + ", More" * 20_000},
         {"files": None},
         {"files": {}},
         {"files": ["key"]},
@@ -207,3 +208,10 @@ def test_a_report_without_replication_status_says_how_to_get_it() -> None:
         "landing",
     ):
         assert part in text
+
+
+def test_one_of_very_many_values_that_is_there_twice_is_found_at_once() -> None:
+    """A manifest may have millions of values; the last of them is found as fast as the first."""
+    members = [f'"a{number}": 0' for number in range(100_000)]
+    with pytest.raises(InventoryManifestInvalid, match="it says z twice"):
+        parsed(f'{{{", ".join(members)}, "z": 1, "z": 2}}'.encode())

@@ -44,6 +44,8 @@ def server() -> Iterator[S3Server]:
         "s3://reports/inventories/landing/daily/hive/",
         "s3://reports/inventories/landing/daily/data",
         "s3://reports/inventories/landing/daily/hive/dt=2026-11-20-01-00/",
+        "s3://reports/inventories/landing/daily/hive/dt=2026-11-20-01-00/symlink.txt",
+        "s3://reports/inventories/landing/daily/data/6e9a.csv.gz",
         "s3://reports/inventories/landing/daily/2026-11-20T01-00Z/",
         "s3://reports/inventories/landing/daily/2026-11-20T01-00Z/manifest.checksum",
     ],
@@ -120,3 +122,22 @@ def test_a_prefix_may_look_like_the_time_of_a_report() -> None:
     """Only the last folder, or the one above a file, is taken for a report."""
     uri = "s3://central/x/y/2026-11-20T01-00Z/landing/daily/"
     assert str(InventoryLocation.parse(uri)) == uri
+
+
+def test_two_levels_up_there_may_be_several_buckets(server: S3Server) -> None:
+    """A prefix with reports on several buckets, some of which have none any more, is not waited in."""
+    for source in ("another", "more", SOURCE):
+        folder = f"central/x/{source}/daily"
+        server.listings["reports"] |= {f"{folder}/hive/dt=2025-01-01-01-00/symlink.txt": Listed()}
+    server.listings["reports"] |= {f"central/x/{SOURCE}/weekly/2026-11-20T01-00Z/manifest.json": Listed()}
+    with pytest.raises(InvalidArgument, match=f" s3://reports/central/x/{SOURCE}/weekly/"):
+        newest_manifest_uri(server.client(), "s3://reports/central/x/")
+    assert len(server.requests) <= 12
+
+
+def test_of_very_many_folders_a_few_are_looked_into(server: S3Server) -> None:
+    """However many folders there are without a report, a look is a dozen requests at most."""
+    names = [f"central/x/{number}/{config}/file" for number in range(50) for config in range(50)]
+    server.listings["reports"] = dict.fromkeys(names, Listed())
+    assert newest_manifest_uri(server.client(), "s3://reports/central/x/") is None
+    assert len(server.requests) <= 12

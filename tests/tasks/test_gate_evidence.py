@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,14 +39,14 @@ def failed(key: str, version: str = "v") -> ObjectReplication:
 
 
 def noted_files() -> list[str]:
-    """Return the temporary files of evidence that this process has open."""
+    """Return the temporary files and directories of evidence that this process has open."""
     found = []
     for descriptor in Path("/proc/self/fd").iterdir():
         try:
             found.append(str(descriptor.readlink()))
         except OSError:  # it was closed meanwhile
             continue
-    return [name for name in found if "crr-failed-" in name]
+    return [name for name in found if "crr-inventory-" in name]
 
 
 def test_object_that_cannot_be_noted_does_not_end_the_sweep(s3: S3Server) -> None:
@@ -67,6 +71,10 @@ def test_gate_that_waits_holds_no_file_open(s3: S3Server) -> None:
         hook,
         evidence=GateEvidence(hook, failed_manifest_uri=URI),
     )
+    evidence = GateEvidence(hook, failed_manifest_uri=URI)
+    evidence.note(failed("a"))
+    assert len(noted_files()) == 2
+    del evidence
     assert not watch.poll()
     assert noted_files() == []
     s3.answers["b", "2"] = Answer(404)
@@ -102,3 +110,32 @@ def test_place_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.Monkey
         assert time.monotonic() - began < 10
     assert left.failed_manifest_uri is None
     assert left.remarks[0].startswith(f"what FAILED is not listed at {URI}: ")
+
+
+NOTES = """
+import sys, time
+from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
+from airflow_provider_crr.s3.objects import S3Object
+from airflow_provider_crr.tasks.gate_evidence import GateEvidence
+evidence = GateEvidence(None, failed_manifest_uri="s3://ops/failed.csv")
+evidence.note(ObjectReplication(S3Object("b", "a"), ObjectState.FAILED, version_id="v"))
+print("noted", flush=True)
+time.sleep(100)
+"""
+
+
+def test_what_a_killed_gate_left_is_removed_by_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After kill -9 the list of what FAILED stays until another gate notes something there."""
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", NOTES]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as killed:
+        assert killed.stdout is not None
+        assert killed.stdout.readline() == b"noted\n"
+        killed.kill()
+    assert len(list(tmp_path.iterdir())) == 1
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    evidence = GateEvidence(S3ReplicationHook(), failed_manifest_uri=URI)
+    evidence.note(failed("a"))
+    assert len(list(tmp_path.iterdir())) == 1
+    evidence.begin()
+    assert list(tmp_path.iterdir()) == []
