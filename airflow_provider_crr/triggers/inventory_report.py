@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Hashable
 from datetime import UTC, datetime, timedelta
 from functools import reduce
-from hashlib import blake2b
+from hashlib import sha256
 from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
@@ -231,7 +231,7 @@ class S3InventoryReportTrigger(BaseEventTrigger):
     @property
     def _key(self) -> str:
         # An asset may be watched for several inventories. The URI itself may be longer than a key can be.
-        return f"s3_inventory_reports_{blake2b(self.inventory.encode(), digest_size=8).hexdigest()}"
+        return f"s3_inventory_reports_{sha256(self.inventory.encode()).hexdigest()[:16]}"
 
 
 def _mapping(config: dict[str, Any] | str | None) -> dict[str, Any] | None:
