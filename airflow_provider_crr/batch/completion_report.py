@@ -194,6 +194,11 @@ def invalid_file(file: ResultFile, found: str) -> CompletionReportInvalid:
     return _invalid(f"its MD5 is {found}, and the report's manifest says {file.md5}", file.uri)
 
 
+def invalid_size(most: int, uri: str) -> CompletionReportInvalid:
+    """Return the error for a ``manifest.json`` that is too long."""
+    return _invalid(f"it has more than {most:,} bytes", uri)
+
+
 def invalid_count(rows: int, tasks: int, uri: str) -> CompletionReportInvalid:
     """Return the error for a report that has more rows than its job ran tasks."""
     plural = "" if tasks == 1 else "s"

@@ -8,6 +8,7 @@ import io
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from traceback import clear_frames
 from typing import IO, Any
 from weakref import finalize
 
@@ -17,6 +18,7 @@ from airflow_provider_crr.batch.completion_report import (
     Results,
     invalid_count,
     invalid_file,
+    invalid_size,
     result_files,
     task_results,
 )
@@ -57,7 +59,7 @@ def read_report(client: Any, job: Job) -> CompletionReport | None:
     spool: Any = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
     try:
         with _open(client, uri) as (body, _):
-            files = result_files(body.read(_MAX_MANIFEST), uri)
+            files = result_files(_read(body, uri), uri)
         for file in files:
             _count(client, file, job, results, spool)
     except _Missing:
@@ -78,6 +80,16 @@ def read_report(client: Any, job: Job) -> CompletionReport | None:
     report = CompletionReport(uri, results, lambda: _objects(spool))
     finalize(report, _close, spool)
     return report
+
+
+def _read(body: Any, uri: str) -> bytes:
+    """Return a manifest.json, read to its end, where botocore sees whether it is whole."""
+    content = b""
+    while chunk := body.read(_MAX_MANIFEST):
+        content += chunk
+        if len(content) > _MAX_MANIFEST:
+            raise invalid_size(_MAX_MANIFEST, uri)
+    return content
 
 
 def _close(spool: Any) -> None:
@@ -170,16 +182,28 @@ def _open(client: Any, uri: str, *, what: str = "the completion report") -> Iter
     missing = _Missing("no such object", uri=uri)
     with translated(uri, f"read {what}", permission="s3:GetObject", missing=missing):
         try:
-            answer = client.get_object(Bucket=bucket, Key=key)
+            try:
+                answer = client.get_object(Bucket=bucket, Key=key)
+            except ValueError as error:
+                clear_frames(error.__traceback__)  # one holds an answer that botocore could not read, and left open
+                raise
             with closing(answer["Body"]) as body:
+                said = answer["ResponseMetadata"]
+                # Without a length, nobody would see that it breaks off. S3 always tells it.
+                if said["HTTPStatusCode"] != 200 or not said["HTTPHeaders"].get("content-length", "").isdigit():
+                    raise _broken(what, "is not whole", uri)
                 yield body, answer
         except (HTTPError, HTTPException) as error:
-            raise LookupFailed(
-                f"cannot read {what}: the answer breaks off: {type(error).__name__}",
-                uri=uri,
-                remedy="Run the task again; if it stays, look at what stands between here and S3",
-                passing=True,
-            ) from error
+            raise _broken(what, f"breaks off: {type(error).__name__}", uri) from error
+
+
+def _broken(what: str, how: str, uri: str) -> LookupFailed:
+    return LookupFailed(
+        f"cannot read {what}: the answer {how}",
+        uri=uri,
+        remedy="Run the task again; if it stays, look at what stands between here and S3",
+        passing=True,
+    )
 
 
 def _lines(body: _Hashed) -> Iterator[str]:
