@@ -78,6 +78,11 @@ def check_extra_args(extra_args: Any, client: Any = None) -> None:
         raise InvalidArgument(
             f"extra_args has None for {', '.join(empty)}", remedy=f"{_HOW}; leave out what is not sent"
         )
+    if unsent := [name for name, value in extra_args.items() if _is_no_header(name, value)]:
+        raise InvalidArgument(
+            f"extra_args: {', '.join(unsent)} has a character that no header can have",
+            remedy="Leave out line breaks, and of Metadata whatever is not ASCII",
+        )
     if client is None:
         return
     from botocore.validate import ParamValidator
@@ -88,9 +93,20 @@ def check_extra_args(extra_args: Any, client: Any = None) -> None:
     if unfit := [
         f"{name} cannot be of type {type(value).__name__}"
         for name, value in extra_args.items()
-        if name in shape.members and validator.validate({**whole, name: value}, shape).has_errors()
+        if name in shape.members
+        and not (name == "SSECustomerKey" and isinstance(value, bytes | bytearray))  # boto3 makes text of them
+        and validator.validate({**whole, name: value}, shape).has_errors()
     ]:
         raise InvalidArgument(f"extra_args: {', '.join(unfit)}", remedy=_HOW)
+
+
+def _is_no_header(name: str, value: Any) -> bool:
+    """Return whether botocore or the HTTP client would refuse to send a value."""
+    texts = [*value, *value.values()] if isinstance(value, dict) else [value]
+    found = [text for text in texts if isinstance(text, str)]
+    return any(not text.isascii() for text in found if name == "Metadata") or any(
+        set("\r\n\0") & {*text} for text in found
+    )
 
 
 def write(client: Any, uri: str, source: Path, content_type: str, extra_args: Mapping[str, Any] | None = None) -> None:

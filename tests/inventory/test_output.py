@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -100,6 +101,26 @@ def test_values_of_another_type_are_refused_before_anything_is_read(client: Any,
         check_extra_args(extra_args, client)
 
 
+@pytest.mark.parametrize(
+    "extra_args",
+    [{"Metadata": {"by": "Jörg"}}, {"Metadata": {"ö": "x"}}, {"Metadata": {"by": "a\nb"}}, {"ACL": "a\r\nb"}],
+)
+def test_what_is_no_header_is_refused_when_the_dag_is_parsed(extra_args: Any) -> None:
+    """What botocore or the HTTP client would refuse at the end is refused at once, in words of ours."""
+    with pytest.raises(InvalidArgument, match=r"extra_args: .* has a character that no header can have"):
+        S3InventorySummaryOperator(task_id="summary", inventory=FOLDER, extra_args=extra_args)
+
+
+@pytest.mark.parametrize("key", ["0" * 32, b"\xff" * 32], ids=["text", "bytes"])
+def test_a_customers_key_is_sent_as_boto3_sends_it(s3: HttpServer, client: Any, file: Path, key: Any) -> None:
+    """The key is text or bytes, as boto3 takes it, and only its MD5 and its Base64 go out."""
+    extra_args = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": key}
+    check_extra_args(extra_args, client)
+    write(client, "s3://reports/r.html", file, "text/html", extra_args)
+    raw = key.encode() if isinstance(key, str) else key
+    assert b64decode(sent(s3)["x-amz-server-side-encryption-customer-key"]) == raw
+
+
 @pytest.mark.parametrize("extra_args", ["{'SSECustomerKey': 'hunter2'}", {"SSECustomerKey": ["hunter2"]}])
 def test_a_customers_key_is_in_no_message(client: Any, extra_args: Any) -> None:
     """What is given in another form than S3Hook's is not told, for it may be a secret."""
@@ -115,6 +136,8 @@ def test_a_customers_key_is_in_no_message(client: Any, extra_args: Any) -> None:
         {},
         ENCRYPTED,
         {"Expires": datetime(2026, 1, 1, tzinfo=UTC), "ChecksumAlgorithm": "SHA256"},
+        {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": b"\xff" * 32},
+        {"Metadata": {"by": "x"}, "ContentDisposition": "attachment; filename=é"},
         "{{ var.json.sse }}",
     ],
 )
