@@ -16,7 +16,7 @@ from airflow_provider_crr.inventory.workspace import workspace
 from airflow_provider_crr.replication.evidence import Left
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
 from airflow_provider_crr.s3.deadline import Deadline, until
-from airflow_provider_crr.s3.objects import S3Object, is_arn
+from airflow_provider_crr.s3.objects import S3Object, is_arn, is_s3_uri
 from airflow_provider_crr.s3.uninterruptible import waited
 from airflow_provider_crr.tasks.arguments import is_known, storable
 from airflow_provider_crr.tasks.who import TRIGGERER, WORKER, asked
@@ -112,7 +112,10 @@ class GateEvidence:
             self._file.flush()
             client: Any = self._hook.get_conn()
             put = partial(write, client, self._uri, Path(self._file.name), CONTENT_TYPE, self._extra_args)
-            waited(put, "the list was written")  # boto3 uploads in threads of its own, which nothing can interrupt
+            if is_s3_uri(self._uri):
+                put()
+            else:
+                waited(put, "the list was written")  # a disk that hangs cannot be interrupted
         except Exception as error:
             return None, self._not_written(str(error))
         rows = humanize.count(self._writer.rows)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,7 +98,7 @@ def test_list_by_access_points_says_that_a_job_wants_the_bucket(s3: S3Server) ->
 
 
 def test_place_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An upload that hangs is given up in time; the message says so, and the gate fails as it would."""
+    """An upload that hangs is given up in time, with its threads; the message says so, and the gate fails anyway."""
     monkeypatch.setitem(gate_evidence.SECONDS, WORKER, 0.5)
     with StuckServer() as server:
         monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
@@ -105,9 +106,11 @@ def test_place_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.Monkey
         hook.get_conn()
         evidence = GateEvidence(hook, failed_manifest_uri=URI)
         evidence.note(failed("a"))
-        began = time.monotonic()
+        began, before = time.monotonic(), set(threading.enumerate())
         left = evidence.leave(["FAILED"])
         assert time.monotonic() - began < 10
+        # The end of the process would wait for them.
+        assert [each.name for each in threading.enumerate() if each not in before and not each.daemon] == []
     assert left.failed_manifest_uri is None
     assert left.remarks[0].startswith(f"what FAILED is not listed at {URI}: ")
 

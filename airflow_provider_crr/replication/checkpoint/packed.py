@@ -164,6 +164,6 @@ def digest(about: Mapping[str, Any], text: str) -> str:
     return sha256(json.dumps([about, text], sort_keys=True).encode()).hexdigest()[:32]
 
 
-def short(error: Exception) -> str:
+def short(error: BaseException) -> str:
     """Return in a few words why something stored cannot be used, or not be stored."""
     return f"{type(error).__name__}: {told(error)[:200]}"

@@ -101,12 +101,13 @@ class Record(Protocol):
         :return: None if nothing is known, or it cannot be read.
         """
 
-    def save(self, known: Checkpoint, *, waits: bool = True) -> None:
+    def save(self, known: Checkpoint, *, waits: bool = True, failed: bool = False) -> None:
         """
         Keep what is known.
 
         :param known: what is known.
         :param waits: whether the gate waits for another poll.
+        :param failed: whether the gate has failed: then nothing is raised.
         """
 
     def forget(self) -> None:
