@@ -18,9 +18,10 @@ from airflow_provider_crr.s3.listing_requests import list_objects
 from airflow_provider_crr.s3.objects import is_bucket, is_s3_uri, split
 from airflow_provider_crr.s3.redirects import follow_once
 
-#: Folders beside those of the reports, and what is in them: ``data/`` with the data files, and ``hive/`` with a folder
+#: Folders of reports or beside them, and what is in them: ``data/`` with the data files, and ``hive/`` with a folder
 #: for each report, in which is ``symlink.txt``.
-_BESIDE = re.compile(r"(?<=/)(?:data/(?:[^/]+/)?|hive/(?:[^/]+/){0,2})\Z")
+_INSIDE = re.compile(r"(?<=/)(?:data|hive|\d{4}-\d{2}-\d{2}T\d{2}-\d{2}Z)/(?:[^/]+/){0,2}\Z")
+_SLASHES = re.compile(r"^/+|(?<=/)/+")
 #: Below the folder that was named, reports are looked for in so many folders, and so many levels down.
 _MOST_FOLDERS, _LEVELS = 10, 2
 
@@ -65,9 +66,12 @@ def check_place(s3_client: Any, location: InventoryLocation) -> None:
 
 
 def _above(s3_client: Any, location: InventoryLocation) -> Iterator[str]:
-    if tail := _BESIDE.search(location.prefix):
-        folder = location.prefix[: tail.start()]
-        if folder and _has_reports(_folders(s3_client, location, folder)):
+    prefix = location.prefix
+    inside = _INSIDE.search(prefix)
+    # The next folder above, whatever the one that was named is called: a date in another form, or a mistake.
+    above = {prefix[: prefix.rstrip("/").rfind("/") + 1], prefix[: inside.start()] if inside else ""}
+    for folder in {*above, _SLASHES.sub("", prefix)} - {"", prefix}:
+        if _has_reports(_folders(s3_client, location, folder)):
             yield folder
 
 
