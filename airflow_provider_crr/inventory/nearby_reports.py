@@ -13,7 +13,7 @@ from typing import Any
 
 from airflow_provider_crr.errors import CrrError, InvalidArgument
 from airflow_provider_crr.inventory.get_object import s3_errors
-from airflow_provider_crr.inventory.location import InventoryLocation, report_time
+from airflow_provider_crr.inventory.location import InventoryLocation, report_folder, report_time
 from airflow_provider_crr.s3.listing_requests import list_objects
 from airflow_provider_crr.s3.objects import is_bucket, is_s3_uri, split
 from airflow_provider_crr.s3.redirects import follow_once
@@ -63,6 +63,28 @@ def check_place(s3_client: Any, location: InventoryLocation) -> None:
             uri=str(location),
             remedy=f"Name {places}: s3://destination-bucket/prefix/source-bucket/configuration-id/",
         )
+
+
+def check_manifest(s3_client: Any, uri: str) -> None:
+    """
+    Refuse a manifest that is not there, and is not named in the folder of a report, if there are reports near it.
+
+    :param s3_client: boto3 client for S3.
+    :param uri: S3 URI of a ``manifest.json``.
+    :raises InvalidArgument: if there are; its message names the folder of the reports.
+    """
+    folder = report_folder(uri)
+    if report_time(folder):
+        return
+    location = InventoryLocation(*split(folder))
+    follow_once(s3_client)
+    if _has_reports(_folders(s3_client, location, location.prefix)):
+        raise InvalidArgument(
+            "a manifest.json is in the folder of its report, which is named by a time",
+            uri=uri,
+            remedy=f"Name {location} for the newest report, or s3://.../YYYY-MM-DDTHH-MMZ/manifest.json below it",
+        )
+    check_place(s3_client, location)
 
 
 def _above(s3_client: Any, location: InventoryLocation) -> Iterator[str]:
