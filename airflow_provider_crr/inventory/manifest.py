@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import reprlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow_provider_crr.errors import InventoryManifestInvalid, ReplicationStatusMissing
+from airflow_provider_crr.s3.objects import is_arn, is_bucket
 
 #: The columns that ``IncludedObjectVersions=All`` adds, always together.
 VERSION_FIELDS = ("version_id", "is_latest", "is_delete_marker")
@@ -29,6 +31,7 @@ _FIELD_NAMES = {
     "ORC": re.compile(r"(?:<|,)\s*(\w+)\s*:"),
     "Parquet": re.compile(r"(?:required|optional|repeated)\s+\w+(?:\(\d+\))?\s+(\w+)"),
 }
+_BUCKET_ARN = re.compile(r"\Aarn:[a-z0-9-]+:s3:::")
 #: Names of buckets, also those that us-east-1 allowed until 2018.
 _BUCKET_NAME = re.compile(r"[A-Za-z0-9._-]{3,255}")
 #: Characters of ``fileSchema``; that of all columns of S3 has about 1,500.
@@ -147,7 +150,7 @@ class _Reader:
         self._uri = uri
 
     def invalid(self, name: str, value: object, expected: str) -> InventoryManifestInvalid:
-        shown = repr(value)
+        shown = repr(value) if isinstance(value, str) else reprlib.repr(value)  # a list may have millions of values
         return InventoryManifestInvalid(
             f"manifest has {name} {shown[:200]}, not {expected}", uri=self._uri, remedy=_REPORT_AGAIN
         )
@@ -171,9 +174,10 @@ class _Reader:
 
     def bucket(self, data: Any, name: str) -> str:
         value = self.text(data, name)
-        # The destination is an ARN, arn:aws:s3:::name, with another partition in China and GovCloud.
-        bucket = value.rpartition(":")[2] if value.startswith("arn:") else value
-        if not _BUCKET_NAME.fullmatch(bucket):
+        # The destination is an ARN, arn:aws:s3:::name, with another partition in China and GovCloud. Who has copied a
+        # report may name an access point there.
+        bucket = _BUCKET_ARN.sub("", value)
+        if not _BUCKET_NAME.fullmatch(bucket) and not (is_arn(bucket) and is_bucket(bucket)):
             raise self.invalid(name, value, "a bucket")
         return bucket
 

@@ -13,14 +13,15 @@ from typing import Any
 
 from airflow_provider_crr.errors import CrrError, InvalidArgument
 from airflow_provider_crr.inventory.get_object import s3_errors
-from airflow_provider_crr.inventory.location import InventoryLocation, report_time
+from airflow_provider_crr.inventory.location import InventoryLocation, report_folder, report_time
 from airflow_provider_crr.s3.listing_requests import list_objects
 from airflow_provider_crr.s3.objects import is_bucket, is_s3_uri, split
 from airflow_provider_crr.s3.redirects import follow_once
 
-#: Folders beside those of the reports, and what is in them: ``data/`` with the data files, and ``hive/`` with a folder
+#: Folders of reports or beside them, and what is in them: ``data/`` with the data files, and ``hive/`` with a folder
 #: for each report, in which is ``symlink.txt``.
-_BESIDE = re.compile(r"(?<=/)(?:data/(?:[^/]+/)?|hive/(?:[^/]+/){0,2})\Z")
+_INSIDE = re.compile(r"(?<=/)(?:data|hive|\d{4}-\d{2}-\d{2}T\d{2}-\d{2}Z)/(?:[^/]+/){0,2}\Z")
+_SLASHES = re.compile(r"^/+|(?<=/)/+")
 #: Below the folder that was named, reports are looked for in so many folders, and so many levels down.
 _MOST_FOLDERS, _LEVELS = 10, 2
 
@@ -64,10 +65,35 @@ def check_place(s3_client: Any, location: InventoryLocation) -> None:
         )
 
 
+def check_manifest(s3_client: Any, uri: str) -> None:
+    """
+    Refuse a manifest that is not there, and is not named in the folder of a report, if there are reports near it.
+
+    :param s3_client: boto3 client for S3.
+    :param uri: S3 URI of a ``manifest.json``.
+    :raises InvalidArgument: if there are; its message names the folder of the reports.
+    """
+    folder = report_folder(uri)
+    if report_time(folder):
+        return
+    location = InventoryLocation(*split(folder))
+    follow_once(s3_client)
+    if _has_reports(_folders(s3_client, location, location.prefix)):
+        raise InvalidArgument(
+            "a manifest.json is in the folder of its report, which is named by a time",
+            uri=uri,
+            remedy=f"Name {location} for the newest report, or s3://.../YYYY-MM-DDTHH-MMZ/manifest.json below it",
+        )
+    check_place(s3_client, location)
+
+
 def _above(s3_client: Any, location: InventoryLocation) -> Iterator[str]:
-    if tail := _BESIDE.search(location.prefix):
-        folder = location.prefix[: tail.start()]
-        if folder and _has_reports(_folders(s3_client, location, folder)):
+    prefix = location.prefix
+    inside = _INSIDE.search(prefix)
+    # The next folder above, whatever the one that was named is called: a date in another form, or a mistake.
+    above = {prefix[: prefix.rstrip("/").rfind("/") + 1], prefix[: inside.start()] if inside else ""}
+    for folder in {*above, _SLASHES.sub("", prefix)} - {"", prefix}:
+        if _has_reports(_folders(s3_client, location, folder)):
             yield folder
 
 

@@ -9,7 +9,12 @@ import pytest
 
 from airflow_provider_crr.errors import InvalidArgument, InventoryNotFound
 from airflow_provider_crr.inventory.location import InventoryLocation
-from airflow_provider_crr.inventory.report import complete_manifest_uris, manifest_uri_of, newest_manifest_uri
+from airflow_provider_crr.inventory.report import (
+    complete_manifest_uris,
+    manifest_uri_of,
+    newest_manifest_uri,
+    read_manifest,
+)
 from local_aws.inventory import write_report
 from tests.inventory.rows import CREATED_AT, SOURCE, row
 from tests.support.s3_server import Answer, Listed, S3Server
@@ -46,6 +51,13 @@ def server() -> Iterator[S3Server]:
         "s3://reports/inventories/landing/daily/hive/dt=2026-11-20-01-00/",
         "s3://reports/inventories/landing/daily/hive/dt=2026-11-20-01-00/symlink.txt",
         "s3://reports/inventories/landing/daily/data/6e9a.csv.gz",
+        "s3://reports/inventories/landing/daily/2026-11-20/",
+        "s3://reports/inventories/landing/daily/dt=2026-11-20-01-00/",
+        "s3://reports/inventories/landing/daily/manifest.checksum",
+        "s3://reports/inventories/landing/daily/ ",
+        "s3://reports/inventories/landing/daily/2026-11-20T01-00Z/data/6e9a.csv.gz",
+        "s3://reports/inventories//landing/daily//",
+        "s3://reports//inventories/landing/daily/",
         "s3://reports/inventories/landing/daily/2026-11-20T01-00Z/",
         "s3://reports/inventories/landing/daily/2026-11-20T01-00Z/manifest.checksum",
     ],
@@ -132,7 +144,7 @@ def test_two_levels_up_there_may_be_several_buckets(server: S3Server) -> None:
     server.listings["reports"] |= {f"central/x/{SOURCE}/weekly/2026-11-20T01-00Z/manifest.json": Listed()}
     with pytest.raises(InvalidArgument, match=f" s3://reports/central/x/{SOURCE}/weekly/"):
         newest_manifest_uri(server.client(), "s3://reports/central/x/")
-    assert len(server.requests) <= 12
+    assert len(server.requests) <= 13
 
 
 def test_of_very_many_folders_a_few_are_looked_into(server: S3Server) -> None:
@@ -140,4 +152,19 @@ def test_of_very_many_folders_a_few_are_looked_into(server: S3Server) -> None:
     names = [f"central/x/{number}/{config}/file" for number in range(50) for config in range(50)]
     server.listings["reports"] = dict.fromkeys(names, Listed())
     assert newest_manifest_uri(server.client(), "s3://reports/central/x/") is None
-    assert len(server.requests) <= 12
+    assert len(server.requests) <= 13
+
+
+@pytest.mark.parametrize("wrong", ["", "data/", "hive/dt=2026-11-20-01-00/", "2026-11-20/"])
+def test_a_manifest_is_looked_for_in_its_report(server: S3Server, wrong: str) -> None:
+    """Who leaves out the folder of the report, or names another, is told where the reports are, rather than to wait."""
+    with pytest.raises(InvalidArgument, match=RIGHT) as raised:
+        read_manifest(server.client(), f"{RIGHT}{wrong}manifest.json")
+    assert "Wait" not in str(raised.value)
+
+
+@pytest.mark.parametrize("uri", [f"{RIGHT}2026-11-22T01-00Z/manifest.json", "s3://reports/copies/x/manifest.json"])
+def test_a_manifest_may_be_waited_for(server: S3Server, uri: str) -> None:
+    """A report that is not delivered yet is not there; nor is a copy."""
+    with pytest.raises(InventoryNotFound, match="Wait until S3 has delivered"):
+        read_manifest(server.client(), uri)
