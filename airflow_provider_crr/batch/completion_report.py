@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
+from airflow_provider_crr.batch.csv_rows import rows
 from airflow_provider_crr.batch.failure_reasons import explain
-from airflow_provider_crr.errors import CompletionReportInvalid
+from airflow_provider_crr.errors import CompletionReportInvalid, InvalidArgument
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.text.legible import legible, told
 
@@ -63,13 +64,20 @@ def result_files(content: bytes, uri: str) -> list[ResultFile]:
     try:
         results = json.loads(content)["Results"]
         files = [
-            ResultFile(str(each["Bucket"]), str(each["Key"]), str(each["MD5Checksum"]).lower()) for each in results
+            ResultFile(place.bucket, place.key, str(each["MD5Checksum"]).lower())
+            for each in results
+            for place in [S3Object(each["Bucket"], each["Key"])]
         ]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise _invalid(f"manifest.json is not S3's: {type(error).__name__}: {told(error, 100)}", uri) from error
+        said = error.message if isinstance(error, InvalidArgument) else f"{type(error).__name__}: {error}"
+        raise _invalid(f"manifest.json is not S3's: {told(said, 100)}", uri) from error
+    seen: set[str] = set()
     for file in files:
         if not _MD5.fullmatch(file.md5):
-            raise _invalid(f"it has no MD5 of {file.uri}", uri)
+            raise _invalid(f"it has no MD5 of {told(file.uri)}", uri)
+        if file.uri in seen:  # its rows would count twice, and those of another file not at all
+            raise _invalid(f"it names {told(file.uri)} twice", uri)
+        seen.add(file.uri)
     return files
 
 
@@ -101,13 +109,15 @@ def task_results(lines: Iterable[str], uri: str, *, generated: bool = False) -> 
     :param generated: whether S3 made the job's manifest. There it writes "+" for a space, as in its inventory reports.
     :raises CompletionReportInvalid: for a row that is none.
     """
-    decode: Callable[[str], str] = unquote_plus if generated else unquote
+    decode = unquote_plus if generated else unquote
     for number, row in _rows(lines, uri):
         if not row:
             continue
         try:
             bucket, key, version_id, outcome, *rest = row
-            obj = S3Object(bucket, decode(key), version_id or None)
+            if "\0" in version_id:
+                raise ValueError("a version id with a NUL")
+            obj = S3Object(bucket, decode(key, errors="strict"), version_id or None)  # not the next best key
             succeeded = {"succeeded": True, "failed": False}[outcome.strip().lower()]
         except (ValueError, KeyError) as error:
             raise _invalid(f"row {number} is not one of S3's: {told(','.join(row), 200)}", uri) from error
@@ -126,7 +136,7 @@ def task_results(lines: Iterable[str], uri: str, *, generated: bool = False) -> 
 
 def _rows(lines: Iterable[str], uri: str) -> Iterator[tuple[int, list[str]]]:
     try:
-        yield from enumerate(csv.reader(lines), 1)
+        yield from enumerate(rows(lines), 1)
     except (UnicodeDecodeError, csv.Error) as error:
         raise _invalid(f"it is not CSV in UTF-8: {told(error, 100)}", uri) from error
 
@@ -182,6 +192,11 @@ class CompletionReport:
 def invalid_file(file: ResultFile, found: str) -> CompletionReportInvalid:
     """Return the error for a result file whose MD5 is another."""
     return _invalid(f"its MD5 is {found}, and the report's manifest says {file.md5}", file.uri)
+
+
+def invalid_size(most: int, uri: str) -> CompletionReportInvalid:
+    """Return the error for a ``manifest.json`` that is too long."""
+    return _invalid(f"it has more than {most:,} bytes", uri)
 
 
 def invalid_count(rows: int, tasks: int, uri: str) -> CompletionReportInvalid:

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
+from hashlib import sha256
 from typing import Any
 
 from airflow_provider_crr.batch.job import report_place
@@ -92,8 +92,8 @@ def token_of(asker: Sequence[Any], content: str) -> str:
         again.
     :param content: what is asked for.
     """
-    digest = blake2b(json.dumps([*asker, content]).encode(), digest_size=24)
-    return f"crr-{digest.hexdigest()}"
+    digest = sha256(json.dumps([*asker, content]).encode())
+    return f"crr-{digest.hexdigest()[:48]}"
 
 
 def role(arn: object) -> str:

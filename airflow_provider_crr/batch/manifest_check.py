@@ -11,10 +11,12 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from airflow_provider_crr.batch import repair_manifest
-from airflow_provider_crr.errors import BatchManifestInvalid
-from airflow_provider_crr.s3.objects import is_bucket
+from airflow_provider_crr.batch.csv_rows import rows
+from airflow_provider_crr.errors import BatchManifestInvalid, InvalidArgument
+from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.text.legible import told
 
 _COLUMNS = repair_manifest.fields(versions=True)
@@ -51,7 +53,7 @@ def check(lines: Iterable[str], uri: str) -> Checked:
     bucket: str | None = None
     count = 0
     try:
-        for number, row in enumerate(csv.reader(_text(lines, uri), strict=True), 1):
+        for number, row in enumerate(rows(_text(lines, uri), strict=True), 1):
             if not row:
                 continue
             _check_row(row, number, uri, bucket)
@@ -84,12 +86,15 @@ def _check_row(row: list[str], number: int, uri: str, bucket: str | None) -> Non
         raise _invalid(f"row {number} names no object: {shown}", uri)
     if version_id.strip() in ("", "None"):
         raise _without_version(number, shown, uri)
-    if bucket is None and not is_bucket(of):
-        raise _invalid(f"row {number} begins with what is not the name of a bucket: {shown}", uri)
     if bucket is not None and of != bucket:
         raise _invalid(f"row {number} is of the bucket {told(of, 100)}, those before are of {told(bucket, 100)}", uri)
     if _UNENCODED.search(key):
         raise _invalid(f"row {number} has a key that is not URL-encoded: {shown}", uri)
+    try:
+        S3Object(of, unquote(key, errors="strict"), version_id)
+    except ValueError as error:
+        what = told(error.message, 100) if isinstance(error, InvalidArgument) else "its key is not UTF-8"
+        raise _invalid(f"row {number} names what S3 cannot have: {what}: {shown}", uri) from error
 
 
 def _without_version(number: int, shown: str, uri: str) -> BatchManifestInvalid:

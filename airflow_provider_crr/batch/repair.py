@@ -27,6 +27,8 @@ from airflow_provider_crr.text import humanize
 
 #: How long the report of a job that did not come to its end is waited for: it tells what the tasks failed of.
 _REPORT_OF_FAILED = timedelta(minutes=10)
+#: Said in the place of what the report tells.
+_UNREAD = "why is not known: {}"
 
 
 class Repair:
@@ -136,8 +138,14 @@ class Repair:
             if not job.total:  # it would be 0 of a job that waits only as long as S3 has not counted
                 return
             if job.total > policy.max_objects:
-                self._jobs.cancel_job(self.job_id, f"{job.total} objects, more than max_objects")
-                self._failure = too_many(job.total, policy.max_objects, f"S3 Batch Replication job {self.job_id}")
+                said = [too_many(job.total, policy.max_objects, f"S3 Batch Replication job {self.job_id}")]
+                try:
+                    self._jobs.cancel_job(self.job_id, f"{job.total} objects, more than max_objects")
+                except CrrError as error:
+                    if _passes(error):
+                        raise
+                    said.append(f"it waits to be confirmed, and could not be cancelled: {error}")
+                self._failure = "\n  ".join(said)
                 return
         if policy.confirms:
             if not self._told_price:
@@ -146,13 +154,21 @@ class Repair:
             self._jobs.confirm_job(self.job_id)
 
     def _ended_badly(self, job: Job) -> bool:
+        """Fail once the report tells what the tasks failed of, or cannot be read: the verdict does not need it."""
         if job.found_nothing:
             return True
-        if job.run and job.report and self._report is None:
-            self._report = self._jobs.read_completion_report(job)
-            if self._report is None and not self._is_over(job, _REPORT_OF_FAILED):
+        why: list[str] | None = []
+        if job.run and job.report:
+            over = self._is_over(job, _REPORT_OF_FAILED)
+            try:
+                why = self._why_tasks_failed(job)
+            except CrrError as error:
+                if _passes(error) and not over:
+                    raise
+                why = [_UNREAD.format(error)]
+            if why is None and not over:
                 return False
-        self._failure = repair_lines.ended_badly(job, self._report.results.lines() if self._report else ())
+        self._failure = repair_lines.ended_badly(job, why or [])
         return True
 
     def _completed(self, job: Job, stop: Event | None) -> bool:
@@ -180,16 +196,25 @@ class Repair:
             return True
         return decided
 
-    def _read_report(self, job: Job) -> bool:
-        """Read the report, if it is there; return whether too many tasks failed."""
+    def _why_tasks_failed(self, job: Job) -> list[str] | None:
+        """Read the report, and return why tasks failed, a line each; None as long as it is not there."""
         if self._report is None:
             self._report = self._jobs.read_completion_report(job)
-        if self._report is None:
-            return False
-        failed = max(self._report.results.failed, job.failed)  # they are the same, or one of them is wrong
-        if failed > self._policy.max_failed:
-            results, report = self._report.results, self._report.uri
-            self._failure = repair_lines.tasks_failed(job, failed, self._policy.max_failed, results.lines(), report)
+        return None if self._report is None else self._report.results.lines()
+
+    def _read_report(self, job: Job) -> bool:
+        """Read the report, if it is there; return whether too many tasks failed, which the job itself may tell, too."""
+        most = self._policy.max_failed
+        try:
+            why = self._why_tasks_failed(job)
+        except CrrError as error:
+            if _passes(error) or job.failed <= most:
+                raise
+            why = [_UNREAD.format(error)]
+        # Both count the same, or one of them is wrong.
+        failed = max(self._report.results.failed if self._report else 0, job.failed)
+        if why is not None and failed > most:
+            self._failure = repair_lines.tasks_failed(job, failed, most, why, f"{job.report}manifest.json")
         return self._failure is not None
 
     def _verified(self, job: Job, stop: Event | None) -> bool:
@@ -217,3 +242,7 @@ class Repair:
 
     def _is_over(self, job: Job, limit: timedelta) -> bool:
         return self._clock() >= (job.ended_at or self._clock()) + limit
+
+
+def _passes(error: CrrError) -> bool:
+    return bool(getattr(error, "passing", False))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import csv
+import errno
 import hashlib
 import io
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from traceback import clear_frames
 from typing import IO, Any
 from weakref import finalize
 
@@ -17,12 +18,14 @@ from airflow_provider_crr.batch.completion_report import (
     Results,
     invalid_count,
     invalid_file,
+    invalid_size,
     result_files,
     task_results,
 )
+from airflow_provider_crr.batch.csv_rows import LONGEST_ROW
 from airflow_provider_crr.batch.job import COMPLETE, Job
 from airflow_provider_crr.batch.manifest_check import Checked, check
-from airflow_provider_crr.errors import BatchManifestInvalid, LookupFailed
+from airflow_provider_crr.errors import BatchManifestInvalid, CrrError, DiskFull, LookupFailed
 from airflow_provider_crr.s3.client_errors import translated
 from airflow_provider_crr.s3.etags import opaque
 from airflow_provider_crr.s3.objects import S3Object, split_uri
@@ -32,8 +35,6 @@ _MAX_MANIFEST = 1_000_000
 #: Bytes of the objects to verify that are kept in memory; more of them go to a temporary file.
 _IN_MEMORY = 4_000_000
 _CHUNK = 1_000_000
-#: Characters of a row, far more than bucket, key, version and a message have: a file may be one endless line.
-_LONGEST_ROW = 100_000
 _SEPARATOR = "\0"  # in no key
 
 
@@ -58,24 +59,51 @@ def read_report(client: Any, job: Job) -> CompletionReport | None:
     spool: Any = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
     try:
         with _open(client, uri) as (body, _):
-            files = result_files(body.read(_MAX_MANIFEST), uri)
+            files = result_files(_read(body, uri), uri)
         for file in files:
             _count(client, file, job, results, spool)
     except _Missing:
-        spool.close()
+        _close(spool)
         return None
+    except OSError as error:
+        _close(spool)
+        raise _no_room(error, uri) from error
     except BaseException:
-        spool.close()
+        _close(spool)
         raise
     rows = results.succeeded + results.failed
     if rows < job.run or (rows > job.run and job.status == COMPLETE):  # of any other job the counts may lag
-        spool.close()
+        _close(spool)
         if rows < job.run:
             return None
         raise invalid_count(rows, job.run, uri)
     report = CompletionReport(uri, results, lambda: _objects(spool))
-    finalize(report, spool.close)
+    finalize(report, _close, spool)
     return report
+
+
+def _read(body: Any, uri: str) -> bytes:
+    """Return a manifest.json, read to its end, where botocore sees whether it is whole."""
+    content = b""
+    while chunk := body.read(_MAX_MANIFEST):
+        content += chunk
+        if len(content) > _MAX_MANIFEST:
+            raise invalid_size(_MAX_MANIFEST, uri)
+    return content
+
+
+def _close(spool: Any) -> None:
+    with suppress(OSError):  # what is left in its buffer has no room on the disk
+        spool.close()
+
+
+def _no_room(error: OSError, uri: str) -> CrrError:
+    error_class = DiskFull if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else CrrError
+    return error_class(
+        f"a temporary file for the completion report cannot be written: {error}",
+        uri=uri,
+        remedy="Let the worker's TMPDIR name a directory with more room",
+    )
 
 
 def _count(client: Any, file: ResultFile, job: Job, results: Results, spool: IO[bytes]) -> None:
@@ -83,7 +111,7 @@ def _count(client: Any, file: ResultFile, job: Job, results: Results, spool: IO[
         hashed = _Hashed(body)
         for result in task_results(_lines(hashed), file.uri, generated=job.generated):
             results.add(result)
-            if result.succeeded:
+            if result.succeeded and (results.succeeded <= job.run or job.status != COMPLETE):  # more is refused
                 obj = result.object
                 spool.write(
                     f"{obj.bucket}{_SEPARATOR}{obj.key}{_SEPARATOR}{obj.version_id or ''}{_SEPARATOR}\n".encode()
@@ -154,23 +182,33 @@ def _open(client: Any, uri: str, *, what: str = "the completion report") -> Iter
     missing = _Missing("no such object", uri=uri)
     with translated(uri, f"read {what}", permission="s3:GetObject", missing=missing):
         try:
-            answer = client.get_object(Bucket=bucket, Key=key)
+            try:
+                answer = client.get_object(Bucket=bucket, Key=key)
+            except ValueError as error:
+                clear_frames(error.__traceback__)  # one holds an answer that botocore could not read, and left open
+                raise
             with closing(answer["Body"]) as body:
+                said = answer["ResponseMetadata"]
+                # Without a length, nobody would see that it breaks off. S3 always tells it.
+                if said["HTTPStatusCode"] != 200 or not said["HTTPHeaders"].get("content-length", "").isdigit():
+                    raise _broken(what, "is not whole", uri)
                 yield body, answer
         except (HTTPError, HTTPException) as error:
-            raise LookupFailed(
-                f"cannot read {what}: the answer breaks off: {type(error).__name__}",
-                uri=uri,
-                remedy="Run the task again; if it stays, look at what stands between here and S3",
-                passing=True,
-            ) from error
+            raise _broken(what, f"breaks off: {type(error).__name__}", uri) from error
+
+
+def _broken(what: str, how: str, uri: str) -> LookupFailed:
+    return LookupFailed(
+        f"cannot read {what}: the answer {how}",
+        uri=uri,
+        remedy="Run the task again; if it stays, look at what stands between here and S3",
+        passing=True,
+    )
 
 
 def _lines(body: _Hashed) -> Iterator[str]:
     lines = io.TextIOWrapper(io.BufferedReader(body, _CHUNK), encoding="utf-8", newline="")
-    while line := lines.readline(_LONGEST_ROW):
-        if len(line) == _LONGEST_ROW:
-            raise csv.Error("no row of S3's is that long")
+    while line := lines.readline(LONGEST_ROW):
         yield line
 
 

@@ -57,6 +57,7 @@ class ConnectedHook(AwsBaseHook):
         """
         with self._connecting():
             config = super().conn_config
+            _name_both_files(config)
         if self.aws_conn_id and self.aws_conn_id != self.default_conn_name and not config:
             named = repr(told(self.aws_conn_id))
             self.log.warning("the connection %s is not defined: boto3 looks for credentials by itself", named)
@@ -91,6 +92,15 @@ class ConnectedHook(AwsBaseHook):
         except Exception as error:
             by = f"by the connection {self.aws_conn_id!r}" if self.aws_conn_id else "as boto3 does by itself"
             raise_not_asked(error, None, f"connect {by}")
+
+
+def _name_both_files(config: Any) -> None:
+    """Have botocore take a client's certificate and key from JSON: of a list it would take nothing, without a word."""
+    from botocore.config import Config
+
+    named = getattr(config.botocore_config, "client_cert", None)
+    if isinstance(named, list):
+        config.botocore_config = config.botocore_config.merge(Config(client_cert=tuple(named)))
 
 
 def _unsigned() -> Any:

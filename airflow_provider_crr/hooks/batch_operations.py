@@ -121,6 +121,7 @@ class S3BatchOperationsHook(ConnectedHook):
         """
         client: Any = self.get_conn()
         more: dict[str, str] = {}
+        passed: set[str] = set()
         while True:
             with asking("ListJobs", f"S3 Batch Operations jobs of account {self.owner}"):
                 page = client.list_jobs(AccountId=self.owner, MaxResults=1000, **more)
@@ -129,7 +130,15 @@ class S3BatchOperationsHook(ConnectedHook):
                     return str(job["JobId"])
             if not page.get("NextToken"):
                 return None
+            if page["NextToken"] in passed:
+                raise LookupFailed(
+                    "S3 lists the same jobs again and again",
+                    uri=f"S3 Batch Operations jobs of account {self.owner}",
+                    remedy="Look at what stands between here and S3, such as a proxy with a cache",
+                    passing=True,
+                )
             more = {"NextToken": page["NextToken"]}
+            passed.add(page["NextToken"])
 
     def confirm_job(self, job_id: str) -> None:
         """

@@ -50,11 +50,11 @@ def refused(code: int | None, said: str, uri: str | None) -> CrrError:
     :param uri: what was to be written, or None.
     """
     if error_class(code) is DiskFull:
-        return DiskFull(f"the disk is full: {said}", uri=uri, remedy="Give a work_dir with more room")
+        return DiskFull(f"the disk is full: {said}", uri=uri, remedy="Give a work_dir, or a TMPDIR, with more room")
     return CrrError(
         f"temporary files cannot be written or read: {said}",
         uri=uri,
-        remedy="Give a work_dir that is there, and that the worker may write to",
+        remedy="Give a work_dir, or a TMPDIR, that is there, and that the worker may write to",
     )
 
 

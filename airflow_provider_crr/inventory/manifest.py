@@ -11,12 +11,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import reprlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow_provider_crr.errors import InventoryManifestInvalid, ReplicationStatusMissing
+from airflow_provider_crr.s3.objects import is_arn, is_bucket
 
 #: The columns that ``IncludedObjectVersions=All`` adds, always together.
 VERSION_FIELDS = ("version_id", "is_latest", "is_delete_marker")
@@ -28,8 +31,11 @@ _FIELD_NAMES = {
     "ORC": re.compile(r"(?:<|,)\s*(\w+)\s*:"),
     "Parquet": re.compile(r"(?:required|optional|repeated)\s+\w+(?:\(\d+\))?\s+(\w+)"),
 }
+_BUCKET_ARN = re.compile(r"\Aarn:[a-z0-9-]+:s3:::")
 #: Names of buckets, also those that us-east-1 allowed until 2018.
 _BUCKET_NAME = re.compile(r"[A-Za-z0-9._-]{3,255}")
+#: Characters of ``fileSchema``; that of all columns of S3 has about 1,500.
+_LONGEST_SCHEMA = 20_000
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _DIGITS = re.compile(r"[0-9]+")
 _REPORT_AGAIN = "Name another report, or wait for the next one; S3 Inventory writes each report once"
@@ -132,7 +138,7 @@ def _once_each(members: list[tuple[str, Any]]) -> dict[str, Any]:
     # Readers do not agree on what a name means that is there twice (RFC 8259, section 4); Python takes the last one.
     unique = dict(members)
     if len(unique) != len(members):
-        twice = next(name for name in unique if sum(name == each for each, _ in members) > 1)
+        twice = Counter(name for name, _ in members).most_common(1)[0][0]
         raise ValueError(f"it says {twice[:200]} twice")
     return unique
 
@@ -144,7 +150,7 @@ class _Reader:
         self._uri = uri
 
     def invalid(self, name: str, value: object, expected: str) -> InventoryManifestInvalid:
-        shown = repr(value)
+        shown = repr(value) if isinstance(value, str) else reprlib.repr(value)  # a list may have millions of values
         return InventoryManifestInvalid(
             f"manifest has {name} {shown[:200]}, not {expected}", uri=self._uri, remedy=_REPORT_AGAIN
         )
@@ -168,9 +174,10 @@ class _Reader:
 
     def bucket(self, data: Any, name: str) -> str:
         value = self.text(data, name)
-        # The destination is an ARN, arn:aws:s3:::name, with another partition in China and GovCloud.
-        bucket = value.rpartition(":")[2] if value.startswith("arn:") else value
-        if not _BUCKET_NAME.fullmatch(bucket):
+        # The destination is an ARN, arn:aws:s3:::name, with another partition in China and GovCloud. Who has copied a
+        # report may name an access point there.
+        bucket = _BUCKET_ARN.sub("", value)
+        if not _BUCKET_NAME.fullmatch(bucket) and not (is_arn(bucket) and is_bucket(bucket)):
             raise self.invalid(name, value, "a bucket")
         return bucket
 
@@ -186,6 +193,8 @@ class _Reader:
 
     def fields(self, data: Any, file_format: str) -> tuple[str, ...]:
         schema = self.text(data, "fileSchema")
+        if len(schema) > _LONGEST_SCHEMA:  # DuckDB would be given a column for each name
+            raise self.invalid("fileSchema", schema, f"one of at most {_LONGEST_SCHEMA} characters")
         fields = tuple(_canonical(name) for name in _FIELD_NAMES[file_format].findall(schema))
         if file_format == "CSV" and len(fields) != schema.count(",") + 1:
             raise self.invalid("fileSchema", schema, "a list of column names")

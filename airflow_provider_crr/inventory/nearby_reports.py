@@ -13,15 +13,17 @@ from typing import Any
 
 from airflow_provider_crr.errors import CrrError, InvalidArgument
 from airflow_provider_crr.inventory.get_object import s3_errors
-from airflow_provider_crr.inventory.location import InventoryLocation, report_time
+from airflow_provider_crr.inventory.location import InventoryLocation, report_folder, report_time
 from airflow_provider_crr.s3.listing_requests import list_objects
 from airflow_provider_crr.s3.objects import is_bucket, is_s3_uri, split
 from airflow_provider_crr.s3.redirects import follow_once
 
-#: Folders beside those of the reports: ``data/`` with the data files, and ``hive/`` with a folder for each report.
-_BESIDE = re.compile(r"(?:data|hive)/(?:[^/]+/)?\Z")
+#: Folders of reports or beside them, and what is in them: ``data/`` with the data files, and ``hive/`` with a folder
+#: for each report, in which is ``symlink.txt``.
+_INSIDE = re.compile(r"(?<=/)(?:data|hive|\d{4}-\d{2}-\d{2}T\d{2}-\d{2}Z)/(?:[^/]+/){0,2}\Z")
+_SLASHES = re.compile(r"^/+|(?<=/)/+")
 #: Below the folder that was named, reports are looked for in so many folders, and so many levels down.
-_MOST_FOLDERS, _LEVELS = 5, 2
+_MOST_FOLDERS, _LEVELS = 10, 2
 
 
 def parse_or_name(s3_client: Any, uri: str) -> InventoryLocation:
@@ -53,7 +55,7 @@ def check_place(s3_client: Any, location: InventoryLocation) -> None:
     :raises InvalidArgument: if there are; its message names the folder of the reports.
     """
     follow_once(s3_client)
-    folders = sorted({*_above(s3_client, location), *_below(s3_client, location, location.prefix, _LEVELS)})
+    folders = sorted({*_above(s3_client, location), *_below(s3_client, location)})
     if folders:
         places = " or ".join(f"s3://{location.bucket}/{folder}" for folder in folders[:3])
         raise InvalidArgument(
@@ -63,20 +65,54 @@ def check_place(s3_client: Any, location: InventoryLocation) -> None:
         )
 
 
+def check_manifest(s3_client: Any, uri: str) -> None:
+    """
+    Refuse a manifest that is not there, and is not named in the folder of a report, if there are reports near it.
+
+    :param s3_client: boto3 client for S3.
+    :param uri: S3 URI of a ``manifest.json``.
+    :raises InvalidArgument: if there are; its message names the folder of the reports.
+    """
+    folder = report_folder(uri)
+    if report_time(folder):
+        return
+    location = InventoryLocation(*split(folder))
+    follow_once(s3_client)
+    if _has_reports(_folders(s3_client, location, location.prefix)):
+        raise InvalidArgument(
+            "a manifest.json is in the folder of its report, which is named by a time",
+            uri=uri,
+            remedy=f"Name {location} for the newest report, or s3://.../YYYY-MM-DDTHH-MMZ/manifest.json below it",
+        )
+    check_place(s3_client, location)
+
+
 def _above(s3_client: Any, location: InventoryLocation) -> Iterator[str]:
-    if tail := _BESIDE.search(location.prefix):
-        folder = location.prefix[: tail.start()]
-        if folder and _has_reports(_folders(s3_client, location, folder)):
+    prefix = location.prefix
+    inside = _INSIDE.search(prefix)
+    # The next folder above, whatever the one that was named is called: a date in another form, or a mistake.
+    above = {prefix[: prefix.rstrip("/").rfind("/") + 1], prefix[: inside.start()] if inside else ""}
+    for folder in {*above, _SLASHES.sub("", prefix)} - {"", prefix}:
+        if _has_reports(_folders(s3_client, location, folder)):
             yield folder
 
 
-def _below(s3_client: Any, location: InventoryLocation, folder: str, levels: int) -> Iterator[str]:
-    children = _folders(s3_client, location, folder)
-    for child in children[:_MOST_FOLDERS]:
-        if _has_reports(_folders(s3_client, location, child)):
-            yield child
-        elif levels > 1 and len(children) == 1:
-            yield from _below(s3_client, location, child, levels - 1)
+def _below(s3_client: Any, location: InventoryLocation) -> list[str]:
+    found: list[str] = []
+    left = _MOST_FOLDERS
+    level = _folders(s3_client, location, location.prefix)
+    for _ in range(_LEVELS):
+        looked_at = level[:left]
+        left -= len(looked_at)
+        level = []
+        for folder in looked_at:
+            inside = _folders(s3_client, location, folder)
+            if _has_reports(inside):
+                found.append(folder)
+            level += inside
+        if found:
+            break
+    return found
 
 
 def _has_reports(folders: list[str]) -> bool:

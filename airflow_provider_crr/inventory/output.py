@@ -14,6 +14,8 @@ from airflow_provider_crr.s3.client_errors import translated
 from airflow_provider_crr.s3.objects import is_s3_uri, split_uri, text
 
 _WHERE = "Give s3://bucket/key, file:///path or an absolute path"
+#: Bytes of the largest file that S3 takes in one request (user guide, "Amazon S3 multipart upload limits").
+_ONE_REQUEST = 5 * 1024**3
 _HOW = 'Give what boto3 takes for an upload, such as {"ServerSideEncryption": "aws:kms"}, or None'
 #: The further permission that each of these arguments needs ("Required permissions for Amazon S3 API operations").
 _ALSO = {
@@ -133,10 +135,15 @@ def write(client: Any, uri: str, source: Path, content_type: str, extra_args: Ma
                 f"cannot write: {error}", uri=uri, remedy="Name a place that the worker may write to, and with room"
             ) from error
         return
+    from boto3.s3.transfer import TransferConfig
+
+    # In one request of this thread: an execution_timeout could not end boto3's own threads, and a process that ends
+    # would wait for them.
+    alone = TransferConfig(multipart_threshold=_ONE_REQUEST, use_threads=False, preferred_transfer_client="classic")
     bucket, key = split_uri(uri)
     sent = {"ContentType": content_type, **(extra_args or {})}
     with translated(uri, "write", permission="s3:PutObject", denied=partial(_denied, sent)):
-        client.upload_file(str(source), bucket, key, ExtraArgs=sent)
+        client.upload_file(str(source), bucket, key, ExtraArgs=sent, Config=alone)
 
 
 def _denied(sent: Mapping[str, Any], message: str, *, uri: str, remedy: str) -> LookupFailed:

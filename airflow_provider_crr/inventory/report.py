@@ -10,7 +10,7 @@ from airflow_provider_crr.errors import InvalidArgument, InventoryNotFound
 from airflow_provider_crr.inventory.get_object import read_object, s3_errors
 from airflow_provider_crr.inventory.location import InventoryLocation, is_manifest_uri, report_folder, report_time
 from airflow_provider_crr.inventory.manifest import Manifest
-from airflow_provider_crr.inventory.nearby_reports import check_place, parse_or_name
+from airflow_provider_crr.inventory.nearby_reports import check_manifest, check_place, parse_or_name
 from airflow_provider_crr.s3.listing_requests import list_objects
 from airflow_provider_crr.s3.objects import split_uri
 from airflow_provider_crr.s3.redirects import follow_once
@@ -25,7 +25,7 @@ def read_manifest(s3_client: Any, uri: str) -> Manifest:
 
     :param s3_client: boto3 client for S3.
     :param uri: S3 URI of ``manifest.json``.
-    :raises InvalidArgument: if the URI does not name a ``manifest.json``.
+    :raises InvalidArgument: if the URI does not name a ``manifest.json``, or one beside the folders of reports.
     :raises InventoryNotFound: if it or its checksum is not there.
     :raises InventoryManifestInvalid: if it cannot be trusted.
     :raises ReplicationStatusMissing: if the report has no ReplicationStatus column.
@@ -34,7 +34,11 @@ def read_manifest(s3_client: Any, uri: str) -> Manifest:
     """
     folder = report_folder(uri)
     # The checksum is written last: once it is there, the manifest is too.
-    checksum = read_object(s3_client, f"{folder}manifest.checksum", limit=1024)
+    try:
+        checksum = read_object(s3_client, f"{folder}manifest.checksum", limit=1024)
+    except InventoryNotFound:
+        check_manifest(s3_client, uri)
+        raise
     return Manifest.parse(read_object(s3_client, uri, limit=MAX_MANIFEST_BYTES), uri=uri, checksum=checksum)
 
 

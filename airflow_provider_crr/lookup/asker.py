@@ -12,9 +12,10 @@ from collections.abc import Callable, Generator, Iterable
 from threading import Event
 from typing import NamedTuple, Protocol, TypeAlias
 
-from airflow_provider_crr.errors import LookupFailed
+from airflow_provider_crr.errors import CrrError, LookupFailed
 from airflow_provider_crr.replication.status import ObjectReplication
 from airflow_provider_crr.s3.objects import S3Object
+from airflow_provider_crr.text.legible import told
 
 #: Seconds that one wait for an answer may last. A stop is noticed within this time, and a signal is handled.
 PATIENCE = 0.1
@@ -32,6 +33,19 @@ class NotAsked(NamedTuple):
 
     object: S3Object
     error: BaseException
+
+    def why(self) -> CrrError:
+        """Return the error as one of this provider's; it is itself if it is one already."""
+        if isinstance(self.error, CrrError):
+            return self.error
+        failed = LookupFailed(
+            f"could not be asked: {type(self.error).__name__}: {told(self.error)}",
+            uri=str(self.object),
+            remedy="Look at the log of this process",
+            passing=True,
+        )
+        failed.__cause__ = self.error
+        return failed
 
 
 Answer: TypeAlias = ObjectReplication | NotAsked
@@ -123,7 +137,7 @@ def ask_all(
             answer = asker.answer(PATIENCE) if under_way else None
             while answer is not None:
                 if isinstance(answer, NotAsked):
-                    raise answer.error
+                    raise answer.why()
                 under_way -= 1
                 answered += 1
                 yield answer

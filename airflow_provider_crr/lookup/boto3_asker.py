@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from queue import Empty, SimpleQueue
@@ -13,12 +13,13 @@ from airflow_provider_crr.lookup.asker import Answer, Caller, NotAsked
 from airflow_provider_crr.lookup.client_pairing import pairing_of
 from airflow_provider_crr.lookup.head_answers import NOT_OF_S3, from_whole_head
 from airflow_provider_crr.lookup.held_connections import holding, on_a_fresh_connection
-from airflow_provider_crr.lookup.http_answers import reading_begins, refusal, was_read_whole
+from airflow_provider_crr.lookup.http_answers import reading_begins, refusal, was_read_whole, whole_head
 from airflow_provider_crr.lookup.pace import Pace
 from airflow_provider_crr.lookup.shares import Waiting, a_little
 from airflow_provider_crr.lookup.store_headers import sending_begins, were_sent
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState, without_answer
 from airflow_provider_crr.s3.client_errors import is_of_others, raise_not_asked
+from airflow_provider_crr.s3.error_origin import is_of_parsing
 from airflow_provider_crr.s3.guard import Guard, current
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.s3.stores import store_of
@@ -92,13 +93,20 @@ def _head(client: S3Client, obj: S3Object) -> ObjectReplication:
             raise_not_asked(error, str(obj), "look up")
         if isinstance(error, boto.HTTPClientError | boto.ConnectionError):
             return without_answer(obj, f"no answer: {refusal(error) or error}")
-        if not isinstance(error, boto.ClientError):  # parsers raise ValueError and the like for a garbled answer
-            return without_answer(obj, f"unreadable answer: {type(error).__name__}: {error}")
+        if not isinstance(error, boto.ClientError):
+            # botocore reads numbers and dates of headers that say nothing of replication, and fails on odd ones.
+            head = whole_head() if is_of_parsing(error) else None
+            if head is None:
+                return without_answer(obj, f"unreadable answer: {type(error).__name__}: {error}")
+            return _meaning(obj, *head)
         response = error.response
     metadata = response["ResponseMetadata"]
+    return _meaning(obj, metadata["HTTPStatusCode"], metadata["HTTPHeaders"])
+
+
+def _meaning(obj: S3Object, http_status: int, headers: Mapping[str, str]) -> ObjectReplication:
     # http.client keeps the space behind a value, which is no part of it (RFC 9110, section 5.5).
-    headers = {name: value.rstrip(" \t") for name, value in metadata["HTTPHeaders"].items()}
-    return from_whole_head(obj, metadata["HTTPStatusCode"], headers)
+    return from_whole_head(obj, http_status, {name: value.rstrip(" \t") for name, value in headers.items()})
 
 
 class BotoAsker:

@@ -17,24 +17,22 @@ from airflow_provider_crr.s3.guard import current
 from airflow_provider_crr.s3.redirects import follow_once
 from airflow_provider_crr.s3.uninterruptible import waited
 
-#: The id under which botocore registers what decides on another attempt (``botocore.client``, ``retries.standard``).
-_RETRIES = "retry-config-s3"
-_RETRY_EVENT = "needs-retry.s3"
-
 
 def end_in_time(client: Any) -> None:
     """
     Keep a client from retrying, pausing before a retry or waiting for credentials once the time is up.
 
-    :param client: a boto3 S3 client; to be called once for each.
+    :param client: a boto3 client of S3 or of another service; to be called once for each.
     """
-    events = client.meta.events
-    known = getattr(getattr(events, "_emitter", events), "_unique_id_handlers", {}).get(_RETRIES, {}).get("handler")
+    events, service = client.meta.events, client.meta.service_model.service_id.hyphenize()
+    # The event and the id under which botocore decides on another attempt (``botocore.client``, ``retries.standard``).
+    event, retries = f"needs-retry.{service}", f"retry-config-{service}"
+    known = getattr(getattr(events, "_emitter", events), "_unique_id_handlers", {}).get(retries, {}).get("handler")
     if known is not None:
-        events.unregister(_RETRY_EVENT, unique_id=_RETRIES)
-    events.register(_RETRY_EVENT, _retries(known or (lambda **_: None)), unique_id=_RETRIES)
+        events.unregister(event, unique_id=retries)
+    events.register(event, _retries(known or (lambda **_: None)), unique_id=retries)
     renew_early(client._get_credentials())
-    events.register_first("before-sign.s3", lambda **_: renew(client._get_credentials()))
+    events.register_first(f"before-sign.{service}", lambda **_: renew(client._get_credentials()))
     follow_once(client)
 
 

@@ -30,7 +30,7 @@ _FRAMING = _LENGTHS | {b"connection", b"keep-alive", b"proxy-connection"}
 _SWITCHING_PROTOCOLS = 101
 #: Methods of requests that may be sent again without changing anything.
 REPEATABLE = frozenset({"HEAD", "GET"})
-#: Whether this thread's last answer was read whole.
+#: Status and headers of this thread's last answer, if it was read whole.
 _thread = local()
 
 
@@ -43,13 +43,19 @@ class Doubtful(HTTPException):
 
 
 def reading_begins() -> None:
-    """Forget whether this thread's last answer was read whole."""
-    _thread.whole = False
+    """Forget this thread's last answer."""
+    _thread.whole = None
 
 
 def was_read_whole() -> bool:
     """Return whether this thread read its last answer to the end of the headers: else some may have been cut off."""
-    return getattr(_thread, "whole", False)
+    return whole_head() is not None
+
+
+def whole_head() -> tuple[int, dict[str, str]] | None:
+    """Return status and headers, names in lower case, of this thread's last answer; None if it was not read whole."""
+    head: tuple[int, HTTPMessage] | None = getattr(_thread, "whole", None)
+    return None if head is None else (head[0], joined(head[1].items()))
 
 
 def refusal(error: BaseException) -> str:
@@ -178,7 +184,7 @@ class StrictResponse(HTTPResponse):
             self.fp = stream
         whole = b"".join(lines).decode("iso-8859-1")
         self.headers = self.msg = email.parser.Parser(_class=HTTPMessage).parsestr(whole)
-        _thread.whole = True
+        _thread.whole = self.status, self.headers
 
     def has_more(self) -> bool:
         """Return whether unread bytes are there, without waiting for any."""

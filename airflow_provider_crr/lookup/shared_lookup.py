@@ -19,7 +19,6 @@ from airflow_provider_crr.replication.source import Later
 from airflow_provider_crr.replication.status import ObjectReplication
 from airflow_provider_crr.s3.deadline import each_until
 from airflow_provider_crr.s3.objects import S3Object
-from airflow_provider_crr.text.legible import told
 
 #: Questions that one lookup may have put and not yet taken the answers of.
 WINDOW = 512
@@ -103,7 +102,7 @@ class SharedLookup:
             if refused:
                 if not inquiry.questions.dropped:
                     yield from self._rest(inquiry, under_way, refused, stop, refusals)
-                raise _not_asked(refused[0])
+                raise again(refused[0].why())  # others may raise the same one
         except CrrError as error:
             if os.getpid() == process:
                 error.not_sent = len(new) + self._not_sent(inquiry, refused)
@@ -149,17 +148,3 @@ class SharedLookup:
         inquiry.withdraw()
         with suppress(LookupFailed):  # the asker is closed, and sends nothing more
             self._shared.tell(inquiry)
-
-
-def _not_asked(answer: NotAsked) -> CrrError:
-    """Return why an object could not be asked for, as an error of this lookup's own."""
-    if isinstance(answer.error, CrrError):
-        return again(answer.error)
-    failed = LookupFailed(
-        f"could not be asked: {type(answer.error).__name__}: {told(answer.error)}",
-        uri=str(answer.object),
-        remedy="Look at the log of this process",
-        passing=True,
-    )
-    failed.__cause__ = answer.error
-    return failed

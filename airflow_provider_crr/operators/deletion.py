@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_crr import errors, failures
+from airflow_provider_crr.hooks.base import BRIEF
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.replication.deletion import run
 from airflow_provider_crr.replication.deletion.batches import NOT_DELETED, Deletion
@@ -14,6 +15,7 @@ from airflow_provider_crr.replication.deletion.progress import DeleteProgress, V
 from airflow_provider_crr.replication.deletion.rules import DeleteRules
 from airflow_provider_crr.replication.status import ObjectState
 from airflow_provider_crr.replication.targets import Targets
+from airflow_provider_crr.s3.deadline import Deadline
 from airflow_provider_crr.s3.objects import is_of_one_bucket
 from airflow_provider_crr.tasks import evidence
 from airflow_provider_crr.tasks.advice import log_hints, warn_when_parsed
@@ -176,8 +178,9 @@ class S3DeleteReplicatedObjectsOperator(TargetArguments, ToldFailures, HookOpera
         every_version = self.versions == "all" and not any(obj.version_id for obj in targets.objects)
         if not every_version or found["dry_run"] or found["refused"] or len(targets.objects) > MAX_PLACES:
             return False
-        # Only asking again shows what was written since the versions were listed.
-        return all(answer.state in _GONE for answer in hook.get_replication_statuses(targets.objects))
+        # Only asking again shows what was written since the versions were listed. Nobody waits for that for long.
+        asked = hook.get_replication_statuses(targets.objects, stop=Deadline(2 * BRIEF))
+        return all(answer.state in _GONE for answer in asked)
 
     def _flow(self) -> Flow:
         return deletion_flow(self._targets()) if at_hand(self.bucket_key) else Flow()

@@ -12,7 +12,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from hashlib import blake2b
+from hashlib import sha256
 from math import ceil
 from random import Random
 from statistics import median
@@ -183,4 +183,4 @@ class Lags:
 def _mark(answer: ObjectReplication) -> int:
     obj, written = answer.object, answer.last_modified
     parts = (obj.bucket, obj.key, answer.version_id or obj.version_id or "", answer.etag or "", str(written))
-    return int.from_bytes(blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=_MARK).digest(), "big")
+    return int.from_bytes(sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()[:_MARK], "big")

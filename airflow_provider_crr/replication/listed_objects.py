@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from hashlib import blake2b
+from hashlib import sha256
 from threading import Event
 
 from airflow_provider_crr.errors import LookupFailed
@@ -126,4 +126,4 @@ class ListedObjects:
         parts = [obj.bucket, obj.key]
         if not self._pin_versions:
             parts += [etag or "", str(int(last_modified.timestamp())) if last_modified else ""]
-        return blake2b("\0".join(parts).encode(), digest_size=MARK).digest()
+        return sha256("\0".join(parts).encode()).digest()[:MARK]

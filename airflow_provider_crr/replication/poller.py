@@ -151,7 +151,7 @@ class Watch:
             self._reads_rules = False
             self._progress.rules = read_rules(self._source, self._targets)
         if outcome is not Outcome.DONE:
-            self._keep(waits=outcome is Outcome.WAIT)
+            self._keep(waits=outcome is Outcome.WAIT, failed=outcome is Outcome.FAIL)
         elif self._kept:
             self._kept.forget()
         return outcome is not Outcome.WAIT
@@ -243,8 +243,8 @@ class Watch:
             self._reads_rules = self._reads_rules and self._progress.rules is None
             self._started_at = min(self._started_at, known.started_at or self._started_at)
 
-    def _keep(self, *, waits: bool) -> None:
+    def _keep(self, *, waits: bool, failed: bool = False) -> None:
         if self._kept:
             known = self._collector.known(self._started_at)
             known.seen = to_seen(self._collector.lags, self._progress)
-            self._kept.save(known, waits=waits)
+            self._kept.save(known, waits=waits, failed=failed)

@@ -211,6 +211,11 @@ def is_of_an_answer(error: Exception) -> bool:
     )
 
 
+def is_of_parsing(error: Exception) -> bool:
+    """Return whether an error arose while botocore made values of an answer, all of which it had."""
+    return any(frame.f_globals.get("__name__") == "botocore.parsers" for frame in _frames(error))
+
+
 def provider(error: Exception) -> str | None:
     """Return botocore's name of the provider of credentials that was asked; None if none was."""
     name = None

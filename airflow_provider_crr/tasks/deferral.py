@@ -124,12 +124,12 @@ class WaitingOperator(ToldFailures, HookOperator):
         :param look: until when this process asks, if another one goes on then; its end is no error.
         :raises CrrError: if it could not ask, and that lasts.
         """
-        self._unasked = None
+        made, self._unasked = least if self._unasked else max(least, endings.MAKING), None
         if self._poller is None:
             self._coerce_arguments(context)
         if self._onlookers is None:
             self._onlookers = onlookers.of_worker(self, context, ends, begun=self._was_told(context))
-        stop = look or _until(ends, endings.LATE)
+        stop = look or _until(ends, made)
         try:
             if self._poller is None:
                 with until(stop):

@@ -24,11 +24,14 @@ VERDICTS = frozenset({FAILED, TIMEOUT, ERROR})
 #: Airflow's own timeout of a deferred task comes so many seconds later than the trigger's, which says what was missing.
 GRACE = 30.0
 
-#: Seconds that the making of a client may take in any case. So may the one poll of a process that begins when the time
-#: is up, as where another triggerer takes over. Not more: Airflow's own timeout is near, which has no evidence to show.
+#: Seconds that the one poll of a process may take that begins when the time is up, as where another triggerer takes
+#: over. So may the making of its client. Not more: Airflow's own timeout is near, which has no evidence to show.
 LATE = 10.0
 
-#: Seconds that any other poll may take, even if it begins when the time is nearly up.
+#: Seconds that the first making of a client may take in any case: not all of it is waiting.
+MAKING = 5.0
+
+#: Seconds that any other poll may take, even if it begins when the time is nearly up; and another making of a client.
 LEAST = 2.0
 
 

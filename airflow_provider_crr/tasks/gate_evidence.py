@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_crr.batch.manifest_writer import ManifestWriter
 from airflow_provider_crr.batch.repair_manifest import CONTENT_TYPE, NULL_VERSION
 from airflow_provider_crr.inventory.output import check_destination, check_extra_args, write
+from airflow_provider_crr.inventory.workspace import workspace
 from airflow_provider_crr.replication.evidence import Left
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
 from airflow_provider_crr.s3.deadline import Deadline, until
-from airflow_provider_crr.s3.objects import S3Object, is_arn
+from airflow_provider_crr.s3.objects import S3Object, is_arn, is_s3_uri
 from airflow_provider_crr.s3.uninterruptible import waited
 from airflow_provider_crr.tasks.arguments import is_known, storable
 from airflow_provider_crr.tasks.who import TRIGGERER, WORKER, asked
@@ -48,6 +48,7 @@ class GateEvidence:
     """
 
     _file: Any = None
+    _directory: ExitStack | None = None
 
     def __init__(
         self,
@@ -77,7 +78,9 @@ class GateEvidence:
         obj = answer.object
         try:
             if self._writer is None:
-                self._file = NamedTemporaryFile(prefix="crr-failed-", suffix=".csv")  # noqa: SIM115 - until it is left
+                self._directory = ExitStack()
+                directory, _ = self._directory.enter_context(workspace(None))  # which outlives no process for long
+                self._file = (directory / "failed.csv").open("wb")
                 self._writer = ManifestWriter(self._file)
             version = obj.version_id or answer.version_id or NULL_VERSION
             self._writer.add(S3Object(obj.bucket, obj.key, version))
@@ -109,7 +112,10 @@ class GateEvidence:
             self._file.flush()
             client: Any = self._hook.get_conn()
             put = partial(write, client, self._uri, Path(self._file.name), CONTENT_TYPE, self._extra_args)
-            waited(put, "the list was written")  # boto3 uploads in threads of its own, which nothing can interrupt
+            if is_s3_uri(self._uri):
+                put()
+            else:
+                waited(put, "the list was written")  # a disk that hangs cannot be interrupted
         except Exception as error:
             return None, self._not_written(str(error))
         rows = humanize.count(self._writer.rows)
@@ -136,7 +142,9 @@ class GateEvidence:
         if self._file is not None:
             with suppress(OSError):  # what is left in its buffer has no room on the disk
                 self._file.close()
-        self._file = self._writer = None
+        if self._directory is not None:
+            self._directory.close()
+        self._file = self._directory = self._writer = None
         self._buckets = set()
 
 

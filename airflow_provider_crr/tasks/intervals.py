@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
+from hashlib import sha256
 from math import inf
 from types import SimpleNamespace
 from typing import Any
@@ -99,7 +99,7 @@ class Intervals:
 
     def _share(self) -> float:
         """Return a number from 0 to 1 that stays the same for one task instance."""
-        digest = blake2b(self.instance.encode(), digest_size=4).digest()
+        digest = sha256(self.instance.encode()).digest()[:4]
         return int.from_bytes(digest, "big") / 0xFFFFFFFF
 
 

@@ -94,7 +94,7 @@ class Traced:
         try:
             if conf is not None and not conf.is_disabled():
                 self._learnt = flow()
-        except Exception:
+        except BaseException:  # also Airflow's execution_timeout: what the task has found stands
             log.debug("nothing to tell OpenLineage", exc_info=True)
 
     def get_openlineage_facets_on_start(self) -> OperatorLineage[Any, Any]:

@@ -8,6 +8,7 @@ a triggerer speak. After one that took very long the next one comes a minute lat
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 import time
@@ -26,6 +27,8 @@ _PAUSE, _LONGEST_PAUSE = 9.0, 60.0
 _pause, _clock = time.sleep, time.monotonic
 #: Seconds after which a thread that has nothing to push ends.
 _IDLE = 30.0
+#: Seconds for which the end of a wait is held back for a push of it that is under way.
+_LAST_PUSH = 2.0
 
 
 def _pause_after(seconds: float) -> float:
@@ -87,6 +90,8 @@ class Pushes:
         self._push = push
         #: What is to be pushed, by task instance, the oldest first.
         self._waiting: dict[tuple[Any, ...], tuple[Any, dict[str, Any]]] = {}
+        #: The task instance whose value is being pushed.
+        self._under_way: tuple[Any, ...] | None = None
         self._changed = Condition()
         self._thread: Thread | None = None
         self._has_pushed = False
@@ -116,6 +121,18 @@ class Pushes:
         with self._changed:
             self._waiting.pop(_key(ti), None)
 
+    async def settle(self, ti: Any) -> None:
+        """
+        Wait until no value of a wait is being pushed, :data:`_LAST_PUSH` seconds at most.
+
+        Otherwise that value could replace the last one, which the task pushes when it has the trigger's event.
+
+        :param ti: task instance; None if it is not known.
+        """
+        ends = time.monotonic() + _LAST_PUSH
+        while ti is not None and self._under_way == _key(ti) and time.monotonic() < ends:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)  # another thread pushes
+
     def _run(self) -> None:
         while True:
             with self._changed:
@@ -124,12 +141,14 @@ class Pushes:
                     return
                 if not self._waiting:
                     continue
-                ti, value = self._waiting.pop(next(iter(self._waiting)))
+                self._under_way = next(iter(self._waiting))
+                ti, value = self._waiting.pop(self._under_way)
             began = _clock()
             try:
                 self._push(ti, value)
             except Exception as error:
                 log.debug("the progress cannot be pushed: %s", error)
+            self._under_way = None
             _pause(_pause_after(_clock() - began) if self._has_pushed else 0.0)
             self._has_pushed = True
 

@@ -92,7 +92,7 @@ def shown(value: Any) -> str:
 
 
 def outlined(value: Any) -> str:
-    """Return a value, which may hold a secret, as a message shows it: its names, which are nothing, and other types."""
+    """Return a value that may hold a secret as a message shows it: the names of a mapping, and the types of values."""
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{shown(name)}: {outlined(each)}' for name, each in value.items())}}}"[:200]
     nothing = value is None or is_undefined(value) or (isinstance(value, str) and value.strip() in ("", "None"))

@@ -6,9 +6,7 @@ So it names the same versions at each try, and is the same request.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_crr.batch import manifest_writer
@@ -55,10 +53,12 @@ def write(objects: Sequence[S3Object], uri: str, client: Any, extra_args: Mappin
     :raises BatchManifestInvalid: if S3 Batch Operations cannot read it, such as one that the bucket encrypts with KMS.
     """
     from airflow_provider_crr.inventory import output
+    from airflow_provider_crr.inventory.disk_errors import disk_errors
+    from airflow_provider_crr.inventory.workspace import workspace
 
-    with tempfile.TemporaryDirectory(prefix="crr-") as directory:
-        path = Path(directory) / "manifest.csv"
-        with path.open("wb") as file:
+    with workspace(None) as (directory, _):
+        path = directory / "manifest.csv"
+        with disk_errors(uri), path.open("wb") as file:
             manifest_writer.write(objects, file)
         output.write(client, uri, path, CONTENT_TYPE, extra_args)
     return read_manifest(client, uri)[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
+from hashlib import sha256
 from typing import Any
 
 from airflow_provider_crr.errors import InvalidArgument
@@ -145,4 +145,4 @@ def _rules(given: str | Sequence[Mapping[str, Any]]) -> list[Any]:
 
 
 def _hexadecimal(*parts: object) -> str:
-    return blake2b("\0".join(map(str, parts)).encode(), digest_size=16).hexdigest()
+    return sha256("\0".join(map(str, parts)).encode()).hexdigest()[:32]

@@ -7,6 +7,7 @@ import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from contextlib import suppress
+from math import inf
 from threading import Event
 from typing import Any, ClassVar, TypeVar
 
@@ -97,6 +98,7 @@ class PollingTrigger(BaseTrigger):
         self.shows_progress = shows_progress
         self.question = question
         self._way = LazyHook(hook)
+        self._patience = endings.MAKING
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the kwargs that are stored."""
@@ -133,6 +135,7 @@ class PollingTrigger(BaseTrigger):
             raise
         finally:
             PUSHES.drop(self.task_instance)
+        await PUSHES.settle(self.task_instance)
         await self._hold()
         yield TriggerEvent(ended)  # type: ignore[no-untyped-call]
 
@@ -147,21 +150,22 @@ class PollingTrigger(BaseTrigger):
             self.log.info("the connection was edited; the wait starts again with what it says now")
         before, self._way = self._way, LazyHook(self.hook)
         try:
-            return await self._briefly(self.poller, key)
+            least, self._patience = self._patience, endings.LEAST
+            return await self._briefly(self.poller, key, max(least, self.deadline - time.time()))
         except BaseException:
             self._way = before  # so that it is seen again that it has moved
             raise
 
-    async def _briefly(self, function: Callable[[], T], key: Hashable) -> T:
+    async def _briefly(self, function: Callable[[], T], key: Hashable, seconds: float = inf) -> T:
         """Return what a function returns that reads the connection, or makes a client: it is not waited for long."""
-        stop = Deadline(endings.LATE)
+        stop = Deadline(most := min(seconds, endings.LATE))
         try:
             return await in_thread(function, key=key, stop=stop)
         except CrrError as error:
             if stop.left():
                 raise
             raise LookupFailed(
-                f"the connection was not ready within {endings.LATE:g} s",
+                f"the connection was not ready within {most:.2g} s",
                 remedy="Look at where its credentials come from, and at the secrets backend",
                 passing=True,
             ) from error
@@ -205,6 +209,7 @@ class PollingTrigger(BaseTrigger):
         await asyncio.sleep(self._until_first_poll(intervals))
         key, ends = self.polling_key(), self.deadline + endings.GRACE
         least = endings.LEAST if self.deadline > time.time() else endings.LATE
+        self._patience = max(least, endings.MAKING)
         while True:
             unasked: CrrError | None = None
             # A poll ends before Airflow's own timeout, which has no evidence to show.

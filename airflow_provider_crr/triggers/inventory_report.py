@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Hashable
 from datetime import UTC, datetime, timedelta
 from functools import reduce
-from hashlib import blake2b
+from hashlib import sha256
 from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
@@ -19,6 +19,7 @@ from airflow_provider_crr.inventory.delivery import NEWEST, Announced, both, rep
 from airflow_provider_crr.inventory.location import InventoryLocation
 from airflow_provider_crr.s3.deadline import Deadline
 from airflow_provider_crr.s3.objects import text
+from airflow_provider_crr.tasks import asset_state
 from airflow_provider_crr.tasks.arguments import moment, seconds
 from airflow_provider_crr.tasks.connection import HOOK_FIELDS, hook_arguments
 from airflow_provider_crr.tasks.threads import in_thread
@@ -200,7 +201,7 @@ class S3InventoryReportTrigger(BaseEventTrigger):
         stores = self._stores()
         if not stores:
             return self._unstored
-        stored = [value for store in stores if (value := await store.aget(self._key)) is not None]
+        stored = [value for store in stores if (value := await asset_state.recall(store, self._key)) is not None]
         known = [Announced.from_dict(value) for value in stored]
         return reduce(both, known) if known else None
 
@@ -211,7 +212,7 @@ class S3InventoryReportTrigger(BaseEventTrigger):
         noted = False
         for store in self._stores():
             try:
-                await store.aset(self._key, announced.to_dict(self.inventory))
+                await asset_state.remember(store, self._key, announced.to_dict(self.inventory))
                 noted = True
             except Exception as error:
                 failed = error
@@ -230,7 +231,7 @@ class S3InventoryReportTrigger(BaseEventTrigger):
     @property
     def _key(self) -> str:
         # An asset may be watched for several inventories. The URI itself may be longer than a key can be.
-        return f"s3_inventory_reports_{blake2b(self.inventory.encode(), digest_size=8).hexdigest()}"
+        return f"s3_inventory_reports_{sha256(self.inventory.encode()).hexdigest()[:16]}"
 
 
 def _mapping(config: dict[str, Any] | str | None) -> dict[str, Any] | None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import socket
 import subprocess
 import sys
 import uuid
@@ -12,7 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,6 +22,7 @@ from local_aws.buckets import replicated_pair
 from local_aws.inventory import deliver, scan, write_report
 from tests.support.dag_process import run_dag
 from tests.support.s3_server import S3Server, stored
+from tests.support.statsd import StatsD, values
 
 TASKS = """
 from airflow_provider_crr.operators.inventory import S3InventorySummaryOperator
@@ -43,67 +41,6 @@ S3InventorySummaryOperator(task_id="summary", inventory="@inventory", aws_conn_i
 
 #: In Airflow 3.0, dag.test() cannot run a rescheduled sensor as a worker does.
 needs_store = pytest.mark.skipif(not has_task_state_store(), reason="Airflow keeps state of tasks from 3.3 on")
-
-LINE = re.compile(r"airflow\.crr\.(?P<name>[\w.]+)(?P<tags>(?:,\w+=[^,:|]*)*):(?P<value>[-+.\d]+)\|(?P<kind>\w+)")
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One datagram."""
-
-    name: str
-    kind: str
-    value: float
-    tags: dict[str, str]
-
-
-class StatsD:
-    """A StatsD server that notes what it is sent, until it is left."""
-
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
-        self._socket.settimeout(0.1)
-        self._over = False
-        self._found: list[Metric] = []
-        self._thread = Thread(target=self._receive)
-        self.environment = {
-            "AIRFLOW__METRICS__STATSD_ON": "True",
-            "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1",
-            "AIRFLOW__METRICS__STATSD_PORT": str(self._socket.getsockname()[1]),
-            # Tags are part of the name, in the way of InfluxDB.
-            "AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED": "True",
-        }
-
-    def __enter__(self) -> StatsD:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over = True
-        self._thread.join()
-        self._socket.close()
-
-    def of(self, task_id: str | None = None) -> list[Metric]:
-        """Return what a task has sent; what came without tags if no task is named."""
-        return [metric for metric in self._found if metric.tags.get("task_id") == task_id]
-
-    def _receive(self) -> None:
-        while True:
-            try:
-                text = self._socket.recv(65536).decode()
-            except TimeoutError:
-                if self._over:  # and everything that was sent before is read
-                    return
-                continue
-            for line in text.splitlines():
-                if found := LINE.fullmatch(line):
-                    tags = dict(tag.split("=") for tag in found["tags"].split(",") if tag)
-                    self._found.append(Metric(found["name"], found["kind"], float(found["value"]), tags))
-
-
-def values(found: list[Metric], name: str) -> list[float]:
-    return [metric.value for metric in found if metric.name == name]
 
 
 @pytest.fixture(scope="module")
@@ -246,7 +183,7 @@ def test_inventory_sensor_sends_nothing(run: Run) -> None:
 TRIGGER = """
 import asyncio, json, sys, time, uuid
 import airflow.jobs.triggerer_job_runner
-from airflow.executors import workloads
+from airflow.models.trigger import Trigger
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.triggers.replication import S3ReplicationTrigger
 
@@ -260,14 +197,16 @@ instance = TaskInstance(
     id=uuid.uuid4(), dag_version_id=uuid.uuid4(), pool_slots=1, queue="default", priority_weight=1, **about
 )
 now = time.time()
-trigger = S3ReplicationTrigger(
-    targets=Targets.parse(sys.argv[1:]).to_stored(),
-    policy={},
-    hook={"aws_conn_id": "aws_default"},
-    poke_interval=0.1,
-    started_at=now,
-    deadline=now + 60,
-)
+kwargs = {
+    "targets": Targets.parse(sys.argv[1:]).to_stored(),
+    "policy": {},
+    "hook": {"aws_conn_id": "aws_default"},
+    "poke_interval": 0.1,
+    "started_at": now,
+    "deadline": now + 60,
+}
+# As stored, and read by the triggerer: in Airflow 3.2 reading them is what makes the metrics ready.
+trigger = S3ReplicationTrigger(**Trigger._decrypt_kwargs(Trigger.encrypt_kwargs(kwargs)))
 trigger.task_instance = instance  # as the triggerer does
 print(asyncio.run(anext(trigger.run())).payload["status"])
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import Any
@@ -32,17 +32,49 @@ class Memory:
         self.values: dict[str, Any] = {}
         self.broken: set[str] = set()
 
-    async def aget(self, key: str) -> Any:
-        self._fail_if_broken("aget")
+    def read(self, key: str) -> Any:
+        self._fail_if_broken("read")
         return self.values.get(key)
 
-    async def aset(self, key: str, value: Any) -> None:
-        self._fail_if_broken("aset")
+    def write(self, key: str, value: Any) -> None:
+        self._fail_if_broken("write")
         self.values[key] = json.loads(json.dumps(value))
 
     def _fail_if_broken(self, call: str) -> None:
         if call in self.broken:
             raise RuntimeError(f"{call} is broken")
+
+
+class AwaitedMemory(Memory):
+    """That of Airflow 3.3.2."""
+
+    async def aget(self, key: str) -> Any:
+        return self.read(key)
+
+    async def aset(self, key: str, value: Any) -> None:
+        self.write(key, value)
+
+
+class WaitingMemory(Memory):
+    """That of Airflow 3.3.0 and 3.3.1, whose calls are not for the thread of an event loop."""
+
+    def get(self, key: str) -> Any:
+        return self._elsewhere(self.read, key)
+
+    def set(self, key: str, value: Any) -> None:
+        self._elsewhere(self.write, key, value)
+
+    def _elsewhere(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            asyncio.get_running_loop()
+        return function(*arguments)
+
+
+@pytest.fixture(params=[AwaitedMemory, WaitingMemory])
+def memory(request: pytest.FixtureRequest) -> Memory:
+    """Return the store of an asset."""
+    made: Memory = request.param()
+    return made
 
 
 def trigger(memory: Any = None, **arguments: Any) -> S3InventoryReportTrigger:
@@ -114,15 +146,15 @@ def test_what_can_never_work_is_refused_when_the_dag_is_parsed(arguments: dict[s
         S3InventoryReportTrigger(**{"inventory": FOLDER, **arguments})
 
 
-@pytest.mark.parametrize("memory", [None, Memory()], ids=["without memory", "with memory"])
-def test_each_report_is_announced_once_in_order(memory: Memory | None) -> None:
+@pytest.mark.parametrize("remembers", [False, True], ids=["without memory", "with memory"])
+def test_each_report_is_announced_once_in_order(memory: Memory, remembers: bool) -> None:
     """What is delivered after the first look is announced, the earlier begun first, also if it is delivered later."""
-    assert announced(trigger(memory), [0], [0], [0, 2, 3], [0, 1, 2, 3], [0, 1, 2, 3, 4]) == [2, 3, 1, 4]
+    looked = [[0], [0], [0, 2, 3], [0, 1, 2, 3], [0, 1, 2, 3, 4]]
+    assert announced(trigger(memory if remembers else None), *looked) == [2, 3, 1, 4]
 
 
-def test_next_triggerer_goes_on_where_the_last_one_ended() -> None:
+def test_next_triggerer_goes_on_where_the_last_one_ended(memory: Memory) -> None:
     """With a memory, another trigger announces what was delivered meanwhile, and nothing again."""
-    memory = Memory()
     assert announced(trigger(memory), [0], [0, 1]) == [1]
     assert announced(trigger(memory), [0, 1, 2, 3], [0, 1, 2, 3]) == [2, 3]
     assert announced(trigger(memory), [0, 1, 2, 3]) == []
@@ -134,17 +166,15 @@ def test_without_memory_nothing_is_announced_twice() -> None:
     assert announced(trigger(newer_than=BEGUN), [0, 1, 2], [0, 1, 2, 3]) == [3]
 
 
-def test_newer_than_looks_back_once() -> None:
+def test_newer_than_looks_back_once(memory: Memory) -> None:
     """With a time, the first look announces what is newer, complete or not; another trigger does not again."""
-    memory = Memory()
     assert announced(trigger(memory, newer_than=BEGUN), [-1, 0, 1, 2]) == [1, 2]
     assert announced(trigger(memory, newer_than=BEGUN), [-1, 0, 1, 2, 3]) == [3]
     assert announced(trigger(memory, newer_than=BEGUN + timedelta(days=4)), [3, 4, 5]) == [5]
 
 
-def test_trigger_that_ends_before_its_event_is_taken_has_noted_it() -> None:
+def test_trigger_that_ends_before_its_event_is_taken_has_noted_it(memory: Memory) -> None:
     """A report is noted before its event is handed over: whoever dies then has not announced it for another one."""
-    memory = Memory()
 
     async def die_with_event() -> None:
         events = trigger(memory).filter_shared_stream(looks([0], [0, 1, 2]))
@@ -155,9 +185,8 @@ def test_trigger_that_ends_before_its_event_is_taken_has_noted_it() -> None:
     assert announced(trigger(memory), [0, 1, 2]) == [2]
 
 
-def test_two_triggerers_at_a_time_announce_a_report_once() -> None:
+def test_two_triggerers_at_a_time_announce_a_report_once(memory: Memory) -> None:
     """A triggerer that was given up for dead and goes on does not announce what its successor has."""
-    memory = Memory()
 
     async def both() -> list[str]:
         one, other = (trigger(memory).filter_shared_stream(looks([0], [0, 1, 2])) for _ in range(2))
@@ -169,10 +198,9 @@ def test_two_triggerers_at_a_time_announce_a_report_once() -> None:
     assert asyncio.run(both()) == [manifest(1), manifest(2)]
 
 
-@pytest.mark.parametrize("call", ["aget", "aset"])
-def test_nothing_is_announced_that_cannot_be_noted(call: str) -> None:
+@pytest.mark.parametrize("call", ["read", "write"])
+def test_nothing_is_announced_that_cannot_be_noted(memory: Memory, call: str) -> None:
     """While the memory does not answer nothing is announced and nothing raised; then everything is, once."""
-    memory = Memory()
     steps: list[Any] = [
         [0],
         lambda: memory.broken.add(call),
@@ -185,12 +213,15 @@ def test_nothing_is_announced_that_cannot_be_noted(call: str) -> None:
     assert announced(trigger(memory), *steps) == [1, 2]
 
 
-def test_memory_that_cannot_be_read_announces_nothing() -> None:
+def test_memory_that_cannot_be_read_announces_nothing(memory: Memory) -> None:
     """What somebody else has put into the memory stops the announcements; without it they begin anew."""
-    memory = Memory()
     assert announced(trigger(memory), [0]) == []
     memory.values = dict.fromkeys(memory.values, "spoiled")
     assert announced(trigger(memory), [0, 1], memory.values.clear, [0, 1], [0, 1, 2]) == [2]
+
+
+def passed_on(memories: Mapping[str, Any], call: str) -> Callable[..., Any]:
+    return lambda store, *arguments: getattr(memories[store._name], call)(*arguments)
 
 
 @from_3_3
@@ -199,9 +230,13 @@ def test_watcher_of_two_assets_notes_for_both(monkeypatch: pytest.MonkeyPatch) -
     from airflow.sdk import Asset
     from airflow.sdk.execution_time.context import AssetStateStoreAccessor, AssetStateStoreAccessors
 
-    memories = {name: Memory() for name in "ab"}
-    monkeypatch.setattr(AssetStateStoreAccessor, "aget", lambda self, key: memories[self._name].aget(key))
-    monkeypatch.setattr(AssetStateStoreAccessor, "aset", lambda self, key, value: memories[self._name].aset(key, value))
+    memories: dict[str, Any] = {}
+    for kind, calls in ((AwaitedMemory, ("aget", "aset")), (WaitingMemory, ("get", "set"))):
+        if hasattr(AssetStateStoreAccessor, calls[0]):
+            memories = {name: kind() for name in "ab"}
+            for call in calls:
+                monkeypatch.setattr(AssetStateStoreAccessor, call, passed_on(memories, call))
+            break
     both = AssetStateStoreAccessors(inlets=[Asset("a"), Asset("b")])
     assert announced(trigger(both), [0], [0, 1]) == [1]
     assert memories["a"].values == memories["b"].values
@@ -209,7 +244,13 @@ def test_watcher_of_two_assets_notes_for_both(monkeypatch: pytest.MonkeyPatch) -
     assert announced(trigger(both), [0, 1, 2]) == [2]
     assert announced(trigger(AssetStateStoreAccessors(inlets=[Asset("b")])), [0, 1, 2, 3]) == [3]
     # What one asset's store cannot take is announced once all the same, and noted there the next time.
-    steps: list[Any] = [lambda: memories["b"].broken.add("aset"), [3, 4], memories["b"].broken.clear, [3, 4], [3, 4, 5]]
+    steps: list[Any] = [
+        lambda: memories["b"].broken.add("write"),
+        [3, 4],
+        memories["b"].broken.clear,
+        [3, 4],
+        [3, 4, 5],
+    ]
     assert announced(trigger(both), *steps) == [4, 5]
     assert announced(trigger(AssetStateStoreAccessors(inlets=[Asset("b")])), [3, 4, 5]) == []
 
@@ -286,7 +327,7 @@ def test_watchers_of_one_inventory_share_one_loop(
             watching = S3InventoryReportTrigger(
                 inventory=first.folder_uri, poke_interval=3600, newer_than=BEGUN + timedelta(days=number - 1, hours=1)
             )
-            watching.asset_state_store = Memory()  # type: ignore[assignment]
+            watching.asset_state_store = AwaitedMemory()  # type: ignore[assignment]
             stream = manager.subscribe(trigger_id=number, trigger=watching, key=watching.shared_stream_key())
             events.append(watching.filter_shared_stream(stream))
         try:

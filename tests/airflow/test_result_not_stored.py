@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -78,7 +80,8 @@ def unstored(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
 
 def gate(**arguments: Any) -> S3ReplicationSensor:
-    return S3ReplicationSensor(task_id="gate", bucket_key="s3://b/k", **{**SOON, "deferrable": False, **arguments})
+    usual: dict[str, Any] = {"bucket_key": "s3://b/k", "deferrable": False, **SOON}
+    return S3ReplicationSensor(task_id="gate", **{**usual, **arguments})
 
 
 @pytest.mark.parametrize("mode", ["poke", "reschedule"])
@@ -122,6 +125,57 @@ def test_resumed_task_ends_as_its_event_says_whatever_the_push_does(
     task.bucket_key = []  # as a template that renders to something else than before
     with pytest.raises(ends):
         task.execute_complete({"ti": instance}, event)
+
+
+class Gone:
+    """A task state store of an API server that is gone."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    def get(self, key: str) -> Any:
+        return None
+
+    def set(self, key: str, value: Any) -> None:
+        raise self._error
+
+    def delete(self, key: str) -> None:
+        raise self._error
+
+
+@pytest.mark.parametrize("error", [RuntimeError("API server gone"), _TimeIsUp("execution_timeout")])
+@pytest.mark.parametrize("mode", ["poke", "reschedule"])
+def test_gate_that_failed_says_so_whatever_its_store_does(s3: S3Server, error: BaseException, mode: str) -> None:
+    """A FAILED object fails the task though what it knows of the others cannot be kept, or not in time."""
+    s3.answers["b", "k"], s3.answers["b", "l"] = stored("FAILED"), stored("COMPLETED")
+    context: Any = {"ti": Instance(RuntimeError()), "task_state_store": Gone(error)}
+    with pytest.raises(failures.ReplicationFailed, match="s3://b/k FAILED"):
+        gate(mode=mode, bucket_key=["s3://b/k", "s3://b/l"]).execute(context)
+
+
+def test_gate_that_waits_ends_with_its_time_while_it_keeps_what_it_knows(s3: S3Server) -> None:
+    """Airflow's execution_timeout ends a gate that has no verdict, whatever it does just then."""
+    s3.answers["b", "k"], s3.answers["b", "l"] = stored("PENDING"), stored("COMPLETED")
+    context: Any = {"ti": Instance(RuntimeError()), "task_state_store": Gone(_TimeIsUp())}
+    with pytest.raises(_TimeIsUp):
+        gate(bucket_key=["s3://b/k", "s3://b/l"]).execute(context)
+
+
+def test_delete_tells_what_is_deleted_whatever_openlineage_is_told(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last questions, for OpenLineage alone, may take longer than the task may: what was deleted is told."""
+
+    def too_long(*_: object) -> bool:
+        raise _TimeIsUp("execution_timeout")
+
+    listens = SimpleNamespace(is_disabled=lambda: False)
+    monkeypatch.setitem(sys.modules, "airflow.providers.openlineage.conf", listens)
+    monkeypatch.setattr(S3DeleteReplicatedObjectsOperator, "_leaves_nothing", too_long)
+    s3.answers["b", "k", "v"] = stored("FAILED", headers={"x-amz-version-id": "v"})
+    named: dict[str, Any] = {"bucket_key": {"bucket": "b", "key": "k", "version_id": "v"}}
+    with pytest.raises(failures.ObjectsNotDeleted, match="refused 1"):
+        S3DeleteReplicatedObjectsOperator(task_id="delete", **named).execute({"ti": Instance(RuntimeError())})
 
 
 def test_delete_says_what_it_refused_whatever_the_push_does(s3: S3Server, instance: Instance) -> None:

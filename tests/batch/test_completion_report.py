@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -88,12 +89,19 @@ def test_commas_in_a_message_are_part_of_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "row", ["b,k", "b,k,v", "b,,v,succeeded,200,,", ",k,v,succeeded,200,,", "b,k,v,maybe,200,,", "<html>"]
+    "row",
+    [
+        *("b,k", "b,k,v", "b,,v,succeeded,200,,", ",k,v,succeeded,200,,", "b,k,v,maybe,200,,", "<html>"),
+        # Another key would be asked for: the one that is left if what is no UTF-8 is replaced.
+        *("b,a%FFb,v,succeeded,200,,", "b,%ed%a0%80,v,succeeded,200,,", "b,%C3,v,failed,500,,"),
+        *("b,a%00b,v,succeeded,200,,", "b,k,v\0w,succeeded,200,,", f"b,{'k' * 1025},v,succeeded,200,,"),
+    ],
 )
 def test_row_that_is_none_is_refused(row: str) -> None:
     """What is not a row of S3's counts for nothing."""
-    with pytest.raises(CompletionReportInvalid, match="row 1 is not one of S3's"):
-        results_of(row)
+    for generated in (False, True):
+        with pytest.raises(CompletionReportInvalid, match="row 1 is not one of S3's"):
+            results_of(row, generated=generated)
 
 
 def test_manifest_names_files_with_their_md5() -> None:
@@ -127,3 +135,47 @@ def test_file_that_is_no_csv_is_refused(content: bytes) -> None:
     """Whatever a file has, the error is ours."""
     with pytest.raises(CompletionReportInvalid):
         list(task_results(io.TextIOWrapper(io.BytesIO(content), encoding="utf-8"), URI))
+
+
+@pytest.mark.parametrize(
+    ("bucket", "key"),
+    [
+        (None, "k"),
+        (7, "k"),
+        ("b", None),
+        ("", "k"),
+        ("b", ""),
+        ("b/c", "k"),
+        ("b", "\ud800"),
+        ("b\n\x1b[31m" * 99, "k"),
+    ],
+)
+def test_file_that_is_nowhere_in_s3_is_refused(bucket: Any, key: Any) -> None:
+    """A place that cannot be is the manifest's fault, and told as one."""
+    manifest = json.dumps({"Results": [{"Bucket": bucket, "Key": key, "MD5Checksum": "0" * 32}]}).encode()
+    with pytest.raises(CompletionReportInvalid, match="s3://reports/x") as raised:
+        result_files(manifest, "s3://reports/x")
+    assert "\x1b" not in str(raised.value)
+    assert len(str(raised.value)) < 500
+
+
+def test_file_that_is_named_twice_is_refused() -> None:
+    """Its rows would count twice: as many as there are tasks, if those of another file are left out for them."""
+    file = {"Bucket": "b", "Key": "k", "MD5Checksum": "0" * 32}
+    for again in (file, {**file, "MD5Checksum": "1" * 32}):
+        with pytest.raises(CompletionReportInvalid, match="it names s3://b/k twice"):
+            result_files(json.dumps({"Results": [file, {**file, "Key": "other"}, again]}).encode(), "s3://reports/x")
+
+
+def test_row_of_many_lines_is_bounded() -> None:
+    """Between quotes a row may go on from line to line: it is not held in memory without end."""
+    given = 0
+
+    def endless() -> Iterator[str]:
+        nonlocal given
+        for given in range(1, 10_000_000):
+            yield '"\n' if given == 1 else '","\n'
+
+    with pytest.raises(CompletionReportInvalid, match="no row of S3's is that long"):
+        list(task_results(endless(), URI))
+    assert given < 100_000

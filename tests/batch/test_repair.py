@@ -347,6 +347,47 @@ def test_job_that_fails_of_too_many_failures_tells_what_the_tasks_failed_of() ->
     assert "failure rate" in str(watched.failure())
 
 
+class Unreadable(Said):
+    """S3 that does not give the report, or does not take a change of the job."""
+
+    error: Exception = LookupFailed("S3 answered AccessDenied")
+
+    def read_completion_report(self, job: Job) -> CompletionReport | None:
+        raise self.error
+
+    def cancel_job(self, job_id: str, reason: str = "") -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [Unreadable.error, CompletionReportInvalid("not what S3 writes")])
+def test_report_that_cannot_be_read_hides_no_failure(error: Exception) -> None:
+    """Failed, and Complete with more failures than may be, are what S3 says of the job: the report only tells why."""
+    failed = complete(TASKS, status=FAILED, reasons=(("JobFailureThreshold", "Job failure rate is above 50%"),))
+    for job, said in ((failed, "failure rate"), (complete(TASKS), "objects failed, and max_failed is 0")):
+        asked = Unreadable(job)
+        asked.error = error
+        watched = repair(asked)
+        assert watched.poll()
+        assert said in str(watched.failure())
+        assert f"why is not known: {error}" in str(watched.failure())
+    allowed = Unreadable(complete(TASKS))
+    allowed.error = error
+    with pytest.raises(type(error)):  # what is to be verified is not known
+        repair(allowed, max_failed=len(TASKS)).poll()
+
+
+def test_report_of_a_failed_job_that_cannot_be_read_for_long_is_not_waited_for() -> None:
+    """What passes is waited out for ten minutes, and not for as long as a job may take."""
+    asked, clock = Unreadable(complete(TASKS, status=FAILED)), Clock()
+    asked.error = LookupFailed("no answer", passing=True)
+    watched = repair(asked, clock=clock)
+    with pytest.raises(LookupFailed, match="no answer"):
+        watched.poll()
+    clock.now += timedelta(minutes=10)
+    assert watched.poll()
+    assert "why is not known: no answer" in str(watched.failure())
+
+
 def test_job_that_somebody_cancelled() -> None:
     """It is told so, with the reason that was given."""
     watched = repair(Said(replace(JOB, status=CANCELLED, ended_at=NOW, update_reason="too expensive")))
@@ -372,6 +413,18 @@ def test_more_than_are_allowed_are_cancelled() -> None:
     assert watched.poll()
     assert said.done == ["cancel: 6 objects, more than max_objects"]
     assert "there are 6 objects, and max_objects is 5" in str(watched.failure())
+
+
+def test_job_of_too_many_that_cannot_be_cancelled_is_told() -> None:
+    """That it may not be cancelled is told beside the verdict, not in its place; what passes is tried again."""
+    said = Unreadable(replace(JOB, status=SUSPENDED, total=6))
+    watched = repair(said, confirms=True, max_objects=5)
+    assert watched.poll()
+    assert "there are 6 objects, and max_objects is 5" in str(watched.failure())
+    assert "could not be cancelled: S3 answered AccessDenied" in str(watched.failure())
+    said.error = LookupFailed("the status changes", passing=True)
+    with pytest.raises(LookupFailed, match="changes"):
+        repair(said, confirms=True, max_objects=5).poll()
 
 
 def test_count_that_is_not_there_yet_is_waited_for() -> None:

@@ -11,12 +11,19 @@ from urllib.parse import quote
 
 import pytest
 
+from airflow_provider_crr.batch import report_files
 from airflow_provider_crr.batch.job import Job
 from airflow_provider_crr.batch.report_files import read_manifest, read_report
-from airflow_provider_crr.errors import BatchManifestInvalid, CompletionReportInvalid
+from airflow_provider_crr.errors import BatchManifestInvalid, CompletionReportInvalid, DiskFull, LookupFailed
+from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.s3.objects import S3Object
+from tests.inventory.engines.test_worker_faults import full_disk
+from tests.inventory.test_broken_answers import BROKEN, http
+from tests.support.s3_server import S3Server
 
 JOB = Job("job-1", "Complete", total=1, succeeded=1, report="s3://reports/repair/job-1/")
+#: What botocore says of an answer that is whole. Its length is checked by botocore's own body.
+WHOLE = {"ResponseMetadata": {"HTTPStatusCode": 200, "HTTPHeaders": {"content-length": "1"}}}
 
 
 class Files:
@@ -37,7 +44,7 @@ class Files:
             raise ClientError(
                 {"Error": {"Code": "NoSuchKey"}, "ResponseMetadata": {"HTTPStatusCode": 404}}, "GetObject"
             )
-        return {"Body": io.BytesIO(self.files[Key])}
+        return {"Body": io.BytesIO(self.files[Key]), **WHOLE}
 
 
 @pytest.mark.parametrize("key", ["a", "a\nb", "a\r\nb\n", "a\u2028b", 'a"b', "ü %+&"])
@@ -104,7 +111,7 @@ class Answers(Files):
     """A client that answers with one body, whatever is asked for."""
 
     def __init__(self, body: Any, **more: Any) -> None:
-        self.answer = {"Body": body, "ETag": '"e"', **more}
+        self.answer = {"Body": body, "ETag": '"e"', **WHOLE, **more}
 
     def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:
         return self.answer
@@ -135,3 +142,55 @@ def test_manifest_that_is_encrypted_with_kms_is_refused(encryption: dict[str, st
         return
     with pytest.raises(BatchManifestInvalid, match=f"it is encrypted with {refused}"):
         read_manifest(client, "s3://b/m.csv")
+
+
+def test_full_disk_is_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No room for the names of what was replicated: the report is not blamed, and nothing raw is raised."""
+    monkeypatch.setattr(report_files, "_IN_MEMORY", 100)
+    rows = b"".join(b"landing,a%d,null,succeeded,200,,success\n" % number for number in range(2000))
+    job = replace(JOB, total=2000, succeeded=2000)
+    with full_disk(1000), pytest.raises(DiskFull, match="temporary file") as raised:
+        read_report(Files(rows), job)
+    assert "TMPDIR" in str(raised.value.remedy)
+    assert isinstance(raised.value.__cause__, OSError)
+    report = read_report(Files(rows), job)
+    assert report is not None
+    assert len(list(report.objects())) == 2000
+
+
+def test_no_more_objects_are_kept_than_the_job_had_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of very many rows is refused, and does not fill the disk before that."""
+    monkeypatch.setattr(report_files, "_IN_MEMORY", 100)
+    rows = b"landing,a,null,succeeded,200,,success\n" * 2000
+    with full_disk(1000), pytest.raises(CompletionReportInvalid, match="2,000 rows, and the job ran 1 task"):
+        read_report(Files(rows), JOB)
+
+
+REPORT = "repair/job-1/manifest.json"
+RESULTS = "repair/job-1/results/0.csv"
+MANIFEST = "manifest.csv"
+
+
+@pytest.mark.parametrize("which", [REPORT, RESULTS, MANIFEST])
+@pytest.mark.parametrize("kind", BROKEN)
+def test_broken_answer_passes_by_itself(monkeypatch: pytest.MonkeyPatch, kind: str, which: str) -> None:
+    """Whatever comes in the place of a file, no part of it is taken for the whole; it can be asked for again."""
+    right = Files(b"landing,a,null,succeeded,200,,success\n").files | {MANIFEST: b"landing,a,null\nlanding,b,null\n"}
+    with S3Server() as server:
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
+        client = S3ReplicationHook().get_conn()
+        server.answers.update({("reports", key): http(content) for key, content in right.items()})
+        server.answers["reports", which] = BROKEN[kind](right[which])
+        with pytest.raises(LookupFailed) as raised:
+            read_manifest(client, f"s3://reports/{MANIFEST}") if which == MANIFEST else read_report(client, JOB)
+    assert raised.value.passing
+    assert raised.value.uri == f"s3://reports/{which}"
+    assert len(server.requests) < 10
+
+
+def test_manifest_of_a_report_is_bounded() -> None:
+    """It names a few files; one of megabytes is not read."""
+    files = Files(b"landing,a,null,succeeded,200,,success\n")
+    files.files[REPORT] += b" " * 10_000_000
+    with pytest.raises(CompletionReportInvalid, match="more than"):
+        read_report(files, JOB)

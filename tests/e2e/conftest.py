@@ -12,6 +12,7 @@ import pytest
 from demo.airflow import EXAMPLES, Airflow
 from local_aws import LocalAws
 from local_aws.buckets import ReplicatedPair, replicated_pair, versioned_bucket
+from tests.support.statsd import StatsD
 
 DAGS = Path(__file__).parent / "dags"
 #: Example DAGs that need a real scheduler: they are about asset events.
@@ -57,8 +58,15 @@ def example_buckets(aws: LocalAws) -> ReplicatedPair:
 
 
 @pytest.fixture(scope="session")
+def statsd() -> Iterator[StatsD]:
+    """Where Airflow's processes send their metrics."""
+    with StatsD() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def airflow(
-    aws: LocalAws, example_buckets: ReplicatedPair, tmp_path_factory: pytest.TempPathFactory
+    aws: LocalAws, example_buckets: ReplicatedPair, statsd: StatsD, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Airflow]:
     """Airflow's processes, once for these tests."""
     root = tmp_path_factory.mktemp("airflow")
@@ -66,7 +74,7 @@ def airflow(
     for name in (*ASSET_EXAMPLES, LOOP_EXAMPLE):
         shutil.copy(EXAMPLES / f"{name}.py", dags)
     connection = aws.airflow_connection_uri_json()
-    with Airflow(root / "home", connection, dags=dags, policy=POLICY, users=USERS) as running:
+    with Airflow(root / "home", connection, dags=dags, policy=POLICY, users=USERS, settings=statsd.settings) as running:
         yield running
 
 

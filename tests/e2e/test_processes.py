@@ -21,6 +21,7 @@ from local_aws import LocalAws
 from local_aws.buckets import ReplicatedPair
 from tests.support.polling import until
 from tests.support.s3_server import Listed, S3Server, stored
+from tests.support.statsd import StatsD, values
 
 #: Connection of the S3 of scripted answers: in Airflow's database, while aws_default is in the environment.
 SCRIPTED = "scripted"
@@ -98,9 +99,13 @@ def failure(airflow: Airflow, dag: str, run: str) -> list[str]:
 
 
 def test_thousand_objects_are_asked_no_more_than_they_must(
-    airflow: Airflow, aws: LocalAws, pair: ReplicatedPair
+    airflow: Airflow, aws: LocalAws, pair: ReplicatedPair, statsd: StatsD
 ) -> None:
-    """A deferred gate of 1,000 objects opens after one HEAD for each, and one more a poll for each not finished."""
+    """
+    A deferred gate of 1,000 objects opens after one HEAD for each, and one more a poll for each not finished. Worker
+    and triggerer send how many those are.
+    """
+    before = len(statsd.of("gate"))
     aws.hold(pair.source, "dt=1/late/")
     land(pair, 900, "dt=1/soon/")
     land(pair, 100, "dt=1/late/")
@@ -118,6 +123,8 @@ def test_thousand_objects_are_asked_no_more_than_they_must(
     late = aws.heads(pair.source, "dt=1/late/")
     assert aws.heads(pair.source, "dt=1/soon/") == 900
     assert found["head_requests"] == 900 + late
+    pending = values(statsd.of("gate")[before:], "gate.pending")
+    assert (pending[:2], pending[-1]) == ([100, 100], 0)
     assert late <= 100 * max(aws.heads(pair.source, f"dt=1/late/{number}") for number in range(10, 100))
 
 

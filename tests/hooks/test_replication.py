@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import ssl
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +26,7 @@ from airflow_provider_crr.replication.status import ObjectState
 from airflow_provider_crr.replication.targets import Targets
 from airflow_provider_crr.s3.objects import S3Object
 from tests.support.s3_server import MISSING, Answer, Listed, S3Server, stored
+from tests.support.tls import identity
 
 EARLY = b"HTTP/1.1 103 Early Hints\r\n\r\n"
 NEW = '"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"'
@@ -76,6 +79,30 @@ def test_connection_that_yields_no_client_is_our_error(monkeypatch: pytest.Monke
         with pytest.raises(LookupFailed, match="connect by the connection 'aws_default'") as raised:
             ask()
         assert isinstance(raised.value.__cause__, EndpointConnectionError)
+
+
+@pytest.mark.parametrize("given", ["connection", "argument"])
+def test_a_client_certificate_and_its_key_are_a_list_in_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    """JSON has no tuple, whether of a connection or of a stored trigger; of a list botocore takes nothing silently."""
+    private, certificate, key = identity(), tmp_path / "client.pem", tmp_path / "client.key"
+    mine, context = identity(private, name="client", ca=False), private.server(tmp_path)
+    certificate.write_bytes(mine.pem)
+    key.write_bytes(mine.key_pem)
+    (tmp_path / "trusted.pem").write_bytes(private.pem)
+    context.load_verify_locations(tmp_path / "trusted.pem")
+    context.verify_mode = ssl.CERT_REQUIRED
+    config = {"client_cert": [str(certificate), str(key)], "retries": {"total_max_attempts": 1}}
+    with S3Server(tls=context) as server:
+        server.default = lambda bucket, key, version: stored("COMPLETED")
+        connection = json.loads(server.airflow_connection_json())
+        connection["extra"] |= {"config_kwargs": config if given == "connection" else {}}
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
+        hook = S3ReplicationHook(verify=str(tmp_path / "trusted.pem"), config=config if given == "argument" else None)
+        assert hook.get_replication_status("s3://b/k").state is ObjectState.COMPLETED
+        found = hook.get_replication_statuses(["s3://b/k", "s3://b/l"])
+        assert {answer.state for answer in found} == {ObjectState.COMPLETED}
 
 
 @pytest.mark.parametrize("body", ["<ReplicationConfiguration/>", "<Something/>"])

@@ -97,6 +97,8 @@ def test_a_manifest_that_does_not_match_its_checksum_is_refused(checksum: bytes 
         {"sourceBucket": "a/b"},
         {"destinationBucket": "arn:aws:s3:::"},
         {"destinationBucket": 7},
+        {"destinationBucket": "arn:aws:s3:eu-west-1:123456789012:bucket:reports"},
+        {"destinationBucket": "arn:aws:sns:::reports"},
         {"creationTimestamp": "yesterday"},
         {"creationTimestamp": 1795136400000},
         {"creationTimestamp": "9" * 30},
@@ -111,6 +113,7 @@ def test_a_manifest_that_does_not_match_its_checksum_is_refused(checksum: bytes 
         {"fileSchema": "Bucket, Key, , ReplicationStatus"},
         {"fileSchema": "Bucket, Key, VersionId, ReplicationStatus"},
         {"fileSchema": "struct<bucket:string,key:string>"},
+        {"fileSchema": "Bucket, Key, ReplicationStatus" + ", More" * 20_000},
         {"files": None},
         {"files": {}},
         {"files": ["key"]},
@@ -207,3 +210,24 @@ def test_a_report_without_replication_status_says_how_to_get_it() -> None:
         "landing",
     ):
         assert part in text
+
+
+def test_one_of_very_many_values_that_is_there_twice_is_found_at_once() -> None:
+    """A manifest may have millions of values; the last of them is found as fast as the first."""
+    members = [f'"a{number}": 0' for number in range(100_000)]
+    with pytest.raises(InventoryManifestInvalid, match="it says z twice"):
+        parsed(f'{{{", ".join(members)}, "z": 1, "z": 2}}'.encode())
+
+
+@pytest.mark.parametrize("separator", ["/", ":"])
+def test_data_files_may_be_behind_an_access_point(separator: str) -> None:
+    """Its ARN is a bucket to S3; what is after the last colon is not one."""
+    point = f"arn:aws:s3:eu-west-1:123456789012:accesspoint{separator}audit"
+    assert parsed(body(destinationBucket=point)).destination_bucket == point
+
+
+def test_an_error_does_not_spell_out_millions_of_values() -> None:
+    """What is not an object, and very long, is shown in part."""
+    with pytest.raises(InventoryManifestInvalid, match="manifest has the value") as raised:
+        parsed(f"[{'[],' * 1_000_000}0]".encode(), URI)
+    assert len(str(raised.value)) < 500

@@ -9,7 +9,12 @@ import pytest
 
 from airflow_provider_crr.errors import InvalidArgument, InventoryNotFound
 from airflow_provider_crr.inventory.location import InventoryLocation
-from airflow_provider_crr.inventory.report import complete_manifest_uris, manifest_uri_of, newest_manifest_uri
+from airflow_provider_crr.inventory.report import (
+    complete_manifest_uris,
+    manifest_uri_of,
+    newest_manifest_uri,
+    read_manifest,
+)
 from local_aws.inventory import write_report
 from tests.inventory.rows import CREATED_AT, SOURCE, row
 from tests.support.s3_server import Answer, Listed, S3Server
@@ -44,6 +49,15 @@ def server() -> Iterator[S3Server]:
         "s3://reports/inventories/landing/daily/hive/",
         "s3://reports/inventories/landing/daily/data",
         "s3://reports/inventories/landing/daily/hive/dt=2026-11-20-01-00/",
+        "s3://reports/inventories/landing/daily/hive/dt=2026-11-20-01-00/symlink.txt",
+        "s3://reports/inventories/landing/daily/data/6e9a.csv.gz",
+        "s3://reports/inventories/landing/daily/2026-11-20/",
+        "s3://reports/inventories/landing/daily/dt=2026-11-20-01-00/",
+        "s3://reports/inventories/landing/daily/manifest.checksum",
+        "s3://reports/inventories/landing/daily/ ",
+        "s3://reports/inventories/landing/daily/2026-11-20T01-00Z/data/6e9a.csv.gz",
+        "s3://reports/inventories//landing/daily//",
+        "s3://reports//inventories/landing/daily/",
         "s3://reports/inventories/landing/daily/2026-11-20T01-00Z/",
         "s3://reports/inventories/landing/daily/2026-11-20T01-00Z/manifest.checksum",
     ],
@@ -120,3 +134,37 @@ def test_a_prefix_may_look_like_the_time_of_a_report() -> None:
     """Only the last folder, or the one above a file, is taken for a report."""
     uri = "s3://central/x/y/2026-11-20T01-00Z/landing/daily/"
     assert str(InventoryLocation.parse(uri)) == uri
+
+
+def test_two_levels_up_there_may_be_several_buckets(server: S3Server) -> None:
+    """A prefix with reports on several buckets, some of which have none any more, is not waited in."""
+    for source in ("another", "more", SOURCE):
+        folder = f"central/x/{source}/daily"
+        server.listings["reports"] |= {f"{folder}/hive/dt=2025-01-01-01-00/symlink.txt": Listed()}
+    server.listings["reports"] |= {f"central/x/{SOURCE}/weekly/2026-11-20T01-00Z/manifest.json": Listed()}
+    with pytest.raises(InvalidArgument, match=f" s3://reports/central/x/{SOURCE}/weekly/"):
+        newest_manifest_uri(server.client(), "s3://reports/central/x/")
+    assert len(server.requests) <= 13
+
+
+def test_of_very_many_folders_a_few_are_looked_into(server: S3Server) -> None:
+    """However many folders there are without a report, a look is a dozen requests at most."""
+    names = [f"central/x/{number}/{config}/file" for number in range(50) for config in range(50)]
+    server.listings["reports"] = dict.fromkeys(names, Listed())
+    assert newest_manifest_uri(server.client(), "s3://reports/central/x/") is None
+    assert len(server.requests) <= 13
+
+
+@pytest.mark.parametrize("wrong", ["", "data/", "hive/dt=2026-11-20-01-00/", "2026-11-20/"])
+def test_a_manifest_is_looked_for_in_its_report(server: S3Server, wrong: str) -> None:
+    """Who leaves out the folder of the report, or names another, is told where the reports are, rather than to wait."""
+    with pytest.raises(InvalidArgument, match=RIGHT) as raised:
+        read_manifest(server.client(), f"{RIGHT}{wrong}manifest.json")
+    assert "Wait" not in str(raised.value)
+
+
+@pytest.mark.parametrize("uri", [f"{RIGHT}2026-11-22T01-00Z/manifest.json", "s3://reports/copies/x/manifest.json"])
+def test_a_manifest_may_be_waited_for(server: S3Server, uri: str) -> None:
+    """A report that is not delivered yet is not there; nor is a copy."""
+    with pytest.raises(InventoryNotFound, match="Wait until S3 has delivered"):
+        read_manifest(server.client(), uri)

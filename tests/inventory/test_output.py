@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from base64 import b64decode
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,6 +16,8 @@ from airflow_provider_crr.errors import InvalidArgument, LookupFailed
 from airflow_provider_crr.inventory.output import check_extra_args, write
 from airflow_provider_crr.operators.inventory import S3InventorySummaryOperator
 from tests.support.http_server import HttpServer, Said
+from tests.support.stopwatch import Stopwatch
+from tests.support.stuck import StuckServer
 
 FOLDER = "s3://reports/landing/daily/"
 ENCRYPTED = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "alias/reports", "ACL": "bucket-owner-full-control"}
@@ -146,3 +149,28 @@ def test_what_an_upload_takes_is_taken(client: Any, extra_args: Any) -> None:
     S3InventorySummaryOperator(task_id="summary", inventory=FOLDER, extra_args=extra_args)
     if not isinstance(extra_args, str):
         check_extra_args(extra_args, client)
+
+
+class _TimeIsUp(BaseException):
+    """As Airflow's execution_timeout, which is no Exception."""
+
+
+@pytest.mark.parametrize("size", [10, 20_000_000])
+def test_execution_timeout_ends_an_upload(file: Path, size: int) -> None:
+    """A signal ends the upload of a file of any size that S3 does not take: no thread of boto3's is waited for."""
+
+    def ring(*_: object) -> None:
+        raise _TimeIsUp
+
+    file.write_bytes(b"x" * size)
+    with StuckServer() as server:
+        client = server.client(read_timeout=30, retries={"total_max_attempts": 1})
+        watch, before = Stopwatch(), signal.signal(signal.SIGALRM, ring)
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        try:
+            with pytest.raises(_TimeIsUp):
+                write(client, "s3://reports/r.html", file, "text/html")
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        assert watch.seconds() < 5

@@ -31,6 +31,8 @@ ONE, PAIR = [S3Object("b", "one")], [S3Object("b", "one"), S3Object("b", "two")]
 SOON = 9.0
 BROKEN = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 EC_PARAMETERS = b"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
+#: A record of application data that nobody has encrypted.
+UNENCRYPTED = b"\x17\x03\x03\x00\x40" + b"x" * 64
 PKCS7 = b"-----BEGIN PKCS7-----\nAAAA\n-----END PKCS7-----\n"
 
 
@@ -305,13 +307,14 @@ def test_a_handshake_that_hangs_is_bounded(private: Identity, tmp_path: Path, ob
             door.close()
 
 
-def _client_at(url: str, server: S3Server, verify: str) -> Any:
+def _client_at(url: str, server: S3Server, verify: str, **config: Any) -> Any:
     """Return a client of another address of the server."""
     import boto3
+    from botocore.config import Config
 
     key, secret = next(iter(server.secrets.items()))
     session = boto3.Session(key, secret, region_name="eu-west-1")
-    return session.client("s3", endpoint_url=url, verify=verify)
+    return session.client("s3", endpoint_url=url, verify=verify, config=Config(**config))
 
 
 def test_a_server_that_never_shakes_hands_does_not_hold_up_a_stop(tmp_path: Path) -> None:
@@ -342,9 +345,28 @@ def test_a_certificate_that_changes_amid_the_lookups(private: Identity, tmp_path
         assert ask(client, PAIR) == {"UNKNOWN"}
 
 
+def test_what_breaks_behind_the_handshake_is_told_alike(private: Identity, tmp_path: Path) -> None:
+    """Where TLS fails later, as where a server refuses the client only then, boto3 says why, for one and for many."""
+    (tmp_path / "trusted.pem").write_bytes(private.pem)
+    context = private.server(tmp_path)
+    with serving(context) as server, _at_port(0, context, says=UNENCRYPTED) as port:
+        url, verify = f"https://127.0.0.1:{port}", str(tmp_path / "trusted.pem")
+        client = _client_at(url, server, verify, retries={"total_max_attempts": 1})
+        for objects in (ONE, PAIR):
+            found = list(choose_lookup(client)(objects))
+            assert {each.state.value for each in found} == {"UNKNOWN"}
+            assert all("no answer: SSL validation failed" in each.detail for each in found)
+
+
 @contextmanager
-def _at_port(port: int, context: ssl.SSLContext) -> Iterator[None]:
-    """Serve a certificate at a port, and hang up after the handshake."""
+def _at_port(port: int, context: ssl.SSLContext, says: bytes = b"") -> Iterator[int]:
+    """
+    Serve a certificate at a port, and hang up after the handshake.
+
+    :param port: the port; 0 for any, which is returned.
+    :param context: the certificate.
+    :param says: what is sent before that, once something was asked, as it is.
+    """
     listening = socket.create_server(("127.0.0.1", port))
     listening.settimeout(0.1)
     ending = threading.Event()
@@ -357,14 +379,16 @@ def _at_port(port: int, context: ssl.SSLContext) -> Iterator[None]:
                 continue
             came.settimeout(2)
             try:
-                context.wrap_socket(came, server_side=True).close()
+                with context.wrap_socket(came, server_side=True) as shaken:
+                    if says and shaken.recv(65536):
+                        socket.socket.sendall(shaken, says)
             except OSError:
                 came.close()
 
     thread = threading.Thread(target=serve)
     thread.start()
     try:
-        yield
+        yield listening.getsockname()[1]
     finally:
         ending.set()
         thread.join()

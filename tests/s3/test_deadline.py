@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_crr.errors import CrrError, LookupFailed
+from airflow_provider_crr.hooks.batch_operations import S3BatchOperationsHook
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.lookup import choice
 from airflow_provider_crr.lookup.client_pairing import pairing_of
@@ -23,6 +25,7 @@ from airflow_provider_crr.s3.guard import current
 from airflow_provider_crr.s3.listing import list_matching, list_versions
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.s3.uninterruptible import waited
+from tests.support.http_server import HttpServer, Said
 from tests.support.polling import until as polled
 from tests.support.s3_server import Answer, S3Server, stored
 from tests.support.stopwatch import Stopwatch
@@ -175,6 +178,20 @@ def test_botocore_does_not_try_again_after_the_time(mode: str, monkeypatch: pyte
         sent = len(server.requests)
         time.sleep(0.2)
         assert len(server.requests) == sent
+
+
+def test_a_question_about_a_job_is_not_asked_again_after_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients of other services than S3 end their pauses with the time, too."""
+    monkeypatch.setattr("random.random", lambda: 1.0)
+    with HttpServer(lambda asked: Said(503)) as server:
+        retries = {"retries": {"mode": "legacy", "total_max_attempts": 10}}
+        extra = {"endpoint_url": server.url, "region_name": "eu-west-1", "config_kwargs": retries}
+        connection = {"conn_type": "aws", "login": "key", "password": "secret", "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
+        jobs = S3BatchOperationsHook(account_id="111122223333")
+        jobs.get_conn()
+        with in_time(), pytest.raises(LookupFailed, match="stopped"), until(Deadline(TIME)):
+            jobs.describe_job("job-1")
 
 
 def test_retries_are_botocores_without_a_guard() -> None:

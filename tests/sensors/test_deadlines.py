@@ -160,6 +160,42 @@ def test_a_trigger_ends_with_the_timeout(stuck: StuckServer, kind: str) -> None:
     until(lambda: not threads(), "no thread is left", seconds=3)
 
 
+@pytest.fixture
+def no_credentials(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An STS that says nothing to whoever wants a role."""
+    monkeypatch.setattr(endings, "MAKING", 1.0)
+    with StuckServer() as sts:
+        role: dict[str, Any] = {
+            "role_arn": "arn:aws:iam::111122223333:role/reader",
+            "service_config": {"sts": {"endpoint_url": sts.endpoint_url()}},
+            "config_kwargs": {"retries": {"total_max_attempts": 1}},
+        }
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", sts.airflow_connection_json(**role))
+        yield
+    until(lambda: not threads(), "no thread is left", seconds=10)
+
+
+@pytest.mark.parametrize("kind", ["one", "report"])
+@pytest.mark.parametrize("mode", ["poke", "deferrable"])
+def test_credentials_that_never_come_hold_nobody_beyond_the_time(no_credentials: None, mode: str, kind: str) -> None:
+    """However often a client could not be made: the last try ends with the timeout as well, on worker and triggerer."""
+    watch, timeout = Stopwatch(), 4 * TIME
+    if mode == "poke":
+        with pytest.raises(AirflowSensorTimeout) as caught:
+            SENSORS[kind](timeout=timeout, poke_interval=0.1).execute({"ti": Instance()})
+        message = str(caught.value)
+    else:
+        trigger = triggered(SENSORS[kind](deferrable=True, timeout=timeout, poke_interval=0.1))
+
+        async def run() -> list[Any]:
+            return [event.payload async for event in trigger.run()]
+
+        (event,) = asyncio.run(run())
+        message = event["message"]
+    assert watch.seconds() < timeout + END
+    assert "S3 could not be asked" in message
+
+
 def report_trigger(**_: Any) -> Any:
     return S3InventoryReportTrigger(inventory="s3://b/p/source/config/")
 

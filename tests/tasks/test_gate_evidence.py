@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,14 +40,14 @@ def failed(key: str, version: str = "v") -> ObjectReplication:
 
 
 def noted_files() -> list[str]:
-    """Return the temporary files of evidence that this process has open."""
+    """Return the temporary files and directories of evidence that this process has open."""
     found = []
     for descriptor in Path("/proc/self/fd").iterdir():
         try:
             found.append(str(descriptor.readlink()))
         except OSError:  # it was closed meanwhile
             continue
-    return [name for name in found if "crr-failed-" in name]
+    return [name for name in found if "crr-inventory-" in name]
 
 
 def test_object_that_cannot_be_noted_does_not_end_the_sweep(s3: S3Server) -> None:
@@ -67,6 +72,10 @@ def test_gate_that_waits_holds_no_file_open(s3: S3Server) -> None:
         hook,
         evidence=GateEvidence(hook, failed_manifest_uri=URI),
     )
+    evidence = GateEvidence(hook, failed_manifest_uri=URI)
+    evidence.note(failed("a"))
+    assert len(noted_files()) == 2
+    del evidence
     assert not watch.poll()
     assert noted_files() == []
     s3.answers["b", "2"] = Answer(404)
@@ -89,7 +98,7 @@ def test_list_by_access_points_says_that_a_job_wants_the_bucket(s3: S3Server) ->
 
 
 def test_place_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An upload that hangs is given up in time; the message says so, and the gate fails as it would."""
+    """An upload that hangs is given up in time, with its threads; the message says so, and the gate fails anyway."""
     monkeypatch.setitem(gate_evidence.SECONDS, WORKER, 0.5)
     with StuckServer() as server:
         monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
@@ -97,8 +106,39 @@ def test_place_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.Monkey
         hook.get_conn()
         evidence = GateEvidence(hook, failed_manifest_uri=URI)
         evidence.note(failed("a"))
-        began = time.monotonic()
+        began, before = time.monotonic(), set(threading.enumerate())
         left = evidence.leave(["FAILED"])
         assert time.monotonic() - began < 10
+        # The end of the process would wait for them.
+        assert [each.name for each in threading.enumerate() if each not in before and not each.daemon] == []
     assert left.failed_manifest_uri is None
     assert left.remarks[0].startswith(f"what FAILED is not listed at {URI}: ")
+
+
+NOTES = """
+import sys, time
+from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
+from airflow_provider_crr.s3.objects import S3Object
+from airflow_provider_crr.tasks.gate_evidence import GateEvidence
+evidence = GateEvidence(None, failed_manifest_uri="s3://ops/failed.csv")
+evidence.note(ObjectReplication(S3Object("b", "a"), ObjectState.FAILED, version_id="v"))
+print("noted", flush=True)
+time.sleep(100)
+"""
+
+
+def test_what_a_killed_gate_left_is_removed_by_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After kill -9 the list of what FAILED stays until another gate notes something there."""
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", NOTES]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as killed:
+        assert killed.stdout is not None
+        assert killed.stdout.readline() == b"noted\n"
+        killed.kill()
+    assert len(list(tmp_path.iterdir())) == 1
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    evidence = GateEvidence(S3ReplicationHook(), failed_manifest_uri=URI)
+    evidence.note(failed("a"))
+    assert len(list(tmp_path.iterdir())) == 1
+    evidence.begin()
+    assert list(tmp_path.iterdir()) == []

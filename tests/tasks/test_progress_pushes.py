@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from threading import Event
 from types import SimpleNamespace
@@ -102,6 +103,37 @@ def test_newest_value_of_each_task_is_pushed() -> None:
     go.set()
     until(lambda: len(pushed) == 3, "three pushes")
     assert pushed == [(0, 0), (1, 2), (3, 2)]
+
+
+def test_end_of_a_wait_is_held_back_for_a_push_of_it_that_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value that says "waiting" never comes after the last one; a push that hangs, or another's, holds up little."""
+    began, go = Event(), Event()
+    ended: list[str] = []
+
+    def push(instance: Any, value: dict[str, Any]) -> None:
+        began.set()
+        go.wait(60)
+        ended.append("push")
+
+    async def settle() -> None:
+        await pushes.settle(ti(2))
+        await pushes.settle(None)
+        ended.append("others")
+        waits = asyncio.ensure_future(pushes.settle(ti(1)))
+        await asyncio.sleep(0.1)
+        assert not waits.done()
+        go.set()
+        await waits
+        ended.append("wait")
+
+    pushes = Pushes(push)
+    pushes.put(ti(1), {})
+    assert began.wait(60)
+    monkeypatch.setattr(progress_pushes, "_LAST_PUSH", 0.05)
+    asyncio.run(pushes.settle(ti(1)))
+    monkeypatch.setattr(progress_pushes, "_LAST_PUSH", 60)
+    asyncio.run(settle())
+    assert ended == ["others", "push", "wait"]
 
 
 def test_pushes_of_a_triggerer_take_a_tenth_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:

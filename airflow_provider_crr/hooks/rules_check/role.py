@@ -25,7 +25,7 @@ def role_state(hook: S3ReplicationHook, arn: str, deadline: Deadline) -> RoleSta
     :param arn: ARN of the role.
     :param deadline: how long IAM is waited for.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import ClientError
 
     def unseen(why: str) -> Unseen:
         return Unseen(f"the role {arn}", why)
@@ -48,7 +48,7 @@ def role_state(hook: S3ReplicationHook, arn: str, deadline: Deadline) -> RoleSta
     except ClientError as error:
         code, operation = error.response["Error"]["Code"], error.operation_name
         return unseen(f"AWS answered {told(code)} to {operation}")
-    except (CrrError, BotoCoreError, KeyError, TypeError, AttributeError, ValueError) as error:
+    except Exception as error:  # also a parser's, of whatever answers in the place of IAM
         return unseen(told(error) if isinstance(error, CrrError) else f"{type(error).__name__}: {told(error)}")
 
 

@@ -6,10 +6,10 @@ Of what is secret only the digest is kept, made with a key that this process alo
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 from collections.abc import Mapping
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,4 +68,4 @@ def _state(path: str) -> list[int] | None:
 
 
 def _digest(what: Any) -> str:
-    return blake2b(json.dumps(what, sort_keys=True, default=repr).encode(), key=_SECRET, digest_size=16).hexdigest()
+    return hmac.digest(_SECRET, json.dumps(what, sort_keys=True, default=repr).encode(), "sha256").hex()

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_crr.errors import InventoryFileInvalid
+from airflow_provider_crr.errors import InventoryFileInvalid, OutOfMemory
 from airflow_provider_crr.inventory.manifest import NAME_ANOTHER
 
 #: The most bytes of a record, with the line breaks in its fields. S3's longest has about 25 kB: a key of 1,024 bytes,
@@ -68,6 +68,10 @@ class Gunzip:
                     full = len(piece) == _PIECE_BYTES
                     piece = self._decompressor.decompress(more, _PIECE_BYTES) if more or full else b""
                 data = self._decompressor.unused_data
+            except MemoryError as error:
+                raise OutOfMemory(
+                    "there is no memory to unpack the file", uri=self._uri, remedy="Give the worker more memory"
+                ) from error
             except Exception as error:  # isal's error has no class of its own
                 self._error = error
 

@@ -30,6 +30,7 @@ from datetime import datetime, timedelta
 
 from airflow_provider_crr.batch import repair_manifest
 from airflow_provider_crr.inventory.summary import AGE_BANDS, MAX_FAILED_SAMPLE, MAX_PREFIXES, SETTLED
+from airflow_provider_crr.s3.objects import MAX_KEY_BYTES, MAX_VERSION_ID_BYTES
 
 #: Why a row is refused, by the code in the column ``defect``. Of a file, the highest code is reported.
 DEFECTS = {
@@ -39,13 +40,12 @@ DEFECTS = {
     4: "a row of another bucket",
     5: "a PENDING version whose LastModifiedDate is before 1970 or after 9999",
     6: "a key that is not URL-encoded as S3 does it",
+    7: "a key or version id of more than 1,024 bytes, or with a NUL",
 }
-#: The last moment that Python and S3 can write down, in milliseconds since 1970.
-_LAST_MS = 253_402_300_799_999
+_LAST_MS = 253_402_300_799_999  # the last moment that Python and S3 can write down
 #: The columns of the last layer.
 SUMMARY_COLUMNS = ("kind", "rank", "name", "status", "at_ms", "objects", "bytes", "noncurrent")
-#: Its rows are to be sorted by so many of these columns.
-SORTED_BY = 4
+SORTED_BY = 4  # its rows are to be sorted by so many of these columns
 #: The column ``status`` of the first layer is an index into this.
 STATUSES = ("DELETE MARKER", "PENDING", "FAILED", "COMPLETED", "REPLICA", "NONE", "UNKNOWN")
 _MARKER, _PENDING, _FAILED, _COMPLETED, _REPLICA, _NONE, _UNKNOWN = range(len(STATUSES))
@@ -94,10 +94,12 @@ def groups_sql(
     one_by_one = f"status IN ({_PENDING}, {_FAILED})"
     # An empty version id is that of the "null version", written before versioning was turned on.
     version = "coalesce(nullif(version_id, ''), 'null')" if versioned else "NULL::VARCHAR"
-    modified = "epoch_us(last_modified_date) // 1000" if "last_modified_date" in fields else "NULL::BIGINT"
+    # DuckDB 2.0 has TIMESTAMPTZ_NS, which epoch_us does not take. The zone of the cast is UTC.
+    modified = "epoch_us(last_modified_date::TIMESTAMPTZ) // 1000" if "last_modified_date" in fields else "NULL::BIGINT"
     defect = f"""CASE WHEN {"bucket IS DISTINCT FROM $bucket" if "bucket" in fields else "$bucket IS NULL"} THEN 4
-        WHEN key IS NULL OR key = '' THEN 3
-        WHEN {"is_latest IS NULL" if versioned else "false"} THEN 1 ELSE 0 END"""
+        WHEN key IS NULL OR key = '' THEN 3 WHEN {"is_latest IS NULL" if versioned else "false"} THEN 1
+        WHEN strlen(key) > {3 * MAX_KEY_BYTES} THEN 7
+        WHEN {"strlen(version_id)" if versioned else "0"} > {MAX_VERSION_ID_BYTES} THEN 7 ELSE 0 END"""
     return f"""
 SELECT name, version, status, min(modified_ms) AS modified_ms, count(*) AS objects,
     {"coalesce(sum(size), 0)" if "size" in fields else "0"} AS bytes,
@@ -131,7 +133,8 @@ def facts_sql(
     upper = [bound for _, bound in AGE_BANDS if bound is not None]
     age = f"({_milliseconds(created_at)} - modified_ms)"
     band = " ".join(f"WHEN {age} < {bound * 1000} THEN '{index}'" for index, bound in enumerate(upper))
-    uri = f"concat({_decoded('name', encoded)}, '?versionId=' || version)"
+    shown = _decoded("name", encoded)
+    uri = f"concat({shown}, '?versionId=' || version)"
     word = " ".join(f"WHEN {number} THEN '{name}'" for number, name in enumerate(STATUSES))
     return f"""
 WITH grouped AS MATERIALIZED ({groups}),
@@ -143,9 +146,9 @@ SELECT 'defect' AS kind, '' AS name, '' AS status, max(CASE
         WHEN defect = 0 AND status = {_PENDING} AND {str(dated).lower()} AND modified_ms IS NULL THEN 2
         WHEN defect = 0 AND status = {_PENDING} AND modified_ms NOT BETWEEN 0 AND {_LAST_MS} THEN 5
         {_BADLY_ENCODED if encoded else ""}
+        WHEN strlen({shown}) > {MAX_KEY_BYTES} OR contains(concat({shown}, version), chr(0)) THEN 7
         ELSE defect END)::BIGINT AS at_ms,
-    0::HUGEINT AS objects, 0::HUGEINT AS bytes, 0::HUGEINT AS noncurrent
-FROM grouped
+    0::HUGEINT AS objects, 0::HUGEINT AS bytes, 0::HUGEINT AS noncurrent FROM grouped
 UNION ALL
 SELECT 'marker', '', '', NULL, sum(objects), 0, 0 FROM grouped WHERE status = {_MARKER}
 UNION ALL

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_crr.errors import GivenUp, InventoryFileInvalid
+from airflow_provider_crr.errors import CrrError, GivenUp, InventoryFileInvalid
 from airflow_provider_crr.inventory.data_file_locations import DataFileLocations
 from airflow_provider_crr.inventory.disk_errors import disk_errors
 from airflow_provider_crr.inventory.engines.csv_text import Gunzip
@@ -52,6 +52,7 @@ def fetched(s3_client: Any, manifest: Manifest, directory: Path) -> Generator[Fe
     :raises InventoryNotFound: if a file is not there; see :mod:`~airflow_provider_crr.inventory.data_file_locations`.
     :raises InventoryFileInvalid: if a file is not the one that the manifest lists.
     :raises DiskFull: if the disk has no room.
+    :raises CrrError: if no thread can be started.
     :raises InventoryError: if reading it is not allowed.
     :raises LookupFailed: if S3 could not be asked.
     """
@@ -65,7 +66,14 @@ def fetched(s3_client: Any, manifest: Manifest, directory: Path) -> Generator[Fe
                 while len(ahead) < FILES_AHEAD and (entry := next(waiting, None)):
                     number, file = entry
                     path = directory / str(number)
-                    ahead.append(threads.submit(_fetch, s3_client, manifest, file, path, stop, locations))
+                    try:
+                        ahead.append(threads.submit(_fetch, s3_client, manifest, file, path, stop, locations))
+                    except RuntimeError as error:
+                        raise CrrError(
+                            f"a data file cannot be fetched: {error}",
+                            uri=manifest.file_uri(file),
+                            remedy="Look at how many processes and threads the worker may have",
+                        ) from error
                 if not ahead:
                     return
                 done = ahead.popleft().result()

@@ -8,10 +8,13 @@ Airflow.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import resource
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from airflow_provider_crr.errors import InventoryFileInvalid
@@ -19,8 +22,10 @@ from airflow_provider_crr.inventory.engines.columns import check_orc, read_names
 
 #: The file is standard input, because Arrow opens only paths that are UTF-8.
 _FILE = "/dev/fd/0"
-#: A stripe may be a whole file, and DuckDB reads a batch with one thread.
-_BATCH_ROWS = 100_000
+#: A stripe may be a whole file, and DuckDB reads a batch with one thread, and has it in its own memory.
+_BATCH_ROWS, _BATCH_BYTES = 100_000, 64_000_000
+#: What the process may have. A stripe is in memory as a whole, and that of a file of 160 kB may need gigabytes.
+MOST_MEMORY = 4 * 1024**3
 #: Exit status of a process that wrote why it failed to standard error.
 SAID = 3
 
@@ -35,6 +40,7 @@ def main(fields: list[str]) -> None:
     from pyarrow import ipc, orc
 
     out = sys.stdout.buffer
+    is_bounded = _bound_memory()
     _line(out, {"ready": True})
     try:
         file = orc.ORCFile(_FILE)
@@ -51,10 +57,24 @@ def main(fields: list[str]) -> None:
     except InventoryFileInvalid as error:
         _end({"refused": error.message})
     except Exception as error:
+        no_memory = isinstance(error, pyarrow.ArrowMemoryError)
+        if no_memory and is_bounded:
+            _end({"refused": f"reading it takes more than {MOST_MEMORY:,} bytes of memory"})
         # An error of the system has a number. pyarrow's errors about the bytes have none, or are ArrowExceptions.
-        of_pyarrow = isinstance(error, pyarrow.ArrowException)
+        of_pyarrow = isinstance(error, pyarrow.ArrowException) and not no_memory
         of_worker = isinstance(error, MemoryError | RuntimeError) or getattr(error, "errno", None) is not None
         _end({"error": f"{type(error).__name__}: {str(error)[:600]}", "worker": of_worker and not of_pyarrow})
+
+
+def _bound_memory() -> bool:
+    """Bound the memory of this process; return False if the worker bounds it to less."""
+    with contextlib.suppress(OSError):  # where the system ends somebody for want of memory, it is not to be the task
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    bounds = resource.getrlimit(resource.RLIMIT_DATA)
+    if any(bound not in (resource.RLIM_INFINITY, -1) and bound < MOST_MEMORY for bound in bounds):
+        return False
+    resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY, bounds[1]))
+    return True
 
 
 def _line(out: Any, value: dict[str, Any]) -> None:
@@ -87,5 +107,6 @@ def _batches(stripes: int, schema: Any) -> Iterator[Any]:
                 columns.update(part)
             stripe = pyarrow.RecordBatch.from_arrays([columns.pop(name) for name in schema.names], schema=schema)
             stripe.validate(full=True)  # that texts are UTF-8, which neither the reader nor DuckDB checks
-            for first in range(0, stripe.num_rows, _BATCH_ROWS):
-                yield stripe.slice(first, _BATCH_ROWS)
+            step = max(1, min(_BATCH_ROWS, stripe.num_rows * _BATCH_BYTES // max(1, stripe.nbytes)))
+            for first in range(0, stripe.num_rows, step):
+                yield stripe.slice(first, step)

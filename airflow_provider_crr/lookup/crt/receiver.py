@@ -17,8 +17,18 @@ from airflow_provider_crr.lookup.http_answers import joined, may_be_too_long
 from airflow_provider_crr.lookup.pace import Pace
 from airflow_provider_crr.replication.status import ObjectReplication, without_answer
 
-#: How the runtime calls headers that are not UTF-8; boto3 reads them as ISO-8859-1.
-_UNREADABLE = frozenset({"AWS_ERROR_UNKNOWN", "AWS_ERROR_CRT_CALLBACK_EXCEPTION", "AWS_ERROR_HTTP_CALLBACK_FAILURE"})
+#: How the runtime calls an answer that it cannot read, of which boto3 says what it is: one that is no HTTP, or whose
+#: Transfer-Encoding it does not know, and one with headers that are not UTF-8, which boto3 reads as ISO-8859-1.
+_UNREADABLE = frozenset(
+    {
+        "AWS_ERROR_CRT_CALLBACK_EXCEPTION",
+        "AWS_ERROR_HTTP_CALLBACK_FAILURE",
+        "AWS_ERROR_HTTP_PROTOCOL_ERROR",
+        "AWS_ERROR_UNKNOWN",
+    }
+)
+#: How the names of its errors of TLS begin. A server may also refuse the client after the handshake.
+_OF_TLS = "AWS_IO_TLS"
 
 
 class Receiver:
@@ -62,7 +72,8 @@ class Receiver:
         question.stream = None
         if not question.http_status or error:  # headers count only of a request that ended well
             self._connections.give_back(connection, usable=False)
-            if question.floods or getattr(error, "name", "") in _UNREADABLE:
+            name = str(getattr(error, "name", ""))
+            if question.floods or name in _UNREADABLE or name.startswith(_OF_TLS):
                 self._boto3.ask(question.obj, question.caller)
                 return
             late = time.monotonic() - question.sent_at > self.patience

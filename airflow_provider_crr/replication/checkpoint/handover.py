@@ -89,12 +89,13 @@ class Handover:
         )
         return self._known
 
-    def save(self, known: Checkpoint, *, waits: bool = True) -> None:
+    def save(self, known: Checkpoint, *, waits: bool = True, failed: bool = False) -> None:
         """
         Remember what is known, for :meth:`to_stored`.
 
         :param known: what is known.
         :param waits: not used: whoever hands over knows that the gate waits.
+        :param failed: not used, either.
         """
         self._known = known
 

@@ -12,7 +12,7 @@ import json
 import logging
 import zlib
 from collections.abc import Collection, Mapping
-from hashlib import blake2b
+from hashlib import sha256
 from itertools import islice
 from typing import Any
 
@@ -161,9 +161,9 @@ def digest(about: Mapping[str, Any], text: str) -> str:
     :param about: the other values, plain JSON.
     :param text: the text.
     """
-    return blake2b(json.dumps([about, text], sort_keys=True).encode(), digest_size=16).hexdigest()
+    return sha256(json.dumps([about, text], sort_keys=True).encode()).hexdigest()[:32]
 
 
-def short(error: Exception) -> str:
+def short(error: BaseException) -> str:
     """Return in a few words why something stored cannot be used, or not be stored."""
     return f"{type(error).__name__}: {told(error)[:200]}"

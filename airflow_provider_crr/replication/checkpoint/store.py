@@ -90,12 +90,14 @@ class Kept:
             log.warning("cannot read what was kept of earlier polls, asking for all again: %s", short(error))
             return None
 
-    def save(self, known: Checkpoint, *, waits: bool = True) -> None:
+    def save(self, known: Checkpoint, *, waits: bool = True, failed: bool = False) -> None:
         """
         Keep what is known.
 
         :param known: what is known; if that does not fit, what was kept before stays.
         :param waits: whether the gate waits for another poll.
+        :param failed: whether the gate has failed: its verdict stands, also when the store takes longer than the task
+            may, and Airflow's execution_timeout comes.
         :raises InvalidArgument: if each poll is a process of its own, and the next would not know the pinned versions.
         """
         whole = self._pin_versions and self._each_poll and waits
@@ -122,7 +124,9 @@ class Kept:
                     self._store.set(_key(number), parts[number])
             self._store.set(KEY, {**head, "digest": _digest(head, text), "text": parts[0]})
             self._text = text
-        except Exception as error:
+        except BaseException as error:
+            if not (failed or isinstance(error, Exception)):
+                raise
             log.warning("cannot keep what is finished, the next process may ask for all again: %s", short(error))
 
     def forget(self) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from hashlib import blake2b
+from hashlib import sha256
 from typing import Any, Protocol
 
 from airflow_provider_crr.replication.gate import GatePolicy, Outcome
@@ -40,11 +40,11 @@ class Question:
     def fingerprint(self) -> str:
         """Return a digest that differs from that of any other question."""
         about = [_JUDGED, asdict(self.policy), self.pin_versions, dict(self.whereabouts)]
-        digest = blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=MARK)
+        digest = sha256(json.dumps(about, sort_keys=True).encode())
         for kind, objects in (("object", self.targets.objects), ("pattern", self.targets.patterns)):
             for obj in in_order(objects):
                 digest.update(json.dumps([kind, obj.bucket, obj.key, obj.version_id]).encode())
-        return digest.hexdigest()
+        return digest.hexdigest()[: 2 * MARK]
 
     def done_states(self) -> frozenset[ObjectState]:
         """Return the states that the policy calls done."""
@@ -101,12 +101,13 @@ class Record(Protocol):
         :return: None if nothing is known, or it cannot be read.
         """
 
-    def save(self, known: Checkpoint, *, waits: bool = True) -> None:
+    def save(self, known: Checkpoint, *, waits: bool = True, failed: bool = False) -> None:
         """
         Keep what is known.
 
         :param known: what is known.
         :param waits: whether the gate waits for another poll.
+        :param failed: whether the gate has failed: then nothing is raised.
         """
 
     def forget(self) -> None:

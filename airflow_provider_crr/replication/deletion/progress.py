@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from hashlib import blake2b
+from hashlib import sha256
 from typing import Any
 
 from airflow_provider_crr.errors import LookupFailed
@@ -214,8 +214,8 @@ def _store_failed(action: str, error: Exception) -> LookupFailed:
 
 
 def _fingerprint(targets: Targets, versions: str, whereabouts: Mapping[str, Any]) -> str:
-    digest = blake2b(json.dumps([versions, dict(whereabouts)], sort_keys=True).encode(), digest_size=16)
+    digest = sha256(json.dumps([versions, dict(whereabouts)], sort_keys=True).encode())
     for kind, objects in (("object", targets.objects), ("pattern", targets.patterns)):
         for obj in sorted(objects, key=place):
             digest.update(json.dumps([kind, obj.bucket, obj.key, obj.version_id]).encode())
-    return digest.hexdigest()
+    return digest.hexdigest()[:32]

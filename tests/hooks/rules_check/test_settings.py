@@ -215,6 +215,21 @@ def test_role(s3: S3Server, hook: S3ReplicationHook, answer: Any, account: str, 
     assert (said == found) if isinstance(found, RoleState) else (isinstance(said, Unseen) and str(found) in said.why)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>"),
+        Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 180000\r\n\r\n" + b"<a>" * 60_000),
+        "<a>" * 30_000 + "</a>" * 30_000,
+    ],
+    ids=["no XML", "never closed", "nested deeply"],
+)
+def test_answer_of_iam_that_cannot_be_read_is_unseen(s3: S3Server, hook: S3ReplicationHook, answer: Any) -> None:
+    """It says nothing of the role, and does not end the check."""
+    s3.actions["GetRole"] = answer
+    assert isinstance(_Asked(hook).role(ARN), Unseen)
+
+
 def test_amazons_iam_is_not_asked_about_the_roles_of_others(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where only S3 has an endpoint of its own, as for MinIO, no request with its keys goes to AWS."""
     connection = json.loads(s3.airflow_connection_json())

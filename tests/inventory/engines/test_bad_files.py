@@ -89,6 +89,14 @@ def with_text(store: Store, text: str | bytes) -> Manifest:
         (GOOD.replace("COMPLETED", "PENDING").replace("2026-11-20T00:00:00.000Z", ""), "without LastModifiedDate"),
         (GOOD.replace("COMPLETED", "FAILED").replace('"k"', '"%ff"'), "UTF8"),
         (GOOD.replace('"k"', f'"{"k" * 3_000_000}"'), "Line: 1"),
+        *(
+            (GOOD.replace("COMPLETED", each).replace('"k"', f'"{"k" * 3073}"'), "1,024")
+            for each in ("COMPLETED", "FAILED")
+        ),
+        (GOOD.replace("COMPLETED", "FAILED").replace('"k"', f'"{"k" * 1025}"'), "1,024 bytes, or with a NUL"),
+        (GOOD.replace("COMPLETED", "FAILED").replace('"v1"', f'"{"v" * 1025}"'), "1,024 bytes, or with a NUL"),
+        (GOOD.replace("COMPLETED", "FAILED").replace('"k"', '"k%00k"'), "1,024 bytes, or with a NUL"),
+        (GOOD.replace('"k"', '"k%00k/x"'), "1,024 bytes, or with a NUL"),
     ],
 )
 def test_a_row_that_does_not_fit_is_refused(store: Store, tmp_path: Path, text: str | bytes, said: str) -> None:

@@ -124,6 +124,8 @@ def test_another_type_is_refused(
         ("last_modified_date", pa.array([MOMENT], pa.timestamp("us"))),
         ("last_modified_date", pa.array([MOMENT], pa.timestamp("us", "UTC"))),
         ("last_modified_date", pa.array([MOMENT], pa.timestamp("ns"))),
+        ("last_modified_date", pa.array([MOMENT], pa.timestamp("ns", "UTC"))),
+        ("last_modified_date", pa.array([MOMENT], pa.timestamp("us", "Asia/Kolkata"))),
     ],
     ids=str,
 )
@@ -196,3 +198,22 @@ def test_a_time_beyond_the_calendar_is_refused(store: Store, tmp_path: Path) -> 
     values = pa.array([2**53], pa.timestamp("ms"))
     manifest = held(store, "Parquet", with_column("last_modified_date", values))
     assert "after 9999" in str(refused(store, manifest, tmp_path))
+
+
+@pytest.mark.parametrize("file_format", ["ORC", "Parquet"])
+@pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "PENDING"])
+def test_names_that_s3_cannot_have_are_refused(store: Store, tmp_path: Path, file_format: str, status: str) -> None:
+    """A key of megabytes would be part of the XCom, and no database takes a NUL in JSON."""
+    for number, (name, value) in enumerate([("key", "k" * 5_000_000), ("version_id", "v" * 1025), ("key", "a\0b/k")]):
+        columns = COLUMNS | {name: pa.array([value]), "replication_status": pa.array([status])}
+        (tmp_path / str(number)).mkdir()
+        error = refused(store, held(store, file_format, list(columns.items())), tmp_path / str(number))
+        assert "of more than 1,024 bytes, or with a NUL" in str(error)
+
+
+@pytest.mark.parametrize("file_format", ["ORC", "Parquet"])
+def test_the_longest_names_of_s3_are_read(store: Store, file_format: str) -> None:
+    """A key and a version id may have 1,024 bytes each."""
+    columns = COLUMNS | {"key": pa.array(["ü" * 512]), "version_id": pa.array(["v" * 1024])}
+    oldest: Any = summarize_local(store.s3, held(store, file_format, list(columns.items()))).oldest_pending
+    assert oldest.uri == f"s3://{SOURCE}/{'ü' * 512}?versionId={'v' * 1024}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import resource
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ from airflow_provider_crr.errors import (
     OutOfMemory,
 )
 from airflow_provider_crr.inventory.delivery import Announced
+from airflow_provider_crr.inventory.engines import csv_text
 from airflow_provider_crr.inventory.engines.duckdb_connection import duckdb_errors
 from airflow_provider_crr.inventory.limits import Limits
 from airflow_provider_crr.inventory.render import render
@@ -187,3 +189,30 @@ def test_a_moment_without_utc_is_refused(text: str) -> None:
         Announced.from_dict({"until": text, "reports": []})
     assert moment("9999-12-31T23:59:59+05:00", "newer_than") is not None
     assert moment("0001-01-01T00:00:00Z", "newer_than") == datetime(1, 1, 1, tzinfo=UTC)
+
+
+def test_a_worker_without_room_for_a_thread_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit of processes is no fault of the report, and no raw RuntimeError."""
+
+    def refuse(*_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    manifest = store.hold(report())
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(CrrError, match="can't start new thread") as raised:
+        summarize_local(store.s3, manifest)
+    assert not isinstance(raised.value, InventoryError)
+
+
+def test_no_memory_to_unpack_a_file_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that cannot be unpacked for want of memory may be whole."""
+
+    class NoMemory:
+        eof = False
+
+        def decompress(self, *_: Any) -> bytes:
+            raise MemoryError
+
+    monkeypatch.setattr(csv_text, "_gzip_decompressor", NoMemory)
+    with pytest.raises(OutOfMemory):
+        summarize_local(store.s3, store.hold(report()))
