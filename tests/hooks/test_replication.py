@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -103,6 +104,46 @@ def test_a_client_certificate_and_its_key_are_a_list_in_json(
         assert hook.get_replication_status("s3://b/k").state is ObjectState.COMPLETED
         found = hook.get_replication_statuses(["s3://b/k", "s3://b/l"])
         assert {answer.state for answer in found} == {ObjectState.COMPLETED}
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({"proxies": "http://proxy:3128"}, "the proxy cannot be used: AttributeError"),
+        ({"proxies": {"http": 3128}}, "the proxy cannot be used: AttributeError"),
+        ({"proxies": {"http": "http://somebody:half#of@proxy:3128"}}, "the proxy cannot be used: LocationParseError"),
+        ({"proxies": {"http": "http://somebody:half/of@proxy:3128"}}, "the proxy cannot be used: LocationParseError"),
+        ({"proxies": {"http": "http://[::1"}}, "the proxy cannot be used: ValueError"),
+        ({"client_cert": ["/only/one.pem"]}, "client_cert is .*/only/one.pem.*, and no file with both"),
+        ({"client_cert": {"cert": "/one.pem"}}, "client_cert is "),
+        ({"connect_timeout": "5"}, "Timeout value connect was 5"),
+    ],
+)
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_setting_that_can_never_work_is_said_at_once(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any], says: str, count: int
+) -> None:
+    """It is no UNKNOWN to wait for, and no raw error, for one object or several; and half a password is not shown."""
+    connection = json.loads(s3.airflow_connection_json())
+    connection["extra"]["config_kwargs"] = config
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
+    with pytest.raises(LookupFailed, match=says) as raised:
+        list(S3ReplicationHook().get_replication_statuses([f"s3://b/{number}" for number in range(count)]))
+    assert not raised.value.passing
+    assert "half" not in "".join(traceback.format_exception(raised.value)).replace(str(config), "")
+    assert s3.requests == []
+
+
+def test_a_proxy_of_the_environment_that_can_never_be_used_is_said_at_once(
+    s3: S3Server, hook: S3ReplicationHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A password with a "#" that is not encoded makes a URL that nobody can read; none of it is shown."""
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("http_proxy", "http://somebody:half#of@proxy:3128")
+    with pytest.raises(LookupFailed, match="the proxy cannot be used") as raised:
+        hook.get_replication_status("s3://b/k")
+    assert "half" not in "".join(traceback.format_exception(raised.value))
 
 
 @pytest.mark.parametrize("body", ["<ReplicationConfiguration/>", "<Something/>"])
