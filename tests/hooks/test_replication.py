@@ -20,6 +20,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from airflow_provider_crr.errors import BucketNotFound, InvalidArgument, LookupFailed
+from airflow_provider_crr.hooks.batch_operations import S3BatchOperationsHook
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.replication.gate import GatePolicy, Outcome
 from airflow_provider_crr.replication.poller import Watch
@@ -80,6 +81,21 @@ def test_connection_that_yields_no_client_is_our_error(monkeypatch: pytest.Monke
         with pytest.raises(LookupFailed, match="connect by the connection 'aws_default'") as raised:
             ask()
         assert isinstance(raised.value.__cause__, EndpointConnectionError)
+
+
+def test_an_endpoint_of_s3_alone_is_asked_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What service_config names for S3, as a VPC endpoint, is asked for one object and for several, and for no job."""
+    with S3Server() as server:
+        server.default = lambda bucket, key, version: stored("COMPLETED")
+        connection = json.loads(server.airflow_connection_json())
+        connection["extra"]["service_config"] = {"s3": {"endpoint_url": connection["extra"].pop("endpoint_url")}}
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
+        hook = S3ReplicationHook()
+        found = [hook.get_replication_status("s3://b/k"), *hook.get_replication_statuses(["s3://b/1", "s3://b/2"])]
+        assert [answer.state for answer in found] == [ObjectState.COMPLETED] * 3
+        assert len(server.heads()) == 3
+        jobs: Any = S3BatchOperationsHook().get_conn()
+        assert jobs.meta.endpoint_url == "https://s3-control.eu-west-1.amazonaws.com"
 
 
 @pytest.mark.parametrize("given", ["connection", "argument"])
