@@ -132,7 +132,11 @@ def test_a_client_certificate_and_its_key_are_a_list_in_json(
         ({"proxies": {"http": "http://[::1"}}, "the proxy cannot be used: ValueError"),
         ({"client_cert": ["/only/one.pem"]}, "client_cert is .*/only/one.pem.*, and no file with both"),
         ({"client_cert": {"cert": "/one.pem"}}, "client_cert is "),
-        ({"connect_timeout": "5"}, "Timeout value connect was 5"),
+        ({"connect_timeout": "5"}, "Timeout value connect was 5.* Correct the setting that this names"),
+        (
+            {"s3": {"use_accelerate_endpoint": True}},
+            "custom endpoint .* Accelerate. Correct the setting that this names",
+        ),
     ],
 )
 @pytest.mark.parametrize("count", [1, 2])
