@@ -33,6 +33,7 @@ class ConnectedHook(AwsBaseHook):
             keeps its connections where its answers cannot be held to their questions.
         """
         from airflow_provider_crr.lookup.client_pairing import pairing_of
+        from airflow_provider_crr.lookup.own_faults import raise_for_proxy
 
         with self._connecting():
             _ = self.conn_config  # read in this thread: a triggerer cannot read connections in the one that waits
@@ -45,6 +46,7 @@ class ConnectedHook(AwsBaseHook):
                 raise no_credentials(None, "none were found", self._connection)
         name_connection(client, self._connection)
         pairing_of(client)  # before anything is asked through it, lists and reports included
+        raise_for_proxy(client)
         ask_without_userinfo(client)
         return client
 
@@ -99,7 +101,9 @@ def _name_both_files(config: Any) -> None:
     from botocore.config import Config
 
     named = getattr(config.botocore_config, "client_cert", None)
-    if isinstance(named, list):
+    if named and not isinstance(named, str | tuple):
+        if not isinstance(named, list) or len(named) != 2:
+            raise ValueError(f"client_cert is {named!r}, and no file with both, nor a list of certificate and key")
         config.botocore_config = config.botocore_config.merge(Config(client_cert=tuple(named)))
 
 

@@ -130,7 +130,7 @@ class BotoAsker:
         pairing_of(client)
         # With more requests at once than the pool has connections, most would open a new one. There are twice as many
         # threads, because some hold an answer until its connection has shown that nothing follows, while others ask.
-        at_once = min(MAX_THREADS, client.meta.config.max_pool_connections)
+        at_once = max(1, min(MAX_THREADS, client.meta.config.max_pool_connections))
         self.limit = 2 * at_once
         self.little = a_little(at_once)
         self._turns = Semaphore(at_once)

@@ -7,6 +7,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_crr.errors import LookupFailed
+from airflow_provider_crr.s3.error_origin import shorten
+from airflow_provider_crr.text.legible import told
 
 _DOTS = frozenset({".", ".."})
 
@@ -40,6 +42,27 @@ def raise_for_files(connection: Any, error: Exception) -> None:
         raise LookupFailed(
             f"the client certificate cannot be used: {certificate}: {fault}",
             remedy="Let client_cert in the connection's config_kwargs name a certificate and its key, unencrypted",
+        ) from error
+
+
+def raise_for_proxy(client: Any) -> None:
+    """
+    Raise our error if a client's proxy can never be used. botocore would find that out only when it sends a request.
+
+    :param client: a boto3 client.
+    :raises LookupFailed: if the mapping of schemes to URLs, such a URL, or a file for it cannot be read.
+    """
+    session, asked = client._endpoint.http_session, client.meta.endpoint_url
+    try:
+        proxy = session._proxy_config.proxy_url_for(asked)
+        if proxy:
+            session._get_connection_manager(asked, proxy)
+    except Exception as error:
+        shorten(error)
+        raise LookupFailed(
+            f"the proxy cannot be used: {type(error).__name__}: {told(error).rstrip('.')}",
+            remedy='Let proxies in the connection\'s config_kwargs map "https" or "http" to a URL, or correct'
+            " HTTPS_PROXY or HTTP_PROXY; name and password in it are percent-encoded",
         ) from error
 
 

@@ -128,6 +128,8 @@ def _not_asked(error: Exception, uri: str | None, action: str) -> CrrError:
     said = _said(error)
     if not who:
         remedy = "Run the task again; if it stays, check the connection's endpoint and the network"
+        if not passing:
+            remedy = "Correct the setting that this names, in the task, the connection or the environment"
         if isinstance(error, boto.InvalidRegionError):
             remedy = "Write a Region, such as eu-west-1, as region_name of the task or of the connection"
         return LookupFailed(f"{begun}: {said}", uri=uri, remedy=remedy, passing=passing)

@@ -205,6 +205,8 @@ def is_on_the_way(error: Exception) -> bool:
 def is_of_an_answer(error: Exception) -> bool:
     """Return whether an error arose while an answer was waited for or read."""
     places = [(f"{frame.f_globals.get('__name__')}.", frame.f_code.co_name) for frame in _frames(error)]
+    if ("botocore.httpsession.", "__init__") in places:  # a client was made, of settings that are not what they must be
+        return False
     return any(
         module.startswith(_READS) or (module, function) == ("botocore.endpoint.", "_get_response")
         for module, function in places

@@ -33,6 +33,8 @@ _USERINFO = re.compile(
     r"""(?:[^\s/?#<>]{0,1000}@|[^\s/?#<>"':@]{0,1000}:[^\s<>"']{0,1000}@)""",
     re.IGNORECASE,
 )
+#: What urllib3 quotes of a URL that it cannot read: also a name with half a password, where that has a "#" or a "/".
+_UNREAD = re.compile(r"(Failed to parse: ).*?(?= is not a valid host or port|$)", re.MULTILINE)
 _WORD = re.compile(r"\S*")
 
 
@@ -96,8 +98,9 @@ def message(text: str) -> str:
 
 
 def mask_userinfo(text: str) -> str:
-    """Return the text with ``***`` in the place of each name and password in a URL."""
-    return _USERINFO.sub(r"\1***@", text) if "@" in text else text
+    """Return the text with ``***`` in the place of each name and password in a URL, and of a URL that was not read."""
+    masked = _USERINFO.sub(r"\1***@", text) if "@" in text else text
+    return _UNREAD.sub(r"\1***", masked)
 
 
 def _looked_at(text: str, longest: int) -> str:

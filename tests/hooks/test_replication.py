@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from airflow_provider_crr.errors import BucketNotFound, InvalidArgument, LookupFailed
+from airflow_provider_crr.hooks.batch_operations import S3BatchOperationsHook
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.replication.gate import GatePolicy, Outcome
 from airflow_provider_crr.replication.poller import Watch
@@ -81,6 +83,21 @@ def test_connection_that_yields_no_client_is_our_error(monkeypatch: pytest.Monke
         assert isinstance(raised.value.__cause__, EndpointConnectionError)
 
 
+def test_an_endpoint_of_s3_alone_is_asked_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What service_config names for S3, as a VPC endpoint, is asked for one object and for several, and for no job."""
+    with S3Server() as server:
+        server.default = lambda bucket, key, version: stored("COMPLETED")
+        connection = json.loads(server.airflow_connection_json())
+        connection["extra"]["service_config"] = {"s3": {"endpoint_url": connection["extra"].pop("endpoint_url")}}
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
+        hook = S3ReplicationHook()
+        found = [hook.get_replication_status("s3://b/k"), *hook.get_replication_statuses(["s3://b/1", "s3://b/2"])]
+        assert [answer.state for answer in found] == [ObjectState.COMPLETED] * 3
+        assert len(server.heads()) == 3
+        jobs: Any = S3BatchOperationsHook().get_conn()
+        assert jobs.meta.endpoint_url == "https://s3-control.eu-west-1.amazonaws.com"
+
+
 @pytest.mark.parametrize("given", ["connection", "argument"])
 def test_a_client_certificate_and_its_key_are_a_list_in_json(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str
@@ -103,6 +120,50 @@ def test_a_client_certificate_and_its_key_are_a_list_in_json(
         assert hook.get_replication_status("s3://b/k").state is ObjectState.COMPLETED
         found = hook.get_replication_statuses(["s3://b/k", "s3://b/l"])
         assert {answer.state for answer in found} == {ObjectState.COMPLETED}
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({"proxies": "http://proxy:3128"}, "the proxy cannot be used: AttributeError"),
+        ({"proxies": {"http": 3128}}, "the proxy cannot be used: AttributeError"),
+        ({"proxies": {"http": "http://somebody:half#of@proxy:3128"}}, "the proxy cannot be used: LocationParseError"),
+        ({"proxies": {"http": "http://somebody:half/of@proxy:3128"}}, "the proxy cannot be used: LocationParseError"),
+        ({"proxies": {"http": "http://[::1"}}, "the proxy cannot be used: ValueError"),
+        ({"client_cert": ["/only/one.pem"]}, "client_cert is .*/only/one.pem.*, and no file with both"),
+        ({"client_cert": {"cert": "/one.pem"}}, "client_cert is "),
+        ({"connect_timeout": "5"}, "Timeout value connect was 5.* Correct the setting that this names"),
+        (
+            {"s3": {"use_accelerate_endpoint": True}},
+            "custom endpoint .* Accelerate. Correct the setting that this names",
+        ),
+    ],
+)
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_setting_that_can_never_work_is_said_at_once(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any], says: str, count: int
+) -> None:
+    """It is no UNKNOWN to wait for, and no raw error, for one object or several; and half a password is not shown."""
+    connection = json.loads(s3.airflow_connection_json())
+    connection["extra"]["config_kwargs"] = config
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
+    with pytest.raises(LookupFailed, match=says) as raised:
+        list(S3ReplicationHook().get_replication_statuses([f"s3://b/{number}" for number in range(count)]))
+    assert not raised.value.passing
+    assert "half" not in "".join(traceback.format_exception(raised.value)).replace(str(config), "")
+    assert s3.requests == []
+
+
+def test_a_proxy_of_the_environment_that_can_never_be_used_is_said_at_once(
+    s3: S3Server, hook: S3ReplicationHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A password with a "#" that is not encoded makes a URL that nobody can read; none of it is shown."""
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("http_proxy", "http://somebody:half#of@proxy:3128")
+    with pytest.raises(LookupFailed, match="the proxy cannot be used") as raised:
+        hook.get_replication_status("s3://b/k")
+    assert "half" not in "".join(traceback.format_exception(raised.value))
 
 
 @pytest.mark.parametrize("body", ["<ReplicationConfiguration/>", "<Something/>"])

@@ -175,6 +175,11 @@ def test_error_stays_the_same_between_trigger_and_task() -> None:
         (f"HTTPS://{USER}:{PASSWORD}@h", "HTTPS://***@h"),
         (f"Invalid endpoint: {USER}:{PASSWORD}@h:9000", "Invalid endpoint: ***@h:9000"),
         (f"{{'http': 'http://{USER}:{PASSWORD}@h'}}", "{'http': 'http://***@h'}"),
+        (
+            f"Failed to parse: '{USER}:p' is not a valid host or port",
+            "Failed to parse: *** is not a valid host or port",
+        ),
+        (f"Failed to parse: http://{USER}:p#{PASSWORD}@h", "Failed to parse: ***"),
         ("s3://b/a:b@c", "s3://b/a:b@c"),
         ("https://b.s3.amazonaws.com/mail@x", "https://b.s3.amazonaws.com/mail@x"),
         ("http://h:9000/b/k", "http://h:9000/b/k"),
