@@ -61,7 +61,7 @@ def refuse_locked(client: Any, bucket: str, uri: str) -> None:
     try:
         answer = client.get_object_lock_configuration(Bucket=bucket)
     except (BotoCoreError, ClientError) as error:  # usually, s3:GetBucketObjectLockConfiguration is not allowed
-        if isinstance(error, ClientError) and error.response["Error"]["Code"] == "NoSuchBucket":
+        if isinstance(error, ClientError) and answered(error)[0] == "NoSuchBucket":
             raise no_such_bucket(uri) from error
         log.debug("cannot see whether %s has a default retention: %s", bucket, told(error))
         return
