@@ -44,8 +44,12 @@ def test_refusals_tell_the_region_as_well() -> None:
         region_of(Client(404), "landing")
 
 
-def test_refusal_to_tell_of_object_lock_without_a_code_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [b"<Error/>", b"<Error><Code><a>1</a></Code></Error>"])
+def test_refusal_to_tell_of_object_lock_without_a_code_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch, error: bytes
+) -> None:
     """Whether a report can be written there is not proven then, and what follows would say so."""
-    with RawServer(b"HTTP/1.1 403 Forbidden\r\nx-amz-request-id: 1\r\nContent-Length: 8\r\n\r\n<Error/>") as server:
+    head = b"HTTP/1.1 403 Forbidden\r\nx-amz-request-id: 1\r\nContent-Length: %d\r\n\r\n" % len(error)
+    with RawServer(head + error) as server:
         monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
         refuse_locked(S3ReplicationHook().get_conn(), "b", "s3://b/reports/")
