@@ -56,12 +56,12 @@ def refuse_locked(client: Any, bucket: str, uri: str) -> None:
     :raises InvalidArgument: if S3 says that it has one. Any other answer proves nothing and raises nothing.
     :raises BucketNotFound: if S3 says that there is no such bucket.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import ClientError
 
     try:
         answer = client.get_object_lock_configuration(Bucket=bucket)
-    except (BotoCoreError, ClientError) as error:  # usually, s3:GetBucketObjectLockConfiguration is not allowed
-        if isinstance(error, ClientError) and error.response["Error"]["Code"] == "NoSuchBucket":
+    except Exception as error:  # usually, s3:GetBucketObjectLockConfiguration is not allowed
+        if isinstance(error, ClientError) and answered(error)[0] == "NoSuchBucket":
             raise no_such_bucket(uri) from error
         log.debug("cannot see whether %s has a default retention: %s", bucket, told(error))
         return

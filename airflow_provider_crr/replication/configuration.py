@@ -14,6 +14,7 @@ from typing import Any
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.replication.rules import ReplicationRule
 from airflow_provider_crr.s3.client_errors import translated
+from airflow_provider_crr.s3.error_origin import answered
 from airflow_provider_crr.s3.objects import is_arn
 from airflow_provider_crr.s3.stores import server_of
 from airflow_provider_crr.text.legible import told
@@ -108,7 +109,7 @@ def read_configuration(client: Any, bucket: str) -> ReplicationConfiguration:
         try:
             found = client.get_bucket_replication(Bucket=bucket)
         except ClientError as error:
-            if error.response["Error"]["Code"] == "ReplicationConfigurationNotFoundError":
+            if answered(error)[0] == "ReplicationConfigurationNotFoundError":
                 return ReplicationConfiguration(server=_server(error.response))
             raise
     try:

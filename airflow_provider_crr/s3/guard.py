@@ -117,7 +117,7 @@ class Guard:
         before, _thread.guard = current(), self
         try:
             yield
-        except LookupFailed:
+        except (LookupFailed, StopIteration):  # the latter is no error: steps have ended, and say how
             raise
         except Exception as error:
             if not self._awaited and not isinstance(error, TimeUp):

@@ -29,8 +29,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Seconds that may be spent on it. In a triggerer Airflow's own timeout may be near, and other gates wait.
-SECONDS = {WORKER: 300.0, TRIGGERER: 20.0}
+#: Seconds that may be spent on it.
+SECONDS = {WORKER: 20.0, TRIGGERER: 20.0}
+#: Bytes of a list for each of which a worker has another second, and its most seconds in all. Not a triggerer: there
+#: Airflow's own timeout may be near, and other gates wait.
+_A_SECOND, _MOST = 1_000_000, 300.0
 #: States that say that S3 refused whoever asked.
 _REFUSED = frozenset({ObjectState.FORBIDDEN.value, ObjectState.UNREADABLE.value})
 
@@ -93,7 +96,7 @@ class GateEvidence:
     def leave(self, deciding: Collection[str]) -> Left:
         """Write the list, and say who has asked if S3 refused."""
         try:
-            with until(Deadline(SECONDS[self._where])):
+            with until(Deadline(self._seconds())):
                 written, remarks = self._write()
                 asker = asked(self._hook, self._where) if _REFUSED.intersection(deciding) else ""
             return Left(asker, remarks, written)
@@ -102,6 +105,11 @@ class GateEvidence:
             return Left(remarks=self._not_written(told(error)))
         finally:
             self._close()
+
+    def _seconds(self) -> float:
+        if self._where == TRIGGERER or self._file is None:
+            return SECONDS[self._where]
+        return float(min(_MOST, SECONDS[WORKER] + self._file.tell() / _A_SECOND))
 
     def _write(self) -> tuple[str | None, tuple[str, ...]]:
         if self._uri is None or (self._writer is None and not self._unnoted):

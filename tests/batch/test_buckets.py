@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_crr.batch.buckets import region_of
+from airflow_provider_crr.batch.buckets import refuse_locked, region_of
 from airflow_provider_crr.errors import BucketNotFound, LookupFailed
+from airflow_provider_crr.hooks.replication import S3ReplicationHook
+from tests.support.raw_server import RawServer
 
 
 class Client:
@@ -40,3 +42,14 @@ def test_refusals_tell_the_region_as_well() -> None:
     assert region_of(Client(403), "landing") is None
     with pytest.raises(BucketNotFound):
         region_of(Client(404), "landing")
+
+
+@pytest.mark.parametrize("error", [b"<Error/>", b"<Error><Code><a>1</a></Code></Error>"])
+def test_refusal_to_tell_of_object_lock_without_a_code_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch, error: bytes
+) -> None:
+    """Whether a report can be written there is not proven then, and what follows would say so."""
+    head = b"HTTP/1.1 403 Forbidden\r\nx-amz-request-id: 1\r\nContent-Length: %d\r\n\r\n" % len(error)
+    with RawServer(head + error) as server:
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
+        refuse_locked(S3ReplicationHook().get_conn(), "b", "s3://b/reports/")

@@ -259,6 +259,19 @@ def test_denied_rules_leave_the_verdict(s3: S3Server, hook: S3ReplicationHook) -
     assert "s3:GetReplicationConfiguration" in verdict.failure()
 
 
+@pytest.mark.parametrize("status", [b"403 Forbidden", b"404 Not Found", b"500 Internal Server Error"])
+def test_refusal_of_the_rules_without_a_code_leaves_the_verdict(
+    s3: S3Server, hook: S3ReplicationHook, status: bytes
+) -> None:
+    """An error of S3's that names no code, as of a proxy, is no answer about the rules, and ends no gate."""
+    s3.default = lambda bucket, key, version: stored()
+    said = b"HTTP/1.1 " + status + b"\r\nx-amz-request-id: 1\r\nContent-Length: 8\r\n\r\n<Error/>"
+    s3.replication["b"] = Answer(raw=said)
+    verdict = watch(hook, ["s3://b/k"]).sweep()
+    assert verdict.outcome is Outcome.FAIL
+    assert "why is not known" in verdict.failure()
+
+
 def test_finished_objects_are_not_asked_again(s3: S3Server, hook: S3ReplicationHook) -> None:
     """Of explicit objects, a later sweep asks only for those that are not finished."""
     s3.answers["b", "fast"] = stored("COMPLETED")

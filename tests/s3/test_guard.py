@@ -120,6 +120,21 @@ def test_generator_returns_what_it_returns() -> None:
         assert ended.value.value == "end"
 
 
+def test_steps_that_end_though_they_were_hung_up_say_how() -> None:
+    """Who can do without what did not come in time has a result, and the end of the steps is no error."""
+
+    def elements() -> Generator[None, None, str]:
+        try:
+            Connection().wait()
+        except ConnectionError:
+            return "without it"
+        yield
+
+    with pytest.raises(StopIteration) as ended, until(Deadline(0.1)):
+        next(elements())
+    assert ended.value.value == "without it"
+
+
 FORKED = """
 import os, sys, threading
 from airflow_provider_crr.errors import LookupFailed

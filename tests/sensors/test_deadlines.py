@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from airflow.exceptions import AirflowRescheduleException
 
+from airflow_provider_crr.failures import ReplicationFailed
 from airflow_provider_crr.hooks.replication import S3ReplicationHook
 from airflow_provider_crr.sensors.base import PollingSensor
 from airflow_provider_crr.sensors.inventory import S3InventorySensor
@@ -23,7 +24,7 @@ from airflow_provider_crr.tasks.compat import AirflowSensorTimeout
 from airflow_provider_crr.triggers.inventory_report import S3InventoryReportTrigger
 from tests.support.deferring import deferral
 from tests.support.polling import until
-from tests.support.s3_server import S3Server, stored
+from tests.support.s3_server import Answer, S3Server, stored
 from tests.support.stopwatch import Stopwatch
 from tests.support.stuck import DRIP, StuckServer
 
@@ -158,6 +159,29 @@ def test_a_trigger_ends_with_the_timeout(stuck: StuckServer, kind: str) -> None:
     assert event["status"] == endings.TIMEOUT
     assert tells(event["message"], kind), event["message"]
     until(lambda: not threads(), "no thread is left", seconds=3)
+
+
+@pytest.mark.parametrize("mode", ["poke", "deferrable"])
+def test_a_reason_that_does_not_come_in_time_takes_no_verdict_away(monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    """All answers came, and the rules that would explain them did not: the gate fails, and does not time out."""
+    opened = threading.Event()
+    with S3Server() as server:
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", server.airflow_connection_json())
+        server.default = lambda bucket, key, version: stored()
+        server.replication["b"] = Answer(gate=opened)
+        sensor = SENSORS["one"](deferrable=mode == "deferrable", timeout=3 * TIME)
+        if mode == "poke":
+            with pytest.raises(ReplicationFailed, match="1 NONE"):
+                sensor.execute({"ti": Instance()})
+        else:
+            trigger = triggered(sensor)
+
+            async def run() -> list[Any]:
+                return [event.payload async for event in trigger.run()]
+
+            (event,) = asyncio.run(run())
+            assert event["status"] == endings.FAILED, event["message"]
+        opened.set()
 
 
 @pytest.fixture

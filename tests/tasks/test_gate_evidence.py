@@ -18,10 +18,11 @@ from airflow_provider_crr.replication.gate import GatePolicy
 from airflow_provider_crr.replication.poller import Watch
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
 from airflow_provider_crr.replication.targets import Targets
+from airflow_provider_crr.s3.deadline import Deadline
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.tasks import gate_evidence
 from airflow_provider_crr.tasks.gate_evidence import GateEvidence
-from airflow_provider_crr.tasks.who import WORKER
+from airflow_provider_crr.tasks.who import TRIGGERER, WORKER
 from tests.support.s3_server import Answer, S3Server, stored
 from tests.support.stuck import StuckServer
 
@@ -142,3 +143,22 @@ def test_what_a_killed_gate_left_is_removed_by_the_next_one(tmp_path: Path, monk
     assert len(list(tmp_path.iterdir())) == 1
     evidence.begin()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_long_list_has_more_time_on_a_worker(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short list that S3 does not take holds a failed gate for seconds only; a million versions have longer."""
+    given: list[float] = []
+
+    class Noted(Deadline):
+        def __init__(self, seconds: float) -> None:
+            given.append(seconds)
+            super().__init__(seconds)
+
+    monkeypatch.setattr(gate_evidence, "Deadline", Noted)
+    monkeypatch.setattr(gate_evidence, "_A_SECOND", 1)
+    for where in (WORKER, TRIGGERER):
+        for key in ("a", "a" * 100, "a" * 500):
+            evidence = GateEvidence(S3ReplicationHook(), where=where, failed_manifest_uri=URI)
+            evidence.note(failed(key))
+            evidence.leave(["FAILED"])
+    assert given == [20 + len("b,a,v\n"), 20 + len("b,a,v\n") + 99, 300, 20, 20, 20]

@@ -11,6 +11,7 @@ from airflow_provider_crr.replication.rules_check.look import RoleState, Unseen
 from airflow_provider_crr.replication.rules_check.trust import lets_s3_assume
 from airflow_provider_crr.s3.deadline import Deadline, until
 from airflow_provider_crr.s3.endpoint import is_at_amazon
+from airflow_provider_crr.s3.error_origin import answered
 from airflow_provider_crr.text.legible import told
 
 
@@ -46,8 +47,8 @@ def role_state(hook: S3ReplicationHook, arn: str, deadline: Deadline) -> RoleSta
             return unseen(f"IAM has another role of this name: {told(found['Arn'])}")
         return RoleState.TRUSTS_S3 if lets_s3_assume(found["AssumeRolePolicyDocument"]) else RoleState.TRUSTS_OTHERS
     except ClientError as error:
-        code, operation = error.response["Error"]["Code"], error.operation_name
-        return unseen(f"AWS answered {told(code)} to {operation}")
+        code, _, status = answered(error)
+        return unseen(f"AWS answered {code or f'HTTP {status}'} to {error.operation_name}")
     except Exception as error:  # also a parser's, of whatever answers in the place of IAM
         return unseen(told(error) if isinstance(error, CrrError) else f"{type(error).__name__}: {told(error)}")
 

@@ -17,6 +17,7 @@ from airflow_provider_crr.replication.rules_check.findings import RulesReport
 from airflow_provider_crr.replication.rules_check.look import Archiving, Encryption, RoleState, Unseen, Versioning
 from airflow_provider_crr.s3.client_errors import translated
 from airflow_provider_crr.s3.deadline import Deadline, until
+from airflow_provider_crr.s3.error_origin import answered
 from airflow_provider_crr.text.legible import told
 
 T = TypeVar("T")
@@ -180,7 +181,7 @@ class _Asked:
                     hook = self._hook if bucket == self._source else self._elsewhere
                     return ask(hook._brief_client)
                 except ClientError as error:
-                    if none is not None and error.response["Error"]["Code"] == none[0]:
+                    if none is not None and answered(error)[0] == none[0]:
                         return none[1]
                     raise
         except BucketNotFound as error:

@@ -19,6 +19,7 @@ from airflow_provider_crr.errors import BucketNotFound, LookupFailed
 from airflow_provider_crr.replication.rules import ReplicationRule
 from airflow_provider_crr.s3.client_errors import translated
 from airflow_provider_crr.s3.endpoint import is_amazons
+from airflow_provider_crr.s3.error_origin import answered
 from airflow_provider_crr.s3.objects import S3Object
 from airflow_provider_crr.s3.stores import store_of
 
@@ -135,7 +136,7 @@ class DeleteRules:
                 try:
                     response = self._client.get_bucket_replication(Bucket=bucket)
                 except ClientError as error:
-                    if error.response["Error"]["Code"] == "ReplicationConfigurationNotFoundError":
+                    if answered(error)[0] == "ReplicationConfigurationNotFoundError":
                         return _Rules()
                     raise
             return _understood(response[_RAW], response["ReplicationConfiguration"].get("Rules", ()))

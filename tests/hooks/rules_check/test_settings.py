@@ -221,8 +221,9 @@ def test_role(s3: S3Server, hook: S3ReplicationHook, answer: Any, account: str, 
         Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>"),
         Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 180000\r\n\r\n" + b"<a>" * 60_000),
         "<a>" * 30_000 + "</a>" * 30_000,
+        Answer(raw=b"HTTP/1.1 403 No\r\nContent-Length: 39\r\n\r\n<ErrorResponse><Error/></ErrorResponse>\n"),
     ],
-    ids=["no XML", "never closed", "nested deeply"],
+    ids=["no XML", "never closed", "nested deeply", "no code"],
 )
 def test_answer_of_iam_that_cannot_be_read_is_unseen(s3: S3Server, hook: S3ReplicationHook, answer: Any) -> None:
     """It says nothing of the role, and does not end the check."""
