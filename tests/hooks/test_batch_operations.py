@@ -165,6 +165,15 @@ def test_token_that_was_used_and_whose_job_is_not_listed(s3control: S3ControlSer
     assert s3control.count("CreateJob") == 1
 
 
+def test_list_of_jobs_that_does_not_go_on_is_an_error(s3control: S3ControlServer) -> None:
+    """A page that is given again and again, as by a cache, is not read for ever."""
+    s3control.answers = {"ListJobs": [listed([("other", "Active")], next_token="more")] * 9}
+    with pytest.raises(LookupFailed, match="the same jobs again and again") as caught:
+        hook().find_job(REQUEST.description)
+    assert caught.value.passing
+    assert s3control.count("ListJobs") == 2
+
+
 def test_account_is_that_of_the_connection(s3control: S3ControlServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Unless one is given, STS tells it, once."""
     identity = (

@@ -233,3 +233,15 @@ def test_a_process_forked_amid_a_lookup_asks_through_boto3(server: S3Server) -> 
         assert in_child(work) == expected
         assert len(list(answers)) == 599
     assert server.faults() == []
+
+
+def test_object_that_cannot_be_asked_for_is_an_error_of_this_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the Common Runtime raises before a request is sent, the lookup ends with an error that says so."""
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("1029 (AWS_IO_...): no")
+
+    monkeypatch.setattr("airflow_provider_crr.lookup.crt.session.Runtime.connect", refuse)
+    with S3Server() as server, pytest.raises(LookupFailed, match="could not be asked: RuntimeError: 1029") as caught:
+        list(choose_lookup(server.client())(objects(3)))
+    assert caught.value.passing
