@@ -11,10 +11,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from airflow_provider_crr.errors import CrrError, InvalidArgument, InventoryError
 from airflow_provider_crr.inventory import workspace
+from airflow_provider_crr.inventory.engines.duckdb_connection import connect
 from airflow_provider_crr.inventory.engines.duckdb_engine import Engine
 from local_aws.inventory import write_report
 from tests.inventory.rows import CREATED_AT, SOURCE, row
@@ -217,3 +219,26 @@ def test_where_no_directory_can_be_made_the_place_is_named(store: Store, tmp_pat
             summarized(store, "CSV", tmp_path, tmp_path / name)
         assert not isinstance(raised.value, InventoryError)
         assert isinstance(raised.value.__cause__, OSError)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SET enable_external_access = true",
+        "RESET enable_external_access",
+        "SET allowed_directories = ['/']",
+        "SET allowed_paths = ['/etc/passwd']",
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "COPY (SELECT 1) TO '{parent}/outside.csv'",
+        "LOAD httpfs",
+    ],
+)
+def test_no_statement_leaves_the_workspace(tmp_path: Path, statement: str) -> None:
+    """Whatever a statement says, DuckDB reads and writes in the one directory, and that is not changed again."""
+    with (
+        workspace.workspace(tmp_path) as (_, name),
+        connect(name, "100MB", 1) as connection,
+        pytest.raises(duckdb.Error),
+    ):
+        connection.execute(statement.format(parent=tmp_path)).fetchall()
+    assert list(tmp_path.iterdir()) == []

