@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_crr.batch.job import Job
 from airflow_provider_crr.tasks.former_jobs import Asking
 
-NOW = datetime.now(UTC)
+NOW = timedelta()
 HOUR = timedelta(hours=1)
 
 
@@ -40,14 +40,16 @@ def test_job_that_somebody_else_cancelled_is_not_former() -> None:
 @pytest.mark.parametrize(
     ("created", "began", "former"),
     [
-        (NOW - HOUR, NOW, True),
-        (NOW, NOW - HOUR, False),
-        (NOW - timedelta(minutes=5), NOW, False),  # clocks differ
-        (NOW, NOW + 2 * HOUR, False),  # the scheduler's clock is wrong: a new job would be former at once, for ever
+        (-HOUR, NOW, True),
+        (NOW, -HOUR, False),
+        (-timedelta(minutes=5), NOW, False),  # clocks differ
+        (NOW, 2 * HOUR, False),  # the scheduler's clock is wrong: a new job would be former at once, for ever
         (None, NOW, False),
-        (NOW - HOUR, None, False),
+        (-HOUR, None, False),
     ],
 )
-def test_job_from_before_the_run_is_former(created: datetime | None, began: datetime | None, former: bool) -> None:
+def test_job_from_before_the_run_is_former(created: timedelta | None, began: timedelta | None, former: bool) -> None:
     """The run was deleted, and came again under its id."""
-    assert Asking(run_began=began).is_former(Job("j", "Complete", created_at=created)) == former
+    now = datetime.now(UTC)
+    created_at, run_began = (None if each is None else now + each for each in (created, began))
+    assert Asking(run_began=run_began).is_former(Job("j", "Complete", created_at=created_at)) == former

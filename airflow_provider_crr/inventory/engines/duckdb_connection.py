@@ -107,7 +107,7 @@ def duckdb_errors(uri: str) -> Iterator[None]:
         raise error_class(
             f"DuckDB could not go on: {_short(error)}",
             uri=uri,
-            remedy="Give it a higher memory_limit, or a work_dir with room",
+            remedy="Give a work_dir with more room, or a smaller prefix_depth",
         ) from error
     except (duckdb.Error, RuntimeError, MemoryError) as error:
         said = _short(error)

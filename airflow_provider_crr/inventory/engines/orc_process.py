@@ -68,7 +68,7 @@ def main(fields: list[str]) -> None:
 
 def _bound_memory() -> bool:
     """Bound the memory of this process; return False if the worker bounds it to less."""
-    with contextlib.suppress(OSError):  # where the system ends somebody for want of memory, it is not to be the task
+    with contextlib.suppress(OSError):  # where memory runs out, the system shall end this process, and not the task
         Path("/proc/self/oom_score_adj").write_text("1000")
     bounds = resource.getrlimit(resource.RLIMIT_DATA)
     if any(bound not in (resource.RLIM_INFINITY, -1) and bound < MOST_MEMORY for bound in bounds):
