@@ -129,6 +129,7 @@ def test_steps_that_end_though_they_were_hung_up_say_how() -> None:
         except ConnectionError:
             return "without it"
         yield
+        return "not hung up"
 
     with pytest.raises(StopIteration) as ended, until(Deadline(0.1)):
         next(elements())
