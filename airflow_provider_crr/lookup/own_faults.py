@@ -53,10 +53,13 @@ def raise_for_proxy(client: Any) -> None:
     :raises LookupFailed: if the mapping of schemes to URLs, such a URL, or a file for it cannot be read.
     """
     session, asked = client._endpoint.http_session, client.meta.endpoint_url
+    proxies, manager_of = getattr(session, "_proxy_config", None), getattr(session, "_get_connection_manager", None)
+    if proxies is None or manager_of is None:  # a botocore that has them elsewhere
+        return
     try:
-        proxy = session._proxy_config.proxy_url_for(asked)
+        proxy = proxies.proxy_url_for(asked)
         if proxy:
-            session._get_connection_manager(asked, proxy)
+            manager_of(asked, proxy)
     except Exception as error:
         shorten(error)
         raise LookupFailed(
