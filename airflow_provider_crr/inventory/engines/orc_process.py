@@ -26,6 +26,8 @@ _FILE = "/dev/fd/0"
 _BATCH_ROWS, _BATCH_BYTES = 100_000, 64_000_000
 #: What the process may have. A stripe is in memory as a whole, and that of a file of 160 kB may need gigabytes.
 MOST_MEMORY = 4 * 1024**3
+#: Words of ORC's errors where there is no memory; of damage zlib says "Data error".
+_NO_MEMORY = ("Memory error", "Stream error in ZlibDecompressionStream", "bad_alloc")
 #: Exit status of a process that wrote why it failed to standard error.
 SAID = 3
 
@@ -57,13 +59,13 @@ def main(fields: list[str]) -> None:
     except InventoryFileInvalid as error:
         _end({"refused": error.message})
     except Exception as error:
-        no_memory = isinstance(error, pyarrow.ArrowMemoryError)
+        no_memory = isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY)
         if no_memory and is_bounded:
             _end({"refused": f"reading it takes more than {MOST_MEMORY:,} bytes of memory"})
         # An error of the system has a number. pyarrow's errors about the bytes have none, or are ArrowExceptions.
-        of_pyarrow = isinstance(error, pyarrow.ArrowException) and not no_memory
-        of_worker = isinstance(error, MemoryError | RuntimeError) or getattr(error, "errno", None) is not None
-        _end({"error": f"{type(error).__name__}: {str(error)[:600]}", "worker": of_worker and not of_pyarrow})
+        of_system = isinstance(error, RuntimeError) or getattr(error, "errno", None) is not None
+        of_worker = no_memory or (of_system and not isinstance(error, pyarrow.ArrowException))
+        _end({"error": f"{type(error).__name__}: {str(error)[:600]}", "worker": of_worker})
 
 
 def _bound_memory() -> bool:

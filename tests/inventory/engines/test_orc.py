@@ -181,8 +181,8 @@ def test_the_reading_process_ends_with_the_reading(store: Store, tmp_path: Path)
 
 @pytest.fixture(scope="module")
 def many_alike() -> bytes:
-    """An ORC file of a few kilobytes, whose one stripe has two million rows."""
-    count = 200_000
+    """An ORC file of a few kilobytes, whose one stripe has eight million rows."""
+    count = 800_000
     columns = {name: pa.repeat(values[0], count) for name, values in COLUMNS.items()}
     out = io.BytesIO()
     writer = orc.ORCWriter(out, compression="zlib", dictionary_key_size_threshold=1.0, stripe_size=1 << 30)
@@ -210,11 +210,11 @@ def test_what_a_file_may_take_of_memory_is_bounded(
     """A file of a few kilobytes would fill the memory of the worker: it is refused, and the bound is named."""
     assert len(many_alike) < 100_000
     manifest = store.replace(store.hold(report("ORC")), 1, many_alike)
-    assert summarize_local(store.s3, manifest).volume.objects == 4 + 2_000_000
+    assert summarize_local(store.s3, manifest).volume.objects == 4 + 8_000_000
     module = "airflow_provider_crr.inventory.engines.orc_process"
-    bounded(monkeypatch, f"sys.modules['{module}'].MOST_MEMORY = 150_000_000")
+    bounded(monkeypatch, f"sys.modules['{module}'].MOST_MEMORY = 250_000_000")
     error = refused(store, manifest, tmp_path)
-    assert "more than 150,000,000 bytes of memory" in str(error)
+    assert "more than 250,000,000 bytes of memory" in str(error)
     assert error.uri == manifest.file_uri(manifest.files[1])
 
 
@@ -223,7 +223,7 @@ def test_a_bound_of_the_worker_is_the_workers(
 ) -> None:
     """Where the worker gives its processes less, the report is not blamed for it."""
     manifest = store.replace(store.hold(report("ORC")), 1, many_alike)
-    limit = "import resource; resource.setrlimit(resource.RLIMIT_DATA, (150_000_000, 150_000_000))"
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_DATA, (250_000_000, 250_000_000))"
     bounded(monkeypatch, limit)
     error = refused(store, manifest, tmp_path, CrrError)
     assert not isinstance(error, InventoryError)
