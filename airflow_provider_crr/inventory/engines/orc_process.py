@@ -59,11 +59,11 @@ def main(fields: list[str]) -> None:
     except InventoryFileInvalid as error:
         _end({"refused": error.message})
     except Exception as error:
-        no_memory = isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY)
+        no_memory = isinstance(error, pyarrow.ArrowMemoryError) or any(words in str(error) for words in _NO_MEMORY)
         if no_memory and is_bounded:
             _end({"refused": f"reading it takes more than {MOST_MEMORY:,} bytes of memory"})
         # An error of the system has a number. pyarrow's errors about the bytes have none, or are ArrowExceptions.
-        of_system = isinstance(error, RuntimeError) or getattr(error, "errno", None) is not None
+        of_system = isinstance(error, MemoryError | RuntimeError) or getattr(error, "errno", None) is not None
         of_worker = no_memory or (of_system and not isinstance(error, pyarrow.ArrowException))
         _end({"error": f"{type(error).__name__}: {str(error)[:600]}", "worker": of_worker})
 
