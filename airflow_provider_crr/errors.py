@@ -7,6 +7,7 @@ that end a task without a retry derive from an error of Airflow's, too: see :mod
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 from airflow_provider_crr.text import legible
@@ -22,7 +23,7 @@ class CrrError(Exception):
 
     Its text is always legible, bounded, and without the name and password of a URL. One that ends a lookup says by
     ``not_sent`` about how many of the objects that the lookup has read no HEAD was sent for certain. One that says that
-    S3 denied access has ``is_denied``.
+    S3 denied access has ``is_denied``; one that passes by itself has ``passing``.
 
     :param message: what is wrong, one sentence without a full stop.
     :param uri: the S3 URI that it is about, or None.
@@ -31,6 +32,7 @@ class CrrError(Exception):
 
     not_sent = 0
     is_denied = False
+    passing = False
 
     def __init__(self, message: str, *, uri: str | None = None, remedy: str | None = None) -> None:
         self.message = legible.message(message)
@@ -151,6 +153,15 @@ class BatchManifestInvalid(InvalidArgument):
 
 class CompletionReportInvalid(CrrError):
     """The completion report of an S3 Batch Operations job cannot be trusted; nothing of it was counted."""
+
+
+def of_disk(code: int | None) -> type[CrrError]:
+    """
+    Return the class for an error of the worker's disk.
+
+    :param code: the system's number of the error: no room, no quota, and a file that is too large are a full disk.
+    """
+    return DiskFull if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else CrrError
 
 
 def from_dict(data: dict[str, Any]) -> CrrError:

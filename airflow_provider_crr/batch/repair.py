@@ -142,7 +142,7 @@ class Repair:
                 try:
                     self._jobs.cancel_job(self.job_id, f"{job.total} objects, more than max_objects")
                 except CrrError as error:
-                    if _passes(error):
+                    if error.passing:
                         raise
                     said.append(f"it waits to be confirmed, and could not be cancelled: {error}")
                 self._failure = "\n  ".join(said)
@@ -163,7 +163,7 @@ class Repair:
             try:
                 why = self._why_tasks_failed(job)
             except CrrError as error:
-                if _passes(error) and not over:
+                if error.passing and not over:
                     raise
                 why = [_UNREAD.format(error)]
             if why is None and not over:
@@ -208,7 +208,7 @@ class Repair:
         try:
             why = self._why_tasks_failed(job)
         except CrrError as error:
-            if _passes(error) or job.failed <= most:
+            if error.passing or job.failed <= most:
                 raise
             why = [_UNREAD.format(error)]
         # Both count the same, or one of them is wrong.
@@ -242,7 +242,3 @@ class Repair:
 
     def _is_over(self, job: Job, limit: timedelta) -> bool:
         return self._clock() >= (job.ended_at or self._clock()) + limit
-
-
-def _passes(error: CrrError) -> bool:
-    return bool(getattr(error, "passing", False))

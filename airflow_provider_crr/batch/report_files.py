@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from traceback import clear_frames
 from typing import IO, Any
 from weakref import finalize
 
@@ -25,7 +23,8 @@ from airflow_provider_crr.batch.completion_report import (
 from airflow_provider_crr.batch.csv_rows import LONGEST_ROW
 from airflow_provider_crr.batch.job import COMPLETE, Job
 from airflow_provider_crr.batch.manifest_check import Checked, check
-from airflow_provider_crr.errors import BatchManifestInvalid, CrrError, DiskFull, LookupFailed
+from airflow_provider_crr.errors import BatchManifestInvalid, CrrError, LookupFailed, of_disk
+from airflow_provider_crr.s3 import whole_objects
 from airflow_provider_crr.s3.client_errors import translated
 from airflow_provider_crr.s3.etags import opaque
 from airflow_provider_crr.s3.objects import S3Object, split_uri
@@ -98,8 +97,7 @@ def _close(spool: Any) -> None:
 
 
 def _no_room(error: OSError, uri: str) -> CrrError:
-    error_class = DiskFull if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else CrrError
-    return error_class(
+    return of_disk(error.errno)(
         f"a temporary file for the completion report cannot be written: {error}",
         uri=uri,
         remedy="Let the worker's TMPDIR name a directory with more room",
@@ -182,15 +180,9 @@ def _open(client: Any, uri: str, *, what: str = "the completion report") -> Iter
     missing = _Missing("no such object", uri=uri)
     with translated(uri, f"read {what}", permission="s3:GetObject", missing=missing):
         try:
-            try:
-                answer = client.get_object(Bucket=bucket, Key=key)
-            except ValueError as error:
-                clear_frames(error.__traceback__)  # one holds an answer that botocore could not read, and left open
-                raise
+            answer = whole_objects.get_object(client, bucket, key)
             with closing(answer["Body"]) as body:
-                said = answer["ResponseMetadata"]
-                # Without a length, nobody would see that it breaks off. S3 always tells it.
-                if said["HTTPStatusCode"] != 200 or not said["HTTPHeaders"].get("content-length", "").isdigit():
+                if whole_objects.size_of(answer) is None:
                     raise _broken(what, "is not whole", uri)
                 yield body, answer
         except (HTTPError, HTTPException) as error:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from airflow_provider_crr.cli.objects import connect
 from airflow_provider_crr.cli.process import ExitCode, command, to_json
-from airflow_provider_crr.errors import InvalidArgument
+from airflow_provider_crr.errors import InvalidArgument, of_disk
 from airflow_provider_crr.s3.objects import is_s3_uri, split_uri
 from airflow_provider_crr.text import humanize
 
@@ -25,7 +25,6 @@ _FETCHES = "before-parameter-build.s3.GetObject"
 @command
 def summarize(args: Namespace, out: TextIO) -> ExitCode:
     """Summarize one report. The exit code does not depend on what it says."""
-    from airflow_provider_crr.inventory.disk_errors import error_class
     from airflow_provider_crr.inventory.engines.choice import choose_summarizer
     from airflow_provider_crr.inventory.engines.summarizer import SummaryRequest
     from airflow_provider_crr.inventory.render import render
@@ -44,7 +43,7 @@ def summarize(args: Namespace, out: TextIO) -> ExitCode:
         try:
             page.write_text(render(summary, "html"), encoding="utf-8")
         except OSError as error:
-            raise error_class(error.errno)(
+            raise of_disk(error.errno)(
                 f"cannot write {page}: {error.strerror}", remedy="Give --html another file"
             ) from error
     print(to_json(summary.to_dict(), indent=2) if args.json else render(summary, "text").rstrip("\n"), file=out)

@@ -7,15 +7,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from airflow_provider_crr.errors import CrrError, DiskFull
+from airflow_provider_crr.errors import CrrError, DiskFull, of_disk
 
-#: No room, no quota, or a file larger than the process may write.
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 #: The system's words for its errors, and their numbers: DuckDB's exceptions have the words only.
 _WORDS = {
     os.strerror(code): code
     for code in (
-        *_FULL, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOENT,
+        errno.ENOSPC, errno.EDQUOT, errno.EFBIG,
+        errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOENT,
         errno.ENOTDIR, errno.ENOMEM, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENAMETOOLONG,
     )
 }  # fmt: skip
@@ -36,11 +35,6 @@ def disk_errors(uri: str | None = None) -> Iterator[None]:
         raise refused(error.errno, str(error), uri) from error
 
 
-def error_class(code: int | None) -> type[CrrError]:
-    """Return the class for an error of the system, by its number."""
-    return DiskFull if code in _FULL else CrrError
-
-
 def refused(code: int | None, said: str, uri: str | None) -> CrrError:
     """
     Return the error for a temporary file that the disk refused.
@@ -49,7 +43,7 @@ def refused(code: int | None, said: str, uri: str | None) -> CrrError:
     :param said: the error in words.
     :param uri: what was to be written, or None.
     """
-    if error_class(code) is DiskFull:
+    if of_disk(code) is DiskFull:
         return DiskFull(f"the disk is full: {said}", uri=uri, remedy="Give a work_dir, or a TMPDIR, with more room")
     return CrrError(
         f"temporary files cannot be written or read: {said}",

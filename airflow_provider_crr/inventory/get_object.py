@@ -6,11 +6,9 @@ An answer counts only if it is whole and S3's; otherwise the object is asked for
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from traceback import clear_frames
 from typing import Any, TypeVar
 
 from airflow_provider_crr.errors import (
@@ -20,7 +18,7 @@ from airflow_provider_crr.errors import (
     InventoryNotFound,
     LookupFailed,
 )
-from airflow_provider_crr.s3 import error_origin
+from airflow_provider_crr.s3 import error_origin, whole_objects
 from airflow_provider_crr.s3.client_errors import translated
 from airflow_provider_crr.s3.objects import split_uri
 from airflow_provider_crr.s3.redirects import follow_once
@@ -32,7 +30,6 @@ FETCH_ATTEMPTS = 3
 _PAUSE = 0.2
 
 _WAIT_OR_NAME = "Wait until S3 has delivered the report, or name another one"
-_LENGTH = re.compile(r"[0-9]{1,18}")
 
 Result = TypeVar("Result")
 
@@ -93,14 +90,11 @@ def open_object(s3_client: Any, bucket: str, key: str, uri: str) -> Iterator[tup
     """
     follow_once(s3_client)
     with s3_errors(uri):
-        try:
-            answer = s3_client.get_object(Bucket=bucket, Key=key)
-        except Exception as error:
-            clear_frames(error.__traceback__)  # one holds an answer that botocore could not read, and left open
-            raise
+        answer = whole_objects.get_object(s3_client, bucket, key)
     with closing(answer["Body"]) as body:  # otherwise a body that is not read to its end keeps its connection
-        said = str(answer["ResponseMetadata"]["HTTPHeaders"].get("content-length"))
-        if answer["ResponseMetadata"]["HTTPStatusCode"] != 200 or not _LENGTH.fullmatch(said):
+        whole = whole_objects.size_of(answer)
+        if whole is None:
+            said = str(answer["ResponseMetadata"]["HTTPHeaders"].get("content-length"))
             raise broken_answer(f"Content-Length is {said[:40]}", uri)
 
         def read(size: int) -> bytes:
@@ -108,7 +102,7 @@ def open_object(s3_client: Any, bucket: str, key: str, uri: str) -> Iterator[tup
                 chunk: bytes = body.read(size)
                 return chunk
 
-        yield read, int(said)
+        yield read, whole
 
 
 def read_object(s3_client: Any, uri: str, *, limit: int) -> bytes:

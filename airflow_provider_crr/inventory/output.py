@@ -8,8 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_crr.errors import InvalidArgument, LookupFailed
-from airflow_provider_crr.inventory import disk_errors
+from airflow_provider_crr.errors import InvalidArgument, LookupFailed, of_disk
 from airflow_provider_crr.s3.client_errors import translated
 from airflow_provider_crr.s3.objects import is_s3_uri, split_uri, text
 
@@ -130,8 +129,7 @@ def write(client: Any, uri: str, source: Path, content_type: str, extra_args: Ma
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, path)
         except OSError as error:
-            error_class = disk_errors.error_class(error.errno)
-            raise error_class(
+            raise of_disk(error.errno)(
                 f"cannot write: {error}", uri=uri, remedy="Name a place that the worker may write to, and with room"
             ) from error
         return

@@ -112,7 +112,7 @@ class ReadOnce:
         try:
             return goes_on(self.get_replication_rules(answer.object.bucket), answer)
         except CrrError as error:
-            return answer.state is ObjectState.FAILED or getattr(error, "passing", False)
+            return answer.state is ObjectState.FAILED or error.passing
 
     def tried_by(self, answer: ObjectReplication) -> str:
         """
@@ -124,12 +124,12 @@ class ReadOnce:
         """
         unanswered = (known for known in self._known.values() if isinstance(known, CrrError))
         new = answer.object.bucket not in self._known
-        if new and any(getattr(error, "passing", False) for error in unanswered):
+        if new and any(error.passing for error in unanswered):
             return ""
         try:
             return tried_by(self.get_replication_rules(answer.object.bucket), answer)
         except CrrError as error:
-            return "" if getattr(error, "passing", False) else f"the rule is not known: {error.message}"
+            return "" if error.passing else f"the rule is not known: {error.message}"
 
     def why_no_status(self, answer: ObjectReplication) -> str:
         """Return why an object has no replication status; rules that cannot be read are no error here."""

@@ -191,7 +191,7 @@ def goes_on(error: CrrError, *, silent_fail: bool) -> bool:
     :param error: what kept the poll from asking.
     :param silent_fail: whether the user wants to wait out every such error.
     """
-    return silent_fail or getattr(error, "passing", False)
+    return silent_fail or error.passing
 
 
 def could_not_ask(error: CrrError) -> dict[str, Any]:

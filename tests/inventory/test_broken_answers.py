@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gc
+import socket
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
+import boto3
 import pytest
 
 from airflow_provider_crr.errors import InventoryManifestInvalid, LookupFailed
@@ -153,3 +156,22 @@ def test_half_a_surrogate_pair_is_no_text(name: str) -> None:
     assert before in body
     with pytest.raises(InventoryManifestInvalid, match=name):
         parsed(body.replace(before, before + b"\\ud800" if before[-1:] != b'"' else b'"landing\\ud800"', 1))
+
+
+def test_who_did_not_answer_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An STS that cannot be reached while an object is asked for is told as such, and not as the inventory's fault."""
+    with socket.socket() as unused:  # bound, and nobody listens
+        unused.bind(("127.0.0.1", 0))
+        nowhere = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        (tmp_path / "config").write_text(
+            "[profile reader]\nrole_arn = arn:aws:iam::111122223333:role/reader\n"
+            "source_profile = own\nservices = near\n"
+            "[profile own]\naws_access_key_id = a\naws_secret_access_key = b\n"
+            f"[services near]\nsts =\n  endpoint_url = {nowhere}\n"
+        )
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+        monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+        client = boto3.Session(profile_name="reader", region_name="eu-west-1").client("s3", endpoint_url=nowhere)
+        with pytest.raises(LookupFailed, match="no answer of STS") as failed:
+            get_object.read_object(client, "s3://reports/manifest.json", limit=10)
+    assert failed.value.passing

@@ -187,7 +187,7 @@ class _Asked:
         except BucketNotFound as error:
             return Unseen(about, str(error))
         except CrrError as error:
-            if getattr(error, "passing", False):
+            if error.passing:
                 self._silent.add(bucket)
             return Unseen(about, str(error))
         except (KeyError, TypeError, AttributeError, IndexError) as error:  # of a store that only resembles S3
