@@ -163,3 +163,17 @@ def test_fork_has_a_watcher_of_its_own() -> None:
     """A process that is forked while another thread watches has its waits ended as well."""
     ran = subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED], capture_output=True, text=True, timeout=120)
     assert ran.returncode == 0, ran.stderr
+
+
+def test_what_was_ended_first_is_said() -> None:
+    """Whatever else is hung up before the error is on its way out: it says for what the thread had waited."""
+    stop, other = Event(), Connection()
+    with pytest.raises(LookupFailed, match="stopped before there was an answer"), until(stop):
+        guard = current()
+        assert guard is not None
+        guard.watch(other)
+        first = guard.ended("there was an answer")
+        stop.set()
+        guard.tick()
+        assert other.over.is_set()
+        raise ConnectionError("as a library wraps it") from first
