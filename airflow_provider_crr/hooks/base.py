@@ -33,7 +33,7 @@ class ConnectedHook(AwsBaseHook):
             keeps its connections where its answers cannot be held to their questions.
         """
         from airflow_provider_crr.lookup.client_pairing import pairing_of
-        from airflow_provider_crr.lookup.own_faults import raise_for_proxy
+        from airflow_provider_crr.lookup.own_faults import raise_for_settings
 
         with self._connecting():
             _ = self.conn_config  # read in this thread: a triggerer cannot read connections in the one that waits
@@ -46,7 +46,7 @@ class ConnectedHook(AwsBaseHook):
                 raise no_credentials(None, "none were found", self._connection)
         name_connection(client, self._connection)
         pairing_of(client)  # before anything is asked through it, lists and reports included
-        raise_for_proxy(client)
+        raise_for_settings(client)
         ask_without_userinfo(client)
         return client
 

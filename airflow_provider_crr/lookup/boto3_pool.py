@@ -12,6 +12,18 @@ from airflow_provider_crr.lookup.own_faults import raise_for_target
 from airflow_provider_crr.lookup.pairing import Endpoint, Pairing
 
 
+def _own_context() -> Any:
+    """
+    Return a TLS context for one connection, made as botocore makes the one that a session's connections share.
+
+    urllib3 loads the client certificate into the context whenever it connects. A context that other threads use must
+    not be changed (OpenSSL, SSL_CTX_new(3), notes): handshakes fail, or the process ends by SIGSEGV.
+    """
+    from botocore.httpsession import create_urllib3_context
+
+    return create_urllib3_context()
+
+
 class RestedQueue(LifoQueue):  # type: ignore[type-arg]
     """The idle connections of a pool, the one that rested longest first, and None for each that may still be opened."""
 
@@ -48,6 +60,8 @@ class PairingPool:
     def _new_conn(self) -> Any:
         connection = super()._new_conn()  # type: ignore[misc]
         connection.exchange = self.exchange
+        if getattr(connection, "cert_file", None):
+            connection.ssl_context = _own_context()
         return connection
 
     def _get_conn(self, *args: Any, **kwargs: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from os import PathLike
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -45,14 +46,21 @@ def raise_for_files(connection: Any, error: Exception) -> None:
         ) from error
 
 
-def raise_for_proxy(client: Any) -> None:
+def raise_for_settings(client: Any) -> None:
     """
-    Raise our error if a client's proxy can never be used. botocore would find that out only when it sends a request.
+    Raise our error if a client's proxy or ``verify`` can never be used. botocore finds out when it sends a request.
 
     :param client: a boto3 client.
-    :raises LookupFailed: if the mapping of schemes to URLs, such a URL, or a file for it cannot be read.
+    :raises LookupFailed: if the mapping of schemes to URLs, such a URL, or a file for it cannot be read, or if
+        ``verify`` is neither a truth value nor a path.
     """
     session, asked = client._endpoint.http_session, client.meta.endpoint_url
+    verify = getattr(session, "_verify", None)
+    if asked.startswith("https:") and verify and not isinstance(verify, (bool, str, PathLike)):
+        raise LookupFailed(
+            f"no certificates can be trusted: verify is {told(repr(verify))}",
+            remedy="Let verify, in the connection or the argument, be true, false, or name a file of PEM certificates",
+        )
     proxies, manager_of = getattr(session, "_proxy_config", None), getattr(session, "_get_connection_manager", None)
     if proxies is None or manager_of is None:  # a botocore that has them elsewhere
         return
@@ -62,11 +70,17 @@ def raise_for_proxy(client: Any) -> None:
             manager_of(asked, proxy)
     except Exception as error:
         shorten(error)
-        raise LookupFailed(
-            f"the proxy cannot be used: {type(error).__name__}: {told(error).rstrip('.')}",
-            remedy='Let proxies in the connection\'s config_kwargs map "https" or "http" to a URL, or correct'
-            " HTTPS_PROXY or HTTP_PROXY; name and password in it are percent-encoded",
-        ) from error
+        raise _bad_proxy(f"{type(error).__name__}: {told(error).rstrip('.')}") from error
+    if proxy and "://" in proxy.partition("://")[2]:  # botocore has put http:// before socks5://
+        raise _bad_proxy("botocore knows http:// and https:// proxies only")
+
+
+def _bad_proxy(why: str) -> LookupFailed:
+    return LookupFailed(
+        f"the proxy cannot be used: {why}",
+        remedy='Let proxies in the connection\'s config_kwargs map "https" or "http" to a URL, or correct'
+        " HTTPS_PROXY or HTTP_PROXY; name and password in it are percent-encoded",
+    )
 
 
 def raise_for_target(target: str) -> None:

@@ -243,6 +243,21 @@ def test_a_server_that_asks_for_a_certificate(private: Identity, tmp_path: Path,
                     ask(client, objects)
 
 
+def test_threads_that_show_a_certificate_do_not_disturb_each_other(private: Identity, tmp_path: Path) -> None:
+    """Many connections that shake hands at once, each with the client's certificate, are all trusted."""
+    context = private.server(tmp_path)
+    context.load_verify_locations(cadata=private.pem.decode())
+    context.verify_mode = ssl.CERT_REQUIRED
+    mine = identity(private, name="client", ca=False)
+    both, trusted = tmp_path / "both.pem", tmp_path / "trusted.pem"
+    both.write_bytes(mine.pem + mine.key_pem)
+    trusted.write_bytes(private.pem)
+    with serving(context) as server:
+        for _ in range(25):
+            client = server.client(verify=str(trusted), retries={"total_max_attempts": 1}, client_cert=str(both))
+            assert ask(client, [S3Object("b", f"k{n}") for n in range(30)]) == {"COMPLETED"}
+
+
 class Gatekeeper:
     """
     Passes boto3's connections on to a server, and holds the runtime's at the door.

@@ -168,7 +168,8 @@ def test_fork_has_a_watcher_of_its_own() -> None:
 def test_what_was_ended_first_is_said() -> None:
     """Whatever else is hung up before the error is on its way out: it says for what the thread had waited."""
     stop, other = Event(), Connection()
-    with pytest.raises(LookupFailed, match="stopped before there was an answer"), until(stop):
+
+    def wait() -> None:
         guard = current()
         assert guard is not None
         guard.watch(other)
@@ -177,3 +178,6 @@ def test_what_was_ended_first_is_said() -> None:
         guard.tick()
         assert other.over.is_set()
         raise ConnectionError("as a library wraps it") from first
+
+    with pytest.raises(LookupFailed, match="stopped before there was an answer"), until(stop):
+        wait()

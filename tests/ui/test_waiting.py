@@ -171,25 +171,26 @@ def test_wait_says_how_it_stands(
 
 
 @pytest.mark.parametrize(
-    ("value", "state", "ended", "stands"),
+    ("value", "state", "seconds", "stands"),
     [
-        (waiting(deadline=moment(-10)), "failed", moment(-8), "timeout"),
-        (waiting(deadline=moment(600)), "failed", moment(-8), "ended"),
-        (waiting(deadline=None), "failed", moment(-8), "ended"),
-        (waiting(), "success", moment(-8), "ended"),  # a person has marked it so, while the gate was shut
-        (waiting(state="done"), "success", moment(-8), "done"),
-        (waiting(state="done"), "failed", moment(-8), "ended"),
-        (waiting(), "deferred", None, "waiting"),
-        (timed_out(), "failed", moment(-8), "timeout"),
+        (lambda: waiting(deadline=moment(-10)), "failed", -8, "timeout"),
+        (lambda: waiting(deadline=moment(600)), "failed", -8, "ended"),
+        (lambda: waiting(deadline=None), "failed", -8, "ended"),
+        (lambda: waiting(), "success", -8, "ended"),  # a person has marked it so, while the gate was shut
+        (lambda: waiting(state="done"), "success", -8, "done"),
+        (lambda: waiting(state="done"), "failed", -8, "ended"),
+        (lambda: waiting(), "deferred", None, "waiting"),
+        (lambda: timed_out(), "failed", -8, "timeout"),
     ],
 )
 def test_value_that_is_older_than_the_end_of_its_task_is_no_verdict(
-    tab: Tab, live: str, value: dict[str, Any], state: str, ended: str | None, stands: str
+    tab: Tab, live: str, value: Callable[[], dict[str, Any]], state: str, seconds: float | None, stands: str
 ) -> None:
     """What ended at the deadline was a timeout; of any other end a value that is older says nothing."""
     tab.open_alone("waiting", live, "gate")
     ask = "const [v, i] = arguments; return import('./progress.js').then(p => p.standing(v, i))"
-    assert tab.ask(ask, value, {"state": state, "end_date": ended}) == stands
+    ended = None if seconds is None else moment(seconds)
+    assert tab.ask(ask, value(), {"state": state, "end_date": ended}) == stands
 
 
 def test_gate_that_returned_something_also_shows_its_question(tab: Tab, airflow: Airflow) -> None:
