@@ -18,12 +18,14 @@ from botocore.exceptions import ParamValidationError
 from airflow_provider_crr.errors import InvalidArgument, LookupFailed
 from airflow_provider_crr.lookup import choice, shared_asker
 from airflow_provider_crr.lookup.dispatcher import Dispatcher
+from airflow_provider_crr.lookup.inquiry import Inquiry
 from airflow_provider_crr.lookup.shared_asker import SharedAsker
 from airflow_provider_crr.lookup.shared_lookup import WINDOW
 from airflow_provider_crr.replication.status import ObjectReplication, ObjectState
 from airflow_provider_crr.s3.deadline import Deadline
 from airflow_provider_crr.s3.objects import S3Object
 from tests.lookup.conftest import BOTO3
+from tests.support.polling import until
 from tests.support.s3_server import Answer, S3Server, stored
 from tests.support.stopwatch import Stopwatch
 
@@ -166,8 +168,9 @@ def test_throttling_slows_down_all(server: S3Server, fast: SharedAsker) -> None:
     assert {each.state for each in answers(fast.lookup(2000), objects(300))} == {ObjectState.UNKNOWN}
     throttled[0] = False
     began = time.monotonic()
-    answers(fast.lookup(2000), objects(300, prefix="l"))
-    assert time.monotonic() - began > 300 / 2000 * 1.3
+    answers(fast.lookup(2000), objects(900, prefix="l"))
+    # Three tenths slower, less what a slow machine lets the rate grow and catch up meanwhile.
+    assert time.monotonic() - began > 900 / 2000 * 1.05
 
 
 def test_what_cannot_be_asked_ends_only_its_own_lookup(server: S3Server, shared: SharedAsker) -> None:
@@ -193,12 +196,8 @@ def test_a_stopped_lookup_gives_what_came(server: S3Server, shared: SharedAsker)
     stop = threading.Event()
     found = shared.lookup(None)(objects(10), stop=stop)
     later = next(found)
-    assert not isinstance(later, ObjectReplication)
-    deadline = time.monotonic() + 60
-    while len(server.heads()) < 10:
-        assert time.monotonic() < deadline
-        later.wait(0.01)
-    time.sleep(0.3)  # for the answers, which wake nobody before the last one
+    assert isinstance(later, Inquiry)
+    until(lambda: len(later._answers) == 9, "nine answers", seconds=60)  # which wake nobody before the last one
     stop.set()
     came = []
 
