@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from queue import LifoQueue
 from typing import Any
 from weakref import WeakSet
@@ -10,18 +11,6 @@ from airflow_provider_crr.lookup.held_connections import held_connections, on_a_
 from airflow_provider_crr.lookup.http_answers import Doubtful
 from airflow_provider_crr.lookup.own_faults import raise_for_target
 from airflow_provider_crr.lookup.pairing import Endpoint, Pairing
-
-
-def _own_context() -> Any:
-    """
-    Return a TLS context for one connection, made as botocore makes the one that a session's connections share.
-
-    urllib3 loads the client certificate into the context whenever it connects. A context that other threads use must
-    not be changed (OpenSSL, SSL_CTX_new(3), notes): handshakes fail, or the process ends by SIGSEGV.
-    """
-    from botocore.httpsession import create_urllib3_context
-
-    return create_urllib3_context()
 
 
 class RestedQueue(LifoQueue):  # type: ignore[type-arg]
@@ -48,20 +37,35 @@ class RestedQueue(LifoQueue):  # type: ignore[type-arg]
 
 
 class PairingPool:
-    """Mixed into a pool of urllib3: gives out and takes back connections so that questions and answers stay paired."""
+    """
+    Mixed into a pool of urllib3: gives out and takes back connections so that questions and answers stay paired.
+
+    :param pairing: what the client knows of its endpoints.
+    :param pools: to which the pool adds itself.
+    :param make_context: makes a context for TLS.
+    """
 
     def __init__(
-        self, pairing: Pairing, pools: WeakSet[Any], host: str, port: int | None = None, **kwargs: Any
+        self,
+        pairing: Pairing,
+        pools: WeakSet[Any],
+        make_context: Callable[[], Any],
+        host: str,
+        port: int | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(host, port, **kwargs)  # type: ignore[call-arg]
+        self._make_context = make_context
         pools.add(self)  # a proxy's pools, too, although their manager is made only when it is used
         self.exchange = pairing.at(Endpoint(self.scheme, host.strip("[]"), port or 0))  # type: ignore[attr-defined]
 
     def _new_conn(self) -> Any:
         connection = super()._new_conn()  # type: ignore[misc]
         connection.exchange = self.exchange
-        if getattr(connection, "cert_file", None):
-            connection.ssl_context = _own_context()
+        if self.scheme == "https":  # type: ignore[attr-defined]
+            # Whenever it connects, urllib3 loads certificates into the context, which botocore has all threads share.
+            # OpenSSL forbids that (SSL_CTX_new(3), description): handshakes fail, or the process ends by SIGSEGV.
+            connection.ssl_context = self._make_context()
         return connection
 
     def _get_conn(self, *args: Any, **kwargs: Any) -> Any:

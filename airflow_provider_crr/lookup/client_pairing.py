@@ -60,7 +60,8 @@ def _pair(client: Any, session: Any) -> None:
     send_store_headers(client, pairing)
     end_in_time(client)
     pools: WeakSet[Any] = WeakSet()
-    ours = {scheme: _bound(session._pool_classes_by_scheme[scheme], pairing, pools) for scheme in _SCHEMES}
+    bound = (pairing, pools, session._get_ssl_context)
+    ours = {scheme: partial(_pool(session._pool_classes_by_scheme[scheme]), *bound) for scheme in _SCHEMES}  # type: ignore[misc]
     session._pool_classes_by_scheme.update(ours)
     for manager in (session._manager, *session._proxy_managers.values()):
         manager.pool_classes_by_scheme = session._pool_classes_by_scheme
@@ -69,10 +70,6 @@ def _pair(client: Any, session: Any) -> None:
     session._manager.pools = _closing(type(session._manager.pools))()  # type: ignore[arg-type]
     session._manager.pools.opened = pools
     setattr(session, _NAME, pairing)  # last, for other threads may use it from now on
-
-
-def _bound(base: type[Any], pairing: Pairing, pools: WeakSet[Any]) -> Any:
-    return partial(_pool(base), pairing, pools)  # type: ignore[misc, arg-type]
 
 
 @cache

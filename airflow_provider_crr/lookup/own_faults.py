@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from os import PathLike
 from typing import Any
@@ -11,6 +12,8 @@ from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.s3.error_origin import shorten
 from airflow_provider_crr.text.legible import told
 
+#: What botocore makes of another scheme than these: it puts http:// before it.
+_TWO_SCHEMES = re.compile(r"http://[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _DOTS = frozenset({".", ".."})
 
 
@@ -50,17 +53,18 @@ def raise_for_settings(client: Any) -> None:
     """
     Raise our error if a client's proxy or ``verify`` can never be used. botocore finds out when it sends a request.
 
-    :param client: a boto3 client.
+    :param client: a boto3 client; anything else, such as a test double, is taken as it is.
     :raises LookupFailed: if the mapping of schemes to URLs, such a URL, or a file for it cannot be read, or if
         ``verify`` is neither a truth value nor a path.
     """
+    from botocore.client import BaseClient
+
+    base: type[Any] = BaseClient
+    if not isinstance(client, base):
+        return
     session, asked = client._endpoint.http_session, client.meta.endpoint_url
-    verify = getattr(session, "_verify", None)
-    if asked.startswith("https:") and verify and not isinstance(verify, (bool, str, PathLike)):
-        raise LookupFailed(
-            f"no certificates can be trusted: verify is {told(repr(verify))}",
-            remedy="Let verify, in the connection or the argument, be true, false, or name a file of PEM certificates",
-        )
+    if asked.startswith("https:"):
+        _raise_for_verify(getattr(session, "_verify", None))
     proxies, manager_of = getattr(session, "_proxy_config", None), getattr(session, "_get_connection_manager", None)
     if proxies is None or manager_of is None:  # a botocore that has them elsewhere
         return
@@ -71,8 +75,19 @@ def raise_for_settings(client: Any) -> None:
     except Exception as error:
         shorten(error)
         raise _bad_proxy(f"{type(error).__name__}: {told(error).rstrip('.')}") from error
-    if proxy and "://" in proxy.partition("://")[2]:  # botocore has put http:// before socks5://
-        raise _bad_proxy("botocore knows http:// and https:// proxies only")
+    if proxy and _TWO_SCHEMES.match(proxy):
+        raise _bad_proxy("botocore knows http:// and https:// only, in small letters")
+
+
+def _raise_for_verify(verify: object) -> None:
+    """Raise our error for a ``verify`` that is refused with each request, or that, empty, would trust everybody."""
+    is_path = isinstance(verify, (str, bytes, PathLike)) and verify not in ("", b"")
+    if not (verify is None or isinstance(verify, bool) or is_path or verify == 0):
+        given = f"of type {type(verify).__name__}" if verify else "empty"
+        raise LookupFailed(
+            f"no certificates can be trusted: verify is {given}",
+            remedy="Let verify, in the connection or the argument, be true, false, or name a file of PEM certificates",
+        )
 
 
 def _bad_proxy(why: str) -> LookupFailed:

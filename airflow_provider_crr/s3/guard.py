@@ -64,8 +64,8 @@ class Guard:
         """
         Return the error for a wait that was ended.
 
-        :param awaited: what was waited for, as "the wait was stopped before ..." goes on; "" for what was ended
-            first.
+        :param awaited: what was waited for, as "the wait was stopped before ..." goes on; "" for what was told
+            before, or else for the connection that was hung up first.
         """
         self._awaited = awaited or self._awaited or "S3 answered"
         return TimeUp(f"the wait was stopped before {self._awaited}")
@@ -91,7 +91,7 @@ class Guard:
         """Hang up all connections that are watched."""
         with self._lock:
             for connection in () if self._closed else self._watched:
-                self._awaited = self._awaited or connection.awaited()  # the first that ended is why the others do
+                self._awaited = self._awaited or connection.awaited()  # who was told says it more exactly
                 connection.hang_up()
 
     def sleep(self, seconds: float, awaited: str) -> None:

@@ -165,12 +165,12 @@ def test_throttling_slows_down_all(server: S3Server, fast: SharedAsker) -> None:
     """What one lookup learns of S3's limit holds for the next one of the same bucket."""
     throttled = [True]
     server.default = lambda bucket, key, version: Answer(503) if throttled[0] else stored("COMPLETED")
-    assert {each.state for each in answers(fast.lookup(2000), objects(300))} == {ObjectState.UNKNOWN}
+    assert {each.state for each in answers(fast.lookup(200), objects(60))} == {ObjectState.UNKNOWN}
     throttled[0] = False
     began = time.monotonic()
-    answers(fast.lookup(2000), objects(900, prefix="l"))
+    answers(fast.lookup(200), objects(120, prefix="l"))
     # Three tenths slower, less what a slow machine lets the rate grow and catch up meanwhile.
-    assert time.monotonic() - began > 900 / 2000 * 1.05
+    assert time.monotonic() - began > 120 / 200 * 1.07
 
 
 def test_what_cannot_be_asked_ends_only_its_own_lookup(server: S3Server, shared: SharedAsker) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore import httpsession
 
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.lookup import choice
@@ -256,6 +257,25 @@ def test_threads_that_show_a_certificate_do_not_disturb_each_other(private: Iden
         for _ in range(25):
             client = server.client(verify=str(trusted), retries={"total_max_attempts": 1}, client_cert=str(both))
             assert ask(client, [S3Object("b", f"k{n}") for n in range(30)]) == {"COMPLETED"}
+
+
+def test_no_two_connections_share_a_context(private: Identity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What urllib3 changes when it connects, no other thread uses; and botocore's session makes it."""
+    session: Any = httpsession.URLLib3Session
+    made, make = [], session._get_ssl_context
+
+    def making(self: Any) -> Any:
+        made.append(self)
+        return make(self)
+
+    monkeypatch.setattr(session, "_get_ssl_context", making)
+    monkeypatch.setattr(choice, "why_not_crt", lambda client: "this test asks for boto3")
+    (tmp_path / "trusted.pem").write_bytes(private.pem)
+    with serving(private.server(tmp_path)) as server:
+        client = server.client(verify=str(tmp_path / "trusted.pem"))
+        made.clear()
+        assert ask(client, [S3Object("b", f"k{n}") for n in range(20)]) == {"COMPLETED"}
+        assert len({request.port for request in server.heads()}) == len(made) > 1
 
 
 class Gatekeeper:
