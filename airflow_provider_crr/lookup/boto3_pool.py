@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from queue import LifoQueue
 from typing import Any
 from weakref import WeakSet
@@ -42,20 +41,20 @@ class PairingPool:
 
     :param pairing: what the client knows of its endpoints.
     :param pools: to which the pool adds itself.
-    :param make_context: makes a context for TLS.
+    :param session: the client's session of botocore.
     """
 
     def __init__(
         self,
         pairing: Pairing,
         pools: WeakSet[Any],
-        make_context: Callable[[], Any],
+        session: Any,
         host: str,
         port: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(host, port, **kwargs)  # type: ignore[call-arg]
-        self._make_context = make_context
+        self._session = session
         pools.add(self)  # a proxy's pools, too, although their manager is made only when it is used
         self.exchange = pairing.at(Endpoint(self.scheme, host.strip("[]"), port or 0))  # type: ignore[attr-defined]
 
@@ -65,7 +64,11 @@ class PairingPool:
         if self.scheme == "https":  # type: ignore[attr-defined]
             # Whenever it connects, urllib3 loads certificates into the context, which botocore has all threads share.
             # OpenSSL forbids that (SSL_CTX_new(3), description): handshakes fail, or the process ends by SIGSEGV.
-            connection.ssl_context = self._make_context()
+            connection.ssl_context = self._session._get_ssl_context()
+            to_proxy = getattr(connection, "proxy_config", None)
+            if to_proxy is not None and to_proxy.ssl_context is not None:
+                context = self._session._setup_proxy_ssl_context(self.proxy.url)  # type: ignore[attr-defined]
+                connection.proxy_config = to_proxy._replace(ssl_context=context)
         return connection
 
     def _get_conn(self, *args: Any, **kwargs: Any) -> Any:

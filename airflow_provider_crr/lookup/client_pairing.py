@@ -60,7 +60,7 @@ def _pair(client: Any, session: Any) -> None:
     send_store_headers(client, pairing)
     end_in_time(client)
     pools: WeakSet[Any] = WeakSet()
-    bound = (pairing, pools, session._get_ssl_context)
+    bound = (pairing, pools, session)
     ours = {scheme: partial(_pool(session._pool_classes_by_scheme[scheme]), *bound) for scheme in _SCHEMES}  # type: ignore[misc]
     session._pool_classes_by_scheme.update(ours)
     for manager in (session._manager, *session._proxy_managers.values()):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
-import socketserver
 import threading
 import time
 from collections import Counter
@@ -24,6 +22,7 @@ from airflow_provider_crr.lookup.pairing import Exchange, RecentIds
 from airflow_provider_crr.s3.objects import S3Object
 from tests.support.s3_server import ETAG, TWICE, Answer, S3Server, stored
 from tests.support.tls import authority
+from tests.support.tunnel import tunnelling
 
 pytestmark = pytest.mark.usefixtures("crt")
 
@@ -255,40 +254,10 @@ def test_an_answer_that_closes_a_used_connection_is_asked_for_again(server: S3Se
     assert Counter(each.state.value for each in found) == {"PENDING": 200}
 
 
-class _Tunnel(socketserver.BaseRequestHandler):
-    """Answers CONNECT, and passes bytes on both ways."""
-
-    def handle(self) -> None:
-        asked = b""
-        while b"\r\n\r\n" not in asked:
-            asked += self.request.recv(4096)
-        host, _, port = asked.split()[1].decode().rpartition(":")
-        with socket.create_connection((host, int(port))) as there:
-            self.request.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            back = threading.Thread(target=self.pass_on, args=(there, self.request))
-            back.start()
-            self.pass_on(self.request, there)
-            back.join()
-
-    @staticmethod
-    def pass_on(source: socket.socket, target: socket.socket) -> None:
-        try:
-            while data := source.recv(65536):
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-
-
 @pytest.fixture
 def proxy() -> Iterator[str]:
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Tunnel) as running:
-        running.daemon_threads = True
-        thread = threading.Thread(target=running.serve_forever, args=(0.02,))
-        thread.start()
-        yield f"http://127.0.0.1:{running.server_address[1]}"
-        running.shutdown()
-        thread.join()
+    with tunnelling() as running:
+        yield running
 
 
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")

@@ -16,10 +16,12 @@ from botocore import httpsession
 from airflow_provider_crr.errors import LookupFailed
 from airflow_provider_crr.lookup import choice
 from airflow_provider_crr.lookup.choice import choose_lookup
+from airflow_provider_crr.lookup.own_faults import raise_for_settings
 from airflow_provider_crr.s3.objects import S3Object
 from tests.support.s3_server import S3Server, stored
 from tests.support.stopwatch import Stopwatch
 from tests.support.tls import Identity, identity
+from tests.support.tunnel import tunnelling
 
 pytestmark = [
     pytest.mark.usefixtures("crt"),
@@ -259,8 +261,13 @@ def test_threads_that_show_a_certificate_do_not_disturb_each_other(private: Iden
             assert ask(client, [S3Object("b", f"k{n}") for n in range(30)]) == {"COMPLETED"}
 
 
-def test_no_two_connections_share_a_context(private: Identity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("way", ["straight", "through a proxy that speaks TLS"])
+def test_no_two_connections_share_a_context(
+    private: Identity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
     """What urllib3 changes when it connects, no other thread uses; and botocore's session makes it."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
     session: Any = httpsession.URLLib3Session
     made, make = [], session._get_ssl_context
 
@@ -270,12 +277,20 @@ def test_no_two_connections_share_a_context(private: Identity, tmp_path: Path, m
 
     monkeypatch.setattr(session, "_get_ssl_context", making)
     monkeypatch.setattr(choice, "why_not_crt", lambda client: "this test asks for boto3")
-    (tmp_path / "trusted.pem").write_bytes(private.pem)
-    with serving(private.server(tmp_path)) as server:
-        client = server.client(verify=str(tmp_path / "trusted.pem"))
+    trusted = tmp_path / "trusted.pem"
+    trusted.write_bytes(private.pem)
+    context = private.server(tmp_path)
+    config: dict[str, Any] = {}
+    each = 1  # context for a connection
+    with serving(context) as server, tunnelling(context) as proxy:
+        if way != "straight":
+            config, each = {"proxies": {"https": proxy}, "proxies_config": {"proxy_ca_bundle": str(trusted)}}, 2
+        client = server.client(verify=str(trusted), **config)
+        raise_for_settings(client)
         made.clear()
         assert ask(client, [S3Object("b", f"k{n}") for n in range(20)]) == {"COMPLETED"}
-        assert len({request.port for request in server.heads()}) == len(made) > 1
+        assert len({request.port for request in server.heads()}) * each == len(made) > each
+        client.close()
 
 
 class Gatekeeper:
