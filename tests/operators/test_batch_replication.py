@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from airflow_provider_crr.errors import BatchManifestInvalid, BucketNotFound, In
 from airflow_provider_crr.failures import BatchReplicationFailed
 from airflow_provider_crr.operators.batch_replication import S3BatchReplicationOperator
 from local_aws.batch.orders import BatchOrders
+from tests.support.polling import until
 from tests.support.repairs import ROLE, Broken, Run, run
 
 BOTH = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "triggerer"])
@@ -132,16 +134,18 @@ def test_report_as_s3_writes_it(broken: Broken, orders: BatchOrders, report: str
 
 
 def write_once_asked(orders: BatchOrders, broken: Broken) -> None:
-    """Let reports be written once somebody looks for one."""
-    import threading
-    import time
+    """Let reports be written once the job is complete and somebody has looked for one."""
+
+    def requests() -> int:
+        return broken.aws.requests(broken.reports).total()
 
     def watch() -> None:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and not any(job["Status"] == "Complete" for job in broken.jobs()):
-            time.sleep(0.05)
-        time.sleep(0.3)
-        orders.set(report="written")
+        try:
+            until(lambda: any(job["Status"] == "Complete" for job in broken.jobs()), "the end of the job", seconds=60)
+            before = requests()
+            until(lambda: requests() > before + 1, "somebody who looks for the report", seconds=60)
+        finally:
+            orders.set(report="written")
 
     threading.Thread(target=watch, daemon=True).start()
 

@@ -10,6 +10,7 @@ from airflow_provider_crr.operators.batch_replication import S3BatchReplicationO
 from airflow_provider_crr.tasks.compat import TaskDeferred
 from local_aws import LocalAws
 from local_aws.buckets import ReplicatedPair, versioned_bucket
+from local_aws.server import ACCOUNT_ID
 from tests.support.task_context import TaskContext
 
 ROLE = "arn:aws:iam::111111111111:role/batch"
@@ -82,6 +83,8 @@ class Broken:
         control = self.aws.client("s3control")
         found = []
         for job in self.aws.batch.jobs():
+            if (job["account_id"], job["region"]) != (ACCOUNT_ID, self.aws.region):
+                continue  # of another test; nobody else is told of it
             described = control.describe_job(AccountId=job["account_id"], JobId=job["id"])["Job"]
             if described["Report"].get("Bucket", "").endswith(self.reports):
                 found.append(described)
