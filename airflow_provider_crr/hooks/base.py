@@ -32,7 +32,7 @@ class ConnectedHook(AwsBaseHook):
         :raises LookupFailed: if it cannot be made, such as when the connection's role cannot be assumed, or if it
             keeps its connections where its answers cannot be held to their questions.
         """
-        from airflow_provider_crr.lookup.client_pairing import pairing_of
+        from airflow_provider_crr.lookup.client_pairing import is_of_boto3, pairing_of
         from airflow_provider_crr.lookup.own_faults import raise_for_settings
 
         with self._connecting():
@@ -46,7 +46,8 @@ class ConnectedHook(AwsBaseHook):
                 raise no_credentials(None, "none were found", self._connection)
         name_connection(client, self._connection)
         pairing_of(client)  # before anything is asked through it, lists and reports included
-        raise_for_settings(client)
+        if is_of_boto3(client):
+            raise_for_settings(client)
         ask_without_userinfo(client)
         return client
 

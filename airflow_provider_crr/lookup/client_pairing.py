@@ -26,6 +26,14 @@ _NAME = "_crr_pairing"
 _MAKING = ForkLock()
 
 
+def is_of_boto3(client: object) -> bool:
+    """Return whether a client is one of boto3, and no test double."""
+    from botocore.client import BaseClient
+
+    base: type[Any] = BaseClient
+    return isinstance(client, base)
+
+
 def pairing_of(client: Any) -> Pairing:
     """
     Make a client's connections keep questions and answers paired, once, and return what is known of its endpoints.
@@ -33,10 +41,7 @@ def pairing_of(client: Any) -> Pairing:
     :param client: a boto3 S3 client; anything else, such as a test double, is left as it is.
     :raises LookupFailed: if this botocore keeps its connections elsewhere, because then no answer could be trusted.
     """
-    from botocore.client import BaseClient
-
-    base: type[Any] = BaseClient
-    if not isinstance(client, base):
+    if not is_of_boto3(client):
         return Pairing()
     try:
         session = client._endpoint.http_session

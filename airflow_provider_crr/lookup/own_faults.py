@@ -53,15 +53,10 @@ def raise_for_settings(client: Any) -> None:
     """
     Raise our error if a client's proxy or ``verify`` can never be used. botocore finds out when it sends a request.
 
-    :param client: a boto3 client; anything else, such as a test double, is taken as it is.
+    :param client: a boto3 client.
     :raises LookupFailed: if the mapping of schemes to URLs, such a URL, or a file for it cannot be read, or if
         ``verify`` is neither a truth value nor a path.
     """
-    from botocore.client import BaseClient
-
-    base: type[Any] = BaseClient
-    if not isinstance(client, base):
-        return
     session, asked = client._endpoint.http_session, client.meta.endpoint_url
     if asked.startswith("https:"):
         _raise_for_verify(getattr(session, "_verify", None))

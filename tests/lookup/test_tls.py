@@ -21,7 +21,7 @@ from airflow_provider_crr.s3.objects import S3Object
 from tests.support.s3_server import S3Server, stored
 from tests.support.stopwatch import Stopwatch
 from tests.support.tls import Identity, identity
-from tests.support.tunnel import tunnelling
+from tests.support.tunnel import pass_on, tunnelling
 
 pytestmark = [
     pytest.mark.usefixtures("crt"),
@@ -266,8 +266,6 @@ def test_no_two_connections_share_a_context(
     private: Identity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     """What urllib3 changes when it connects, no other thread uses; and botocore's session makes it."""
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
     session: Any = httpsession.URLLib3Session
     made, make = [], session._get_ssl_context
 
@@ -321,22 +319,13 @@ class Gatekeeper:
             to = socket.create_connection(("127.0.0.1", self._to))
             self._relays += [came, to]
             for source, sink in ((came, to), (to, came)):
-                threading.Thread(target=_pump, args=(source, sink), daemon=True).start()
+                threading.Thread(target=pass_on, args=(source, sink), daemon=True).start()
 
     def close(self) -> None:
         """Hang up."""
         self._listening.shutdown(socket.SHUT_RDWR)
         for each in (self._listening, *self.held, *self._relays):
             each.close()
-
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    try:
-        while data := source.recv(65536):
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass
 
 
 @pytest.mark.parametrize("objects", [2, 100])

@@ -10,6 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+def pass_on(source: socket.socket, target: socket.socket) -> None:
+    """Pass bytes on, and the end after them."""
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
 class _Tunnel(socketserver.BaseRequestHandler):
     """Answers CONNECT, and passes bytes on both ways."""
 
@@ -20,19 +30,10 @@ class _Tunnel(socketserver.BaseRequestHandler):
         host, _, port = asked.split()[1].decode().rpartition(":")
         with socket.create_connection((host, int(port))) as there:
             self.request.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            back = threading.Thread(target=self.pass_on, args=(there, self.request))
+            back = threading.Thread(target=pass_on, args=(there, self.request))
             back.start()
-            self.pass_on(self.request, there)
+            pass_on(self.request, there)
             back.join()
-
-    @staticmethod
-    def pass_on(source: socket.socket, target: socket.socket) -> None:
-        try:
-            while data := source.recv(65536):
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
 
 
 @contextmanager
